@@ -1,0 +1,71 @@
+# The door. meson.build says how things are built; this says what one can ask for:
+#
+#   make                     build/ferry and build/libferry.so
+#   make run                 build and run the demonstration, `ferry demo`
+#   make test                unit tests, end-to-end tests, the project's own rules
+#   make test SAN=address,undefined   unit and end-to-end tests under sanitizers (or SAN=thread)
+#   make interop             other people's programs through ferry: MariaDB, tmux, ssh, ...
+#   make soak                an ordinary day in five minutes
+#   make install             into PREFIX (/usr/local) under DESTDIR
+#   make abi                 accept the library's present ABI as the one to compare with
+#   make format, make clean
+#
+# Each installs the Debian packages that it needs and that are missing.
+
+SAN    =
+PREFIX = /usr/local
+
+comma := ,
+build := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+# Sanitizers: slow code is no use, and their run-time library comes with the linked program only.
+setup := --prefix $(PREFIX) $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false -Doptimization=1)
+# Build lists that appear later are not known to a build directory that stands.
+lists := meson.build meson_options.txt $(wildcard tests/unit/*/meson.build)
+
+sources = $(shell find include src tests examples -name '*.[ch]')
+
+all: packages-build $(build)/build.ninja
+	@ninja -C $(build)
+
+run: all
+	@$(build)/ferry demo
+
+test: packages-test $(build)/tests.stamp
+	@ninja -C $(build)
+	@scripts/run-suite --unit test $(build) "$(SAN)" $(if $(SAN),,tests/project) tests/end_to_end
+
+interop: packages-interop $(build)/build.ninja
+	@ninja -C $(build)
+	@scripts/run-suite interop $(build) "$(SAN)" tests/interop
+
+soak: packages-test $(build)/build.ninja
+	@ninja -C $(build)
+	@scripts/run-suite soak $(build) "$(SAN)" tests/soak
+
+install: packages-build $(build)/build.ninja
+	@meson configure $(build) --prefix $(PREFIX)
+	@ninja -C $(build)
+	@meson install -C $(build) --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+	@$(if $(DESTDIR),,ldconfig || true)
+
+abi: packages-test $(build)/build.ninja
+	@ninja -C $(build)
+	@scripts/dump-abi $(build)/libferry.so tests/project/libferry.abi
+
+format: packages-test
+	@clang-format -i $(sources)
+
+clean:
+	rm -rf build build-address-undefined build-address build-undefined build-thread
+
+$(build)/build.ninja:
+	@meson setup $(build) $(setup)
+
+$(build)/tests.stamp: $(build)/build.ninja $(lists)
+	@meson setup --reconfigure $(build) $(setup) -Dtests=enabled
+	@touch $@
+
+packages-%:
+	@scripts/install-dependencies $*
+
+.PHONY: all run test interop soak install abi format clean

@@ -1,0 +1,206 @@
+/* channel.h - an open way to a peer, whatever carries it.
+ *
+ * A channel comes from ferry_dial() or ferry_listener_accept(). What it can do is asked with
+ * ferry_channel_capabilities(), never guessed from the scheme. All descriptors of a channel are
+ * non-blocking (those shared with other processes, as standard input, are polled instead);
+ * try_ calls never block; the calls with a deadline are one wrapper around them.
+ *
+ * A channel belongs to one thread at a time. Nothing here starts threads, logs, or changes signals.
+ */
+#ifndef FERRY_CHANNEL_H
+#define FERRY_CHANNEL_H
+
+#include <ferry/address.h>
+#include <ferry/identity.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ferry_channel;
+struct ferry_inbox;
+
+enum ferry_capability {
+    FERRY_CAN_SEND = 1 << 0,
+    FERRY_CAN_RECEIVE = 1 << 1,
+    FERRY_HAS_BOUNDARIES = 1 << 2,  /* whole messages; without it a stream of bytes */
+    FERRY_HAS_DESCRIPTORS = 1 << 3, /* descriptors can pass, SCM_RIGHTS of unix(7) */
+    FERRY_HAS_IDENTITY = 1 << 4,    /* the kernel vouches for who is at the other end */
+    FERRY_HAS_HALF_CLOSE = 1 << 5,  /* sending can end while receiving goes on */
+    FERRY_HAS_PRIORITY = 1 << 6,    /* messages carry a priority, mq_send(3) */
+    FERRY_HAS_END = 1 << 7,         /* the peer's end is seen (not so on datagrams and queues) */
+};
+
+enum ferry_direction { FERRY_RECEIVE, FERRY_SEND };
+
+#define FERRY_NEVER           INT64_MAX /* a deadline that does not come */
+#define FERRY_DESCRIPTORS_MAX 253       /* descriptors in one message, SCM_MAX_FD of the kernel */
+
+/* The clock that deadlines are points on: CLOCK_MONOTONIC in nanoseconds.
+ * ferry_deadline(0) is now; ferry_deadline(-1) is FERRY_NEVER. */
+FERRY_PUBLIC int64_t ferry_deadline(int64_t timeout_ms);
+
+/* What a caller wants sent. The caller owns all of it; buffers and descriptors are borrowed until
+ * the outgoing is complete. Zero it, fill the first part, and leave the progress alone: it
+ * survives -EAGAIN and partial sends, and sees to it that descriptors are never attached twice. */
+struct ferry_outgoing {
+    const struct iovec *buffers; /* the bytes, in order; may be NULL when buffer_count is 0 */
+    size_t buffer_count;         /* items */
+    const int *descriptors;      /* to pass along, attached to the first byte; may be NULL */
+    size_t descriptor_count;     /* items, at most FERRY_DESCRIPTORS_MAX */
+    unsigned priority;           /* for FERRY_HAS_PRIORITY; else ignored */
+    /* progress, kept by the library */
+    size_t sent_size; /* bytes of it that the kernel has taken */
+    bool complete;
+};
+
+/* What was received. It owns its descriptors: ferry_message_fini() closes those that were not
+ * taken. Its bytes are borrowed from the inbox until the next receive into that inbox. */
+struct ferry_message {
+    const void *data;
+    size_t size;             /* bytes */
+    int *descriptors;        /* in the inbox; a taken one is set to -1 by the taker */
+    size_t descriptor_count; /* items */
+    unsigned priority;
+    struct ferry_identity
+        sender; /* per message where FERRY_HAS_IDENTITY on datagrams, else unknown */
+};
+
+/* Closes the descriptors that are still in the message. */
+FERRY_PUBLIC void ferry_message_fini(struct ferry_message *message);
+/* Takes the descriptor at `index` out of the message; the caller closes it. -EBADF if taken. */
+FERRY_PUBLIC int ferry_message_take(struct ferry_message *message, size_t index);
+
+/* Memory to receive into. One serves any number of channels of one thread, so that an idle channel
+ * owns no buffer. Untouched memory costs nothing.
+ *   message_size   bytes, the largest message that can be received; 0: large enough for what
+ *                  this machine's unix sockets take (net.core.wmem_max)
+ *   message_count  items, how many messages one receive may bring; 0: 16
+ *   ret_inbox      free with ferry_inbox_free()
+ * A stream receives up to message_size bytes at once. Returns 0, -EINVAL, -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_inbox_new(
+    size_t message_size, size_t message_count, struct ferry_inbox **ret_inbox);
+FERRY_PUBLIC void ferry_inbox_free(struct ferry_inbox *inbox);
+
+struct ferry_dial_options {
+    size_t struct_size;       /* sizeof(struct ferry_dial_options): lets the struct grow */
+    const char *const *extra; /* exec: NULL-terminated NAME=VALUE list added to the environment */
+    bool refuse_descriptors;  /* receive none (in the kernel by SO_PASSRIGHTS=0 from 6.16) */
+};
+
+/* Opens a channel to an address.
+ *   address      borrowed
+ *   options      NULL for the defaults
+ *   deadline_ns  a full backlog, a FIFO without reader, a connection in progress are waited
+ *                for until then. Names are resolved by getaddrinfo(3), which may block longer.
+ *   ret_channel  close with ferry_channel_close()
+ *   error        may be NULL
+ * Returns 0, or -errno: -ETIMEDOUT, -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL (an option that
+ * dialling cannot use), ... */
+FERRY_PUBLIC FERRY_CHECK int ferry_dial(const struct ferry_address *address,
+    const struct ferry_dial_options *options, int64_t deadline_ns,
+    struct ferry_channel **ret_channel, struct ferry_error *error);
+
+/* The same without waiting. -EAGAIN: not now (backlog full, no reader yet), try again later. A
+ * channel may come back still connecting: ferry_channel_connected() tells. */
+FERRY_PUBLIC FERRY_CHECK int ferry_try_dial(const struct ferry_address *address,
+    const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
+    struct ferry_error *error);
+
+/* 0: connected. -EAGAIN: still connecting, wait for FERRY_SEND. Else why connecting failed. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_connected(struct ferry_channel *channel);
+
+/* Two connected channels, socketpair(2) of a unix stream, seqpacket or datagram scheme. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_pair(
+    enum ferry_scheme scheme, struct ferry_channel **ret_one, struct ferry_channel **ret_other);
+
+/* Makes a channel of an open descriptor (socket, pipe, FIFO, file, terminal), which it takes,
+ * and closes on failure too. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **ret_channel);
+
+/* Closes; what the kernel has not sent yet it goes on sending. NULL is allowed. */
+FERRY_PUBLIC void ferry_channel_close(struct ferry_channel *channel);
+
+/* Sends what can be sent now.
+ *   batch   outgoings in order; progress is kept in each
+ *   count   items, at least 1
+ * Returns how many are complete from the front (>= 1), or -EAGAIN when the first is not (part of
+ * it may have gone), -EMSGSIZE (larger than one message may be), -EPIPE (the peer is gone),
+ * -EOPNOTSUPP (this channel cannot send, or cannot pass descriptors), -EINVAL (more than
+ * FERRY_DESCRIPTORS_MAX, or descriptors with no byte on a stream), or another -errno. Never raises
+ * SIGPIPE. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_send(
+    struct ferry_channel *channel, struct ferry_outgoing *batch, size_t count);
+
+/* Receives what is there now.
+ *   inbox   receives bytes and descriptors; what it held before is gone
+ *   batch   array of `count` messages, filled from the front; fini each one received
+ *   count   items, at least 1; a stream fills one
+ * Returns how many messages came (>= 1), 0 at the end of the peer's sending, or -EAGAIN,
+ * -EMSGSIZE (a message did not fit and is lost; batch[0].size is its true size. A queue keeps it
+ * and says -EMSGSIZE until the inbox has room for its msgsize, which batch[0].size is then),
+ * -EBADMSG (descriptors were cut off by our own limit; the message is lost, its descriptors are
+ * closed), -EPROTO (framing broken), -ECONNRESET, -EOPNOTSUPP, or another -errno. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_receive(struct ferry_channel *channel,
+    struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
+
+/* Sends one outgoing whole, waiting until the deadline. Returns 0, -ETIMEDOUT (progress tells how
+ * far it came), or as ferry_channel_try_send(). */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_send(
+    struct ferry_channel *channel, struct ferry_outgoing *outgoing, int64_t deadline_ns);
+
+/* The same for plain bytes. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_send_bytes(
+    struct ferry_channel *channel, const void *data, size_t size, int64_t deadline_ns);
+
+/* Receives one message (on a stream: some bytes), waiting until the deadline.
+ * Returns 1, 0 at the end, -ETIMEDOUT, or as ferry_channel_try_receive(). */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_receive(struct ferry_channel *channel,
+    struct ferry_inbox *inbox, struct ferry_message *message, int64_t deadline_ns);
+
+/* Ends our sending (half-close): the peer's receive comes to its end. A sending descriptor of its
+ * own (ferry_channel_fd() differs by direction) is closed by it: stop watching that one before.
+ * On `-` only our share ends; the reader sees the end once standard output is closed as well.
+ * Returns 0, -EOPNOTSUPP. */
+FERRY_PUBLIC int ferry_channel_shutdown(struct ferry_channel *channel);
+
+FERRY_PUBLIC unsigned ferry_channel_capabilities(const struct ferry_channel *channel);
+
+/* The descriptor to poll before receiving (POLLIN) or sending (POLLOUT) in a loop of one's own;
+ * -1 when that direction does not exist. Borrowed: poll it, nothing else. */
+FERRY_PUBLIC int ferry_channel_fd(
+    const struct ferry_channel *channel, enum ferry_direction direction);
+
+/* True when a receive would bring something although the descriptor is quiet. Ask before sleeping.
+ */
+FERRY_PUBLIC bool ferry_channel_pending(const struct ferry_channel *channel);
+
+/* Where the peer is, as address text for people; "" when it has no address. Borrowed. */
+FERRY_PUBLIC const char *ferry_channel_peer(const struct ferry_channel *channel);
+
+/* Facts about a peer that cost more than its pid, uid and gid. */
+enum ferry_want {
+    FERRY_WANT_GROUPS = 1 << 0, /* supplementary groups */
+    FERRY_WANT_PIDFD = 1 << 1,  /* a descriptor that stands for exactly this process */
+};
+
+/* Who is at the other end: pid, uid, gid, and what is wanted of enum ferry_want. Gathered when
+ * first asked for, then kept; borrowed from the channel, until the next call.
+ * Returns 0, or -ENODATA: nobody vouches for the peer. A wanted fact that cannot be had is absent
+ * from the identity. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_identity(
+    struct ferry_channel *channel, unsigned want, const struct ferry_identity **ret_identity);
+
+/* Buffer sizes in bytes as the kernel reports them (SO_RCVBUF, SO_SNDBUF: twice what was asked;
+ * F_GETPIPE_SZ for pipes). Setting returns -EOPNOTSUPP where there is no such buffer. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_get_buffer(
+    const struct ferry_channel *channel, enum ferry_direction direction, size_t *ret_size);
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_set_buffer(
+    struct ferry_channel *channel, enum ferry_direction direction, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,18 @@
+/* ferry.h - everything of libferry: addresses, listeners, channels, identity, policy, the loop,
+ * the relay. See libferry(3). */
+#ifndef FERRY_FERRY_H
+#define FERRY_FERRY_H
+
+#include <ferry/address.h>
+#include <ferry/channel.h>
+#include <ferry/error.h>
+#include <ferry/identity.h>
+#include <ferry/listener.h>
+#include <ferry/loop.h>
+#include <ferry/policy.h>
+#include <ferry/relay.h>
+
+#define FERRY_VERSION_MAJOR 0
+#define FERRY_VERSION_MINOR 1
+
+#endif

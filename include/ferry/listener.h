@@ -1,0 +1,74 @@
+/* listener.h - a place where peers arrive; each arrives as a channel.
+ *
+ * Path sockets: mode (0600 unless the address says otherwise), owner and group are set before
+ * anyone can connect; a stale path is replaced under a lock on its directory, never a live or a
+ * foreign socket; at the end only our own path is removed.
+ * Datagram listeners: every sender arrives as a channel of its own (a session), with its first
+ * message waiting. A sender without an address arrives as a channel that cannot send.
+ * FIFOs and queues: the first writer's arrival brings the channel; on a FIFO it ends when the last
+ * writer has gone, and the next arrival brings another.
+ * `-`, fd: of an open channel, exec:, file: bring one channel, then -ENOTCONN: there are no more.
+ */
+#ifndef FERRY_LISTENER_H
+#define FERRY_LISTENER_H
+
+#include <ferry/channel.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ferry_listener;
+
+struct ferry_listen_options {
+    size_t struct_size;      /* sizeof(struct ferry_listen_options) */
+    bool refuse_descriptors; /* accept channels that receive no descriptors (SO_PASSRIGHTS=0) */
+};
+
+/* Starts to listen.
+ *   address       borrowed
+ *   options       NULL for the defaults
+ *   ret_listener  close with ferry_listener_close()
+ *   error         may be NULL; for -EADDRINUSE its reason names the owner's pid where known
+ * Returns 0, or -errno: -EADDRINUSE, -EACCES, -EPERM (the directory belongs to somebody who could
+ * replace the socket), -ENOENT, -EINVAL (an option that listening cannot use), ... */
+FERRY_PUBLIC FERRY_CHECK int ferry_listen(const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
+    struct ferry_error *error);
+
+/* Makes a listener of a socket that is listening already (systemd's LISTEN_FDS, sd_listen_fds(3)).
+ *   fd       taken, and closed on failure too; its path, if any, is never removed
+ *   address  says how to print it; borrowed */
+FERRY_PUBLIC FERRY_CHECK int ferry_listener_adopt(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
+    struct ferry_error *error);
+
+/* Stops listening and removes the path if it is still ours. NULL is allowed. Channels that came
+ * from it live on, except datagram sessions, which share its socket: they end. */
+FERRY_PUBLIC void ferry_listener_close(struct ferry_listener *listener);
+
+/* The next peer.
+ * Returns 0, -EAGAIN (none now), -ENOTCONN (there will be none any more),
+ * -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM (wait, then try again: peers queue in the kernel).
+ * A peer that went away while it waited is skipped. */
+FERRY_PUBLIC FERRY_CHECK int ferry_listener_try_accept(
+    struct ferry_listener *listener, struct ferry_channel **ret_channel);
+
+/* The same, waiting until the deadline. -ETIMEDOUT. */
+FERRY_PUBLIC FERRY_CHECK int ferry_listener_accept(
+    struct ferry_listener *listener, int64_t deadline_ns, struct ferry_channel **ret_channel);
+
+/* The descriptor to poll for POLLIN before accepting; -1: accept is always worth a try. */
+FERRY_PUBLIC int ferry_listener_fd(const struct ferry_listener *listener);
+
+/* The address that it really listens on (the port that the kernel chose for tcp:0). Borrowed. */
+FERRY_PUBLIC const struct ferry_address *ferry_listener_address(
+    const struct ferry_listener *listener);
+
+/* What the channels from here can do. */
+FERRY_PUBLIC unsigned ferry_listener_capabilities(const struct ferry_listener *listener);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,67 @@
+/* policy.h - who may: ordered rules over an identity, first match wins.
+ *
+ * A rule is "allow" or "deny" with one subject: uid:NUMBER, user:NAME, gid:NUMBER, group:NAME,
+ * any. An identity that no rule matches is denied. A fact that cannot be had denies only if the
+ * rule reached needs it. Names are looked up when the rule is added, never per connection.
+ */
+#ifndef FERRY_POLICY_H
+#define FERRY_POLICY_H
+
+#include <ferry/address.h>
+#include <ferry/identity.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ferry_policy;
+
+/* A new policy without rules (it denies everyone).
+ *   ret_policy  receives it; free with ferry_policy_free()
+ * Returns 0, -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_policy_new(struct ferry_policy **ret_policy);
+FERRY_PUBLIC void ferry_policy_free(struct ferry_policy *policy);
+
+/* Appends rules, one a subject.
+ *   allow     true to allow, false to deny
+ *   subjects  blank- or comma-separated subjects, NUL-terminated, borrowed for the call
+ *   error     may be NULL
+ * Nothing is appended on failure. Returns 0, -EINVAL (bad subject), -ENOENT (no such user or
+ * group), -E2BIG (too many rules), -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_policy_add(
+    struct ferry_policy *policy, bool allow, const char *subjects, struct ferry_error *error);
+
+/* Appends the rules that the kernel itself applies to a listening address without rules: what
+ * mode, owner and group of a path admit; for an abstract name this process's own uid; for the
+ * rest nothing.
+ *   listen  borrowed
+ * Returns 0, -ENOENT (no such owner or group), -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_policy_add_default(
+    struct ferry_policy *policy, const struct ferry_address *listen, struct ferry_error *error);
+
+/* A verdict, with what led to it. */
+struct ferry_verdict {
+    bool allowed;
+    int rule;       /* which rule decided, counted from 1; 0: none matched */
+    char text[128]; /* the rule's text, or why none matched */
+};
+
+/* Decides. Counts a hit on the rule that decided. No system call is made.
+ *   identity     borrowed
+ *   ret_verdict  filled */
+FERRY_PUBLIC void ferry_policy_decide(struct ferry_policy *policy,
+    const struct ferry_identity *identity, struct ferry_verdict *ret_verdict);
+
+/* The facts of enum ferry_want that some rule needs. */
+FERRY_PUBLIC unsigned ferry_policy_wants(const struct ferry_policy *policy);
+
+FERRY_PUBLIC size_t ferry_policy_count(const struct ferry_policy *policy);
+/* A rule's text, and how often it decided; `rule` counts from 1. The text is borrowed. */
+FERRY_PUBLIC const char *ferry_policy_rule(
+    const struct ferry_policy *policy, size_t rule, uint64_t *ret_hits);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

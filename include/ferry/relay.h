@@ -1,0 +1,98 @@
+/* relay.h - carries everything between two channels, by the best way that loses nothing.
+ *
+ * Each direction is a flow with backpressure of its own: while the receiving side is full the
+ * sending side is not read. Half-close passes through. Descriptors keep their order and are never
+ * late; boundaries are exact where both sides have them. Bytes to messages or back needs an
+ * explicit frame= on the byte side's address.
+ *
+ * Ignore SIGPIPE (signal(SIGPIPE, SIG_IGN)): pipes and splice(2) have no MSG_NOSIGNAL.
+ */
+#ifndef FERRY_RELAY_H
+#define FERRY_RELAY_H
+
+#include <ferry/channel.h>
+#include <ferry/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ferry_relay;
+struct ferry_relay_pool;
+
+enum ferry_way {
+    FERRY_WAY_NONE,     /* this direction does not exist */
+    FERRY_WAY_COPY,     /* recvmsg and sendmsg: keeps descriptors and boundaries */
+    FERRY_WAY_SPLICE,   /* splice(2) through a pipe: the bytes stay in the kernel */
+    FERRY_WAY_SENDFILE, /* sendfile(2) from a file */
+    FERRY_WAY_DISCARD,  /* the other side takes nothing: received, and counted as dropped */
+};
+
+struct ferry_flow_stats {
+    enum ferry_way way;
+    uint64_t bytes;
+    uint64_t messages; /* on a stream: how often something was received */
+    uint64_t descriptors;
+    uint64_t dropped; /* messages (on a stream: receives) that nobody took */
+};
+
+struct ferry_relay_stats {
+    struct ferry_flow_stats forth; /* one -> other */
+    struct ferry_flow_stats back;  /* other -> one */
+    int64_t last_ns;               /* when something last passed, CLOCK_MONOTONIC */
+};
+
+/* Why a relay ended: `code` 0: everything that came was delivered and both ends finished;
+ * -ETIMEDOUT: idle or total time-out; else the -errno of the side that `text` names. */
+typedef void (*ferry_relay_done)(struct ferry_relay *relay, int code, const char *text, void *data);
+/* Shows what passes, before it is sent; all borrowed. */
+typedef void (*ferry_relay_tap)(
+    struct ferry_relay *relay, bool forth, const struct ferry_message *message, void *data);
+
+struct ferry_relay_options {
+    size_t struct_size;
+    int64_t idle_timeout_ms;  /* end when nothing passed for so long; 0: never */
+    int64_t total_timeout_ms; /* end then, whatever happens; 0: never */
+    /* When one direction has ended and the other end cannot be told so (a datagram socket), or what
+     * still comes is taken by nobody: end after so long without traffic; 0: 500 ms. */
+    int64_t linger_timeout_ms;
+    /* End as soon as what came from `other` has ended and was delivered, as netcat does: for a
+     * first channel that never ends by itself, as a terminal. */
+    bool end_with_other;
+    ferry_relay_done done; /* called once; the relay is freed after it returns */
+    ferry_relay_tap tap;   /* may be NULL; with it everything goes by FERRY_WAY_COPY */
+    void *data;
+};
+
+/* Buffers and pipes that relays of one thread share, so that an idle relay holds none. */
+FERRY_PUBLIC FERRY_CHECK int ferry_relay_pool_new(struct ferry_relay_pool **ret_pool);
+FERRY_PUBLIC void ferry_relay_pool_free(struct ferry_relay_pool *pool);
+
+/* Which way a direction would take, and why.
+ *   ret_why  a static text
+ * Returns 0, or -EPROTOTYPE: bytes on one side, messages on the other, and no frame=. */
+FERRY_PUBLIC FERRY_CHECK int ferry_relay_choose(unsigned from_capabilities, bool from_file,
+    unsigned to_capabilities, enum ferry_way *ret_way, const char **ret_why);
+
+/* Starts to carry. Takes both channels (and closes them, on failure too); `other` may still be
+ * connecting. With one == other it echoes.
+ * Returns 0, -EPROTOTYPE, -EOPNOTSUPP (nothing could pass either way), -ENOMEM, or as
+ * ferry_loop_watch(). */
+FERRY_PUBLIC FERRY_CHECK int ferry_relay_start(struct ferry_loop *loop,
+    struct ferry_relay_pool *pool, struct ferry_channel *one, struct ferry_channel *other,
+    const struct ferry_relay_options *options, struct ferry_relay **ret_relay);
+
+/* Ends it now, without calling done. Both channels are closed. */
+FERRY_PUBLIC void ferry_relay_stop(struct ferry_relay *relay);
+
+/* Its channels, borrowed: false for the first, true for the other. For asking only. */
+FERRY_PUBLIC struct ferry_channel *ferry_relay_get_channel(
+    const struct ferry_relay *relay, bool other);
+
+FERRY_PUBLIC void ferry_relay_get_stats(
+    const struct ferry_relay *relay, struct ferry_relay_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

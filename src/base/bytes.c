@@ -1,0 +1,136 @@
+/* bytes.c - growable bytes, and text made safe to print. */
+#include "base/bytes.h"
+#include "base/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void bytes_fini(struct bytes *bytes)
+{
+    free(bytes->data);
+    *bytes = BYTES_EMPTY;
+}
+
+/* Room for `more` bytes and a NUL; false marks the bytes failed. */
+static bool bytes_reserve(struct bytes *bytes, size_t more)
+{
+    if (bytes->failed)
+        return false;
+    if (more < bytes->capacity - bytes->size)
+        return true;
+    size_t capacity = bytes->capacity ? bytes->capacity : 64;
+    while (capacity - bytes->size <= more && capacity <= TEXT_SIZE_MAX)
+        capacity *= 2;
+    char *data = capacity > TEXT_SIZE_MAX ? NULL : realloc(bytes->data, capacity);
+    if (!data) {
+        bytes->failed = true;
+        return false;
+    }
+    bytes->data = data;
+    bytes->capacity = capacity;
+    return true;
+}
+
+void bytes_append(struct bytes *bytes, const void *data, size_t size)
+{
+    if (!bytes_reserve(bytes, size))
+        return;
+    if (size)
+        memcpy(bytes->data + bytes->size, data, size);
+    bytes->size += size;
+    bytes->data[bytes->size] = '\0';
+}
+
+void bytes_append_text(struct bytes *bytes, const char *text)
+{
+    bytes_append(bytes, text, strlen(text));
+}
+
+void bytes_append_char(struct bytes *bytes, char character)
+{
+    bytes_append(bytes, &character, 1);
+}
+
+void bytes_print(struct bytes *bytes, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (size < 0 || !bytes_reserve(bytes, (size_t)size)) {
+        bytes->failed = true;
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(bytes->data + bytes->size, (size_t)size + 1, format, arguments);
+    va_end(arguments);
+    bytes->size += (size_t)size;
+}
+
+void bytes_consume(struct bytes *bytes, size_t size)
+{
+    bytes->size -= size;
+    memmove(bytes->data, bytes->data + size, bytes->size);
+    bytes->data[bytes->size] = '\0';
+}
+
+char *bytes_take(struct bytes *bytes)
+{
+    bytes_append(bytes, "", 0);
+    char *data = bytes->failed ? NULL : bytes->data;
+    if (data)
+        *bytes = BYTES_EMPTY;
+    return data;
+}
+
+/* How many bytes of data[0..size) make one printable UTF-8 character; 0: escape the first byte.
+ * Overlong forms, surrogates and C1 controls are not printable. */
+static size_t printable_size(const unsigned char *data, size_t size)
+{
+    if (data[0] < 0x80)
+        return data[0] >= 0x20 && data[0] != 0x7f;
+    size_t wanted = data[0] >= 0xf0 && data[0] < 0xf5   ? 4
+                    : data[0] >= 0xe0 && data[0] < 0xf0 ? 3
+                    : data[0] >= 0xc2 && data[0] < 0xe0 ? 2
+                                                        : 0;
+    if (!wanted || wanted > size)
+        return 0;
+    for (size_t i = 1; i < wanted; i++)
+        if ((data[i] & 0xc0) != 0x80)
+            return 0;
+    bool c1 = data[0] == 0xc2 && data[1] < 0xa0;
+    bool overlong = (data[0] == 0xe0 && data[1] < 0xa0) || (data[0] == 0xf0 && data[1] < 0x90);
+    bool surrogate = data[0] == 0xed && data[1] >= 0xa0;
+    bool beyond = data[0] == 0xf4 && data[1] >= 0x90;
+    return c1 || overlong || surrogate || beyond ? 0 : wanted;
+}
+
+size_t text_escape(const void *data, size_t data_size, char *text, size_t size)
+{
+    const unsigned char *from = data;
+    size_t length = 0;
+    for (size_t i = 0; i < data_size;) {
+        size_t whole = printable_size(from + i, data_size - i);
+        if (length + (whole ? whole : 4) >= size)
+            break;
+        if (whole) {
+            memcpy(text + length, from + i, whole);
+            length += whole;
+            i += whole;
+        } else {
+            length += (size_t)snprintf(text + length, size - length, "\\x%02x", from[i++]);
+        }
+    }
+    text[length] = '\0';
+    return length;
+}
+
+void bytes_append_escaped(struct bytes *bytes, const void *data, size_t size)
+{
+    if (!bytes_reserve(bytes, size * 4))
+        return;
+    bytes->size +=
+        text_escape(data, size, bytes->data + bytes->size, bytes->capacity - bytes->size);
+}

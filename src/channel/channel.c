@@ -1,0 +1,274 @@
+/* channel.c - channels: a link with framing, deadlines and what is known about the peer. */
+#include "channel/channel.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "channel/framing.h"
+#include "channel/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int channel_new(const struct ferry_address *address, struct ferry_channel **ret_channel)
+{
+    const char *name = address ? ferry_address_option(address, "frame") : NULL;
+    AUTO_FREE struct ferry_channel *channel = calloc(1, sizeof(*channel));
+    if (!channel)
+        return -ENOMEM;
+    channel->identity = (struct ferry_identity)FERRY_IDENTITY_UNKNOWN;
+    if (name) {
+        int r = framing_new(frame_from_name(name), &channel->framing);
+        if (r < 0)
+            return r;
+    }
+    *ret_channel = TAKE(channel);
+    return 0;
+}
+
+void channel_free_empty(struct ferry_channel *channel)
+{
+    framing_free(channel->framing);
+    ferry_identity_fini(&channel->identity);
+    free(channel->peer);
+    free(channel);
+}
+
+bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse)
+{
+    return refuse || !address_get_flag(address, "descriptors", true);
+}
+
+void ferry_channel_close(struct ferry_channel *channel)
+{
+    if (!channel)
+        return;
+    channel->link.ops->close(&channel->link);
+    channel_free_empty(channel);
+}
+
+int ferry_channel_pair(
+    enum ferry_scheme scheme, struct ferry_channel **ret_one, struct ferry_channel **ret_other)
+{
+    struct ferry_channel *one, *other;
+    int r = channel_new(NULL, &one);
+    if (r < 0)
+        return r;
+    r = channel_new(NULL, &other);
+    if (r < 0) {
+        channel_free_empty(one);
+        return r;
+    }
+    r = unix_pair(scheme, &one->link, &other->link);
+    if (r < 0) {
+        channel_free_empty(one);
+        channel_free_empty(other);
+        return r;
+    }
+    *ret_one = one;
+    *ret_other = other;
+    return 0;
+}
+
+int ferry_channel_adopt(int fd, struct ferry_channel **ret_channel)
+{
+    AUTO_FD int owned = fd;
+    struct ferry_channel *channel;
+    int r = channel_new(NULL, &channel);
+    if (r < 0)
+        return r;
+    r = descriptor_link(fd_take(&owned), false, &channel->link);
+    if (r < 0) {
+        channel_free_empty(channel);
+        return r;
+    }
+    *ret_channel = channel;
+    return 0;
+}
+
+/* --- sending and receiving -------------------------------------------------------------------- */
+
+int ferry_channel_try_send(
+    struct ferry_channel *channel, struct ferry_outgoing *batch, size_t count)
+{
+    unsigned capabilities = channel->link.capabilities;
+    if (!(capabilities & FERRY_CAN_SEND))
+        return -EOPNOTSUPP;
+    for (size_t i = 0; i < count; i++) {
+        if (!batch[i].descriptor_count)
+            continue;
+        if (!(capabilities & FERRY_HAS_DESCRIPTORS))
+            return -EOPNOTSUPP;
+        if (batch[i].descriptor_count > FERRY_DESCRIPTORS_MAX)
+            return -EINVAL;
+    }
+    if (channel->framing)
+        return framing_send(channel->framing, &channel->link, batch, count);
+    return channel->link.ops->send(&channel->link, batch, count);
+}
+
+int ferry_channel_try_receive(struct ferry_channel *channel, struct ferry_inbox *inbox,
+    struct ferry_message *batch, size_t count)
+{
+    if (!(channel->link.capabilities & FERRY_CAN_RECEIVE))
+        return -EOPNOTSUPP;
+    if (channel->framing)
+        return framing_receive(channel->framing, &channel->link, inbox, batch, count);
+    return channel->link.ops->receive(&channel->link, inbox, batch, count);
+}
+
+/* Waits until a direction is worth another try. */
+static int channel_wait(
+    struct ferry_channel *channel, enum ferry_direction direction, int64_t deadline_ns)
+{
+    int64_t now_ns = clock_now_ns();
+    int timeout_ms = clock_poll_ms(deadline_ns, now_ns);
+    if (timeout_ms == 0)
+        return -ETIMEDOUT;
+    /* A full datagram peer is not seen by polling our own, shared socket. */
+    bool blind = direction == FERRY_SEND && (channel->link.flags & LINK_SESSION);
+    struct pollfd polled = { .fd = ferry_channel_fd(channel, direction),
+        .events = direction == FERRY_SEND ? POLLOUT : POLLIN };
+    int r = blind ? poll(NULL, 0, SESSION_RETRY_MS) : poll(&polled, 1, timeout_ms);
+    return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+int ferry_channel_send(
+    struct ferry_channel *channel, struct ferry_outgoing *outgoing, int64_t deadline_ns)
+{
+    for (;;) {
+        int r = ferry_channel_try_send(channel, outgoing, 1);
+        if (r != -EAGAIN)
+            return r < 0 ? r : 0;
+        r = channel_wait(channel, FERRY_SEND, deadline_ns);
+        if (r < 0)
+            return r;
+    }
+}
+
+int ferry_channel_send_bytes(
+    struct ferry_channel *channel, const void *data, size_t size, int64_t deadline_ns)
+{
+    struct iovec buffer = { (void *)(uintptr_t)data, size };
+    struct ferry_outgoing outgoing = { .buffers = &buffer, .buffer_count = 1 };
+    return ferry_channel_send(channel, &outgoing, deadline_ns);
+}
+
+int ferry_channel_receive(struct ferry_channel *channel, struct ferry_inbox *inbox,
+    struct ferry_message *message, int64_t deadline_ns)
+{
+    for (;;) {
+        int r = ferry_channel_try_receive(channel, inbox, message, 1);
+        if (r != -EAGAIN)
+            return r;
+        r = channel_wait(channel, FERRY_RECEIVE, deadline_ns);
+        if (r < 0)
+            return r;
+    }
+}
+
+int ferry_channel_shutdown(struct ferry_channel *channel)
+{
+    if (!(channel->link.capabilities & FERRY_HAS_HALF_CLOSE) || !channel->link.ops->shutdown)
+        return -EOPNOTSUPP;
+    return channel->link.ops->shutdown(&channel->link);
+}
+
+int ferry_channel_connected(struct ferry_channel *channel)
+{
+    return channel->link.ops->connected ? channel->link.ops->connected(&channel->link) : 0;
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+unsigned ferry_channel_capabilities(const struct ferry_channel *channel)
+{
+    return channel->link.capabilities | (channel->framing ? FERRY_HAS_BOUNDARIES : 0);
+}
+
+int ferry_channel_fd(const struct ferry_channel *channel, enum ferry_direction direction)
+{
+    return direction == FERRY_SEND ? channel->link.send_fd : channel->link.receive_fd;
+}
+
+bool ferry_channel_pending(const struct ferry_channel *channel)
+{
+    if (channel->framing && framing_pending(channel->framing))
+        return true;
+    return channel->link.ops->pending && channel->link.ops->pending(&channel->link);
+}
+
+const char *ferry_channel_peer(const struct ferry_channel *channel)
+{
+    char text[512] = "";
+    if (channel->peer)
+        return channel->peer;
+    if (channel->link.ops->peer)
+        channel->link.ops->peer(&channel->link, text, sizeof(text));
+    /* Remembering is invisible to the caller, so asking stays a question about a const channel. */
+    struct ferry_channel *remembering = (struct ferry_channel *)(uintptr_t)channel;
+    remembering->peer = strdup(text);
+    return remembering->peer ? remembering->peer : "";
+}
+
+int ferry_channel_identity(
+    struct ferry_channel *channel, unsigned want, const struct ferry_identity **ret_identity)
+{
+    struct ferry_identity identity = FERRY_IDENTITY_UNKNOWN;
+    bool enough = channel->identity_asked && !(want & ~channel->identity_has);
+
+    if (!channel->link.ops->identity)
+        return -ENODATA;
+    if (!enough) {
+        want |= channel->identity_has;
+        int r = channel->link.ops->identity(&channel->link, want, &identity);
+        if (r < 0)
+            return r;
+        ferry_identity_fini(&channel->identity);
+        channel->identity = identity;
+        channel->identity_asked = true;
+        channel->identity_has = want;
+    }
+    *ret_identity = &channel->identity;
+    return 0;
+}
+
+/* Pipes have one buffer, sockets two; nothing else has any that can be sized. */
+int ferry_channel_get_buffer(
+    const struct ferry_channel *channel, enum ferry_direction direction, size_t *ret_size)
+{
+    int fd = ferry_channel_fd(channel, direction), size;
+    socklen_t length = sizeof(size);
+    int option = direction == FERRY_SEND ? SO_SNDBUF : SO_RCVBUF;
+
+    if (fd < 0)
+        return -EOPNOTSUPP;
+    if (getsockopt(fd, SOL_SOCKET, option, &size, &length) < 0) {
+        size = errno == ENOTSOCK ? fcntl(fd, F_GETPIPE_SZ) : -1;
+        if (size < 0)
+            return -EOPNOTSUPP;
+    }
+    *ret_size = (size_t)size;
+    return 0;
+}
+
+int ferry_channel_set_buffer(
+    struct ferry_channel *channel, enum ferry_direction direction, size_t size)
+{
+    int fd = ferry_channel_fd(channel, direction);
+    int option = direction == FERRY_SEND ? SO_SNDBUF : SO_RCVBUF;
+    int value = size > INT_MAX / 2 ? INT_MAX / 2 : (int)size;
+
+    if (fd < 0)
+        return -EOPNOTSUPP;
+    if (setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value)) == 0)
+        return 0;
+    if (errno != ENOTSOCK)
+        return -errno;
+    if (fcntl(fd, F_SETPIPE_SZ, value) >= 0)
+        return 0;
+    return errno == EBADF || errno == EINVAL ? -EOPNOTSUPP : -errno;
+}

@@ -1,0 +1,33 @@
+/* channel.h (internal) - what stands behind the public, opaque ferry_channel.
+ *
+ * A channel is a link of the transport floor, with framing when its address asked for it, and what
+ * is remembered about the peer. An idle channel owns no buffer.
+ */
+#ifndef FERRY_CHANNEL_CHANNEL_H
+#define FERRY_CHANNEL_CHANNEL_H
+
+#include "transport/transport.h"
+#include "wire/frame.h"
+
+#include <ferry/channel.h>
+
+struct framing;
+
+struct ferry_channel {
+    struct link link;
+    struct framing *framing; /* NULL: what the mechanism gives */
+    char *peer;              /* text, made when first asked for */
+    struct ferry_identity identity;
+    unsigned identity_has; /* facts gathered, of enum ferry_want */
+    bool identity_asked;
+};
+
+/* An empty channel whose link the caller fills, with the frame= of an address (NULL: none). */
+int channel_new(const struct ferry_address *address, struct ferry_channel **ret_channel);
+/* Frees a channel whose link was never filled. */
+void channel_free_empty(struct ferry_channel *channel);
+
+/* Whether descriptors are to be refused: the caller's option or descriptors=no of the address. */
+bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse);
+
+#endif

@@ -1,0 +1,357 @@
+/* flow.c - one direction of a relay.
+ *
+ * Bytes between descriptors that splice(2) takes start by copying; once a receive has filled the
+ * whole buffer the flow splices, and goes back when splices bring little: small exchanges pay two
+ * cheap calls, bulk stays in the kernel.
+ */
+#include "channel/flow.h"
+#include "base/error.h"
+#include "channel/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sendfile.h>
+
+static void flow_set_state(struct flow *flow, enum flow_state state)
+{
+    assert(state > flow->state);
+    flow->state = state;
+}
+
+/* --- choosing --------------------------------------------------------------------------------- */
+
+int ferry_relay_choose(unsigned from_capabilities, bool from_file, unsigned to_capabilities,
+    enum ferry_way *ret_way, const char **ret_why)
+{
+    bool from_messages = from_capabilities & FERRY_HAS_BOUNDARIES;
+    bool to_messages = to_capabilities & FERRY_HAS_BOUNDARIES;
+    enum ferry_way way;
+    const char *why;
+
+    if (!(from_capabilities & FERRY_CAN_RECEIVE)) {
+        way = FERRY_WAY_NONE;
+        why = "nothing comes from there";
+    } else if (!(to_capabilities & FERRY_CAN_SEND)) {
+        way = FERRY_WAY_DISCARD;
+        why = "the other side takes nothing";
+    } else if (from_messages != to_messages) {
+        return -EPROTOTYPE;
+    } else if (from_messages) {
+        way = FERRY_WAY_COPY;
+        why = "message boundaries are kept";
+    } else if (from_capabilities & to_capabilities & FERRY_HAS_DESCRIPTORS) {
+        way = FERRY_WAY_COPY;
+        why = "descriptors may pass";
+    } else if (from_capabilities & FERRY_HAS_DESCRIPTORS) {
+        way = FERRY_WAY_COPY;
+        why = "descriptors may come, which splice(2) would drop unseen";
+    } else if (from_file) {
+        way = FERRY_WAY_SENDFILE;
+        why = "a file's bytes stay in the kernel";
+    } else {
+        way = FERRY_WAY_SPLICE;
+        why = "no descriptor can come, so bulk stays in the kernel";
+    }
+    *ret_way = way;
+    *ret_why = why;
+    return 0;
+}
+
+int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to, bool tapped,
+    enum ferry_way *ret_way, const char **ret_why)
+{
+    bool file = from->link.flags & LINK_FILE;
+    int r = ferry_relay_choose(
+        ferry_channel_capabilities(from), file, ferry_channel_capabilities(to), ret_way, ret_why);
+    if (r < 0)
+        return r;
+    bool in_kernel = *ret_way == FERRY_WAY_SPLICE || *ret_way == FERRY_WAY_SENDFILE;
+    if (in_kernel && tapped) {
+        *ret_way = FERRY_WAY_COPY;
+        *ret_why = "the traffic is shown";
+    } else if (in_kernel && !((file || (from->link.flags & LINK_SPLICE_FROM)) &&
+                                (to->link.flags & LINK_SPLICE_TO))) {
+        *ret_way = FERRY_WAY_COPY;
+        *ret_why = "one side is nothing that splice(2) takes";
+    }
+    return 0;
+}
+
+/* --- ends and failures ------------------------------------------------------------------------ */
+
+/* `from` will bring nothing more; `code` says why if not by its proper end. */
+static void flow_end(struct flow *flow, int code)
+{
+    flow->from_error = code;
+    flow_set_state(flow, flow->state == FLOW_DISCARDING ? FLOW_DONE : FLOW_ENDING);
+}
+
+static void flow_drop_held(struct flow *flow)
+{
+    if (flow->batch) {
+        flow->stats.dropped += flow->batch->count - flow->batch->sent;
+        pool_give_batch(flow->pool, flow->batch);
+        flow->batch = NULL;
+    }
+    if (flow->piped) {
+        flow->stats.dropped++;
+        flow->piped = 0;
+        pool_give_pipe(flow->pool, &flow->pipe, false);
+    }
+    flow->blocked = false;
+}
+
+void flow_break(struct flow *flow, int code)
+{
+    if (flow->state >= FLOW_DISCARDING)
+        return;
+    flow->to_error = code;
+    flow_drop_held(flow);
+    flow_set_state(flow, flow->state == FLOW_ENDING ? FLOW_DONE : FLOW_DISCARDING);
+}
+
+void flow_fini(struct flow *flow)
+{
+    flow_drop_held(flow);
+}
+
+/* Everything is sent: passes the end on. */
+static void flow_pass_end(struct flow *flow)
+{
+    int r = ferry_channel_shutdown(flow->to);
+    if (r < 0 && r != -EOPNOTSUPP && !error_is_peer_gone(r))
+        flow->to_error = r;
+    flow_set_state(flow, FLOW_DONE);
+}
+
+/* --- copying ---------------------------------------------------------------------------------- */
+
+/* Sends what is held. True when nothing is held any more. */
+static bool flow_send_batch(struct flow *flow)
+{
+    struct batch *batch = flow->batch;
+    while (batch->sent < batch->count) {
+        int r = ferry_channel_try_send(
+            flow->to, batch->outgoings + batch->sent, batch->count - batch->sent);
+        if (r == -EAGAIN) {
+            flow->blocked = true;
+            return false;
+        }
+        if (r == -EMSGSIZE) {
+            /* One message too large for the other mechanism is that message's fault alone. */
+            flow->stats.dropped++;
+            r = 1;
+        }
+        if (r < 0) {
+            flow_break(flow, r);
+            return false;
+        }
+        for (int i = 0; i < r; i++)
+            ferry_message_fini(&batch->messages[batch->sent++]);
+    }
+    pool_give_batch(flow->pool, batch);
+    flow->batch = NULL;
+    return true;
+}
+
+/* Descriptors that `to` cannot carry must not end the connection: they are closed and counted. */
+static void batch_fill(struct flow *flow, struct batch *batch)
+{
+    bool carries = ferry_channel_capabilities(flow->to) & FERRY_HAS_DESCRIPTORS;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct ferry_message *message = &batch->messages[i];
+        if (flow->tap)
+            flow->tap(flow, message);
+        if (!carries && message->descriptor_count) {
+            flow->stats.dropped += message->descriptor_count;
+            ferry_message_fini(message);
+        }
+        batch->buffers[i] = (struct iovec){ (void *)(uintptr_t)message->data, message->size };
+        batch->outgoings[i] = (struct ferry_outgoing){ .buffers = &batch->buffers[i],
+            .buffer_count = 1,
+            .descriptors = message->descriptors,
+            .descriptor_count = message->descriptor_count,
+            .priority = message->priority };
+        flow->stats.bytes += message->size;
+        flow->stats.descriptors += message->descriptor_count;
+    }
+    flow->stats.messages += batch->count;
+}
+
+/* Receives into a fresh batch. 1: something came; 0: nothing now, or the end. */
+static int flow_receive_batch(struct flow *flow)
+{
+    struct batch *batch;
+    bool boundaries = ferry_channel_capabilities(flow->from) & FERRY_HAS_BOUNDARIES;
+    int r = pool_take_batch(flow->pool, boundaries, &batch);
+    if (r < 0) {
+        flow_end(flow, r);
+        return 0;
+    }
+    r = ferry_channel_try_receive(flow->from, batch->inbox, batch->messages, batch->room);
+    if (r > 0) {
+        batch->count = (size_t)r;
+        flow->batch = batch;
+        return 1;
+    }
+    pool_give_batch(flow->pool, batch);
+    if (r == -EMSGSIZE)
+        flow->stats.dropped++;
+    else if (r != -EAGAIN)
+        flow_end(flow, r);
+    return 0;
+}
+
+/* One round. True when it is worth another at once: the receive was full. */
+static bool flow_copy(struct flow *flow, bool *ret_passed)
+{
+    if (!flow_receive_batch(flow))
+        return false;
+    struct batch *batch = flow->batch;
+    bool bytes = batch->room == 1;
+    bool full = bytes ? batch->messages[0].size >= FLOW_STREAM_SIZE : batch->count == batch->room;
+
+    *ret_passed = true;
+    batch_fill(flow, batch);
+    flow->bulk = bytes && full && flow->stats.way == FERRY_WAY_SPLICE;
+    return flow_send_batch(flow) && full;
+}
+
+/* Receives what nobody takes. */
+static bool flow_discard(struct flow *flow, bool *ret_passed)
+{
+    if (!flow_receive_batch(flow))
+        return false;
+    *ret_passed = true;
+    flow->stats.messages += flow->batch->count;
+    for (size_t i = 0; i < flow->batch->count; i++)
+        flow->stats.bytes += flow->batch->messages[i].size;
+    flow_drop_held(flow);
+    return true;
+}
+
+/* --- within the kernel ------------------------------------------------------------------------ */
+
+/* Sends what is in the pipe. True when it is empty. */
+static bool flow_send_pipe(struct flow *flow)
+{
+    int to = ferry_channel_fd(flow->to, FERRY_SEND);
+    while (flow->piped) {
+        ssize_t size = splice(
+            flow->pipe.read_fd, NULL, to, NULL, flow->piped, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN) {
+            flow->blocked = true;
+            return false;
+        }
+        if (size <= 0) {
+            flow_break(flow, size < 0 ? -errno : -EPIPE);
+            return false;
+        }
+        flow->piped -= (size_t)size;
+    }
+    pool_give_pipe(flow->pool, &flow->pipe, true);
+    return true;
+}
+
+static bool flow_splice(struct flow *flow, bool *ret_passed)
+{
+    int from = ferry_channel_fd(flow->from, FERRY_RECEIVE);
+    /* Out of descriptors for a pipe: copying needs none. */
+    if (pool_take_pipe(flow->pool, &flow->pipe) < 0)
+        return flow_copy(flow, ret_passed);
+    ssize_t size = splice(
+        from, NULL, flow->pipe.write_fd, NULL, FLOW_SPLICE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (size > 0) {
+        flow->piped = (size_t)size;
+        flow->stats.bytes += (size_t)size;
+        flow->stats.messages++;
+        flow->bulk = (size_t)size >= FLOW_SPLICE_WORTH;
+        *ret_passed = true;
+        return flow_send_pipe(flow) && flow->bulk;
+    }
+    int code = size < 0 ? -errno : 0;
+    pool_give_pipe(flow->pool, &flow->pipe, true);
+    if (size == 0) {
+        /* Whether this is the end is the channel's to say: on a FIFO it need not be. */
+        flow->bulk = false;
+        return true;
+    }
+    if (code == -EINVAL) {
+        /* A terminal or a device that this kernel does not splice. */
+        flow->stats.way = FERRY_WAY_COPY;
+        flow->bulk = false;
+    } else if (!error_is_retry(code)) {
+        flow_end(flow, code);
+    }
+    return code == -EINVAL;
+}
+
+static bool flow_sendfile(struct flow *flow, bool *ret_passed)
+{
+    struct link *link = &flow->from->link;
+    size_t wanted = FLOW_SPLICE_SIZE;
+    if (link->remaining >= 0 && (uint64_t)link->remaining < wanted)
+        wanted = (size_t)link->remaining;
+    ssize_t size =
+        wanted ? sendfile(ferry_channel_fd(flow->to, FERRY_SEND), link->receive_fd, NULL, wanted)
+               : 0;
+    if (size > 0) {
+        if (link->remaining >= 0)
+            link->remaining -= size;
+        flow->stats.bytes += (size_t)size;
+        flow->stats.messages++;
+        *ret_passed = true;
+        return true;
+    }
+    if (size == 0)
+        flow_end(flow, 0);
+    else if (errno == EAGAIN)
+        flow->blocked = true;
+    else if (errno == EINVAL)
+        flow->stats.way = FERRY_WAY_COPY;
+    else if (errno != EINTR)
+        flow_break(flow, -errno);
+    return flow->stats.way == FERRY_WAY_COPY;
+}
+
+/* --- pumping ---------------------------------------------------------------------------------- */
+
+static bool flow_round(struct flow *flow, bool *ret_passed)
+{
+    if (flow->state == FLOW_DISCARDING || flow->stats.way == FERRY_WAY_DISCARD)
+        return flow_discard(flow, ret_passed);
+    if (flow->stats.way == FERRY_WAY_SENDFILE)
+        return flow_sendfile(flow, ret_passed);
+    return flow->bulk ? flow_splice(flow, ret_passed) : flow_copy(flow, ret_passed);
+}
+
+bool flow_pump(struct flow *flow)
+{
+    bool passed = false;
+
+    flow->blocked = false;
+    if (flow->batch)
+        passed = flow_send_batch(flow);
+    else if (flow->piped)
+        passed = flow_send_pipe(flow);
+    for (unsigned rounds = 0; rounds < FLOW_ROUNDS; rounds++) {
+        if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
+            break;
+        if (!flow_round(flow, &passed))
+            break;
+    }
+    if (flow->state == FLOW_ENDING && !flow->batch && !flow->piped)
+        flow_pass_end(flow);
+    return passed;
+}
+
+bool flow_wants_more(const struct flow *flow)
+{
+    if (flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
+        return false;
+    return !flow->batch && !flow->piped && !flow->blocked;
+}

@@ -1,0 +1,39 @@
+/* Limits of the channel floor. */
+#ifndef FERRY_CHANNEL_LIMITS_H
+#define FERRY_CHANNEL_LIMITS_H
+
+/* Rules in one policy. */
+#define POLICY_RULES_MAX 1024u
+/* Milliseconds between tries of a blocking dial while a backlog is full or a FIFO has no reader;
+ * doubles up to the maximum. */
+#define DIAL_PAUSE_MS     1
+#define DIAL_PAUSE_MS_MAX 50
+/* Milliseconds between tries to send to a datagram peer whose queue is full: the kernel tells
+ * nobody when an unconnected one has room again. Doubles up to the maximum. */
+#define SESSION_RETRY_MS     1
+#define SESSION_RETRY_MS_MAX 32
+/* Buffers of one framed message given by the caller. */
+#define FRAMED_BUFFERS_MAX 16u
+/* Framed messages written by one system call. */
+#define FRAMED_BATCH_MAX 16u
+
+/* Bytes that a flow of bytes receives at once: the measured knee, larger falls out of the cache. */
+#define FLOW_STREAM_SIZE (64u << 10)
+/* Messages that a flow receives at once. */
+#define FLOW_MESSAGES 16u
+/* Bytes asked of one splice(2) or sendfile(2). */
+#define FLOW_SPLICE_SIZE (1u << 20)
+/* Bytes of a pipe for splicing; the kernel's default (64 KiB) if it refuses. */
+#define FLOW_PIPE_SIZE (256 << 10)
+/* Splicing less than this at once is dearer than copying: back to copying. */
+#define FLOW_SPLICE_WORTH (16u << 10)
+/* Rounds of receive and send for one flow in one turn of the loop, so that a flood on one channel
+ * leaves room for the rest. */
+#define FLOW_ROUNDS 4u
+/* Spare buffers and pipes that a pool keeps; more are given back to the system. */
+#define POOL_SPARE_MAX 32u
+/* Milliseconds without traffic after which a relay ends whose one direction has ended while the
+ * other side cannot be told so (datagrams), or has only bytes that nobody takes. */
+#define RELAY_LINGER_MS 500
+
+#endif

@@ -1,0 +1,332 @@
+/* policy.c - who may: ordered rules, first match wins.
+ *
+ * Every name was looked up when its rule was added, so deciding is comparing numbers. A rule that
+ * needs a fact which is not known ends the search with a refusal: going on could admit whom the
+ * rule would have turned away.
+ */
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "channel/limits.h"
+#include "wire/address.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ferry/channel.h>
+#include <ferry/policy.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+
+enum subject { SUBJECT_ANY, SUBJECT_UID, SUBJECT_GID };
+
+struct rule {
+    bool allow;
+    enum subject subject;
+    unsigned id; /* uid or gid */
+    char *text;
+    uint64_t hits;
+};
+
+struct ferry_policy {
+    struct rule *rules;
+    size_t count;
+};
+
+int ferry_policy_new(struct ferry_policy **ret_policy)
+{
+    struct ferry_policy *policy = calloc(1, sizeof(*policy));
+    if (!policy)
+        return -ENOMEM;
+    *ret_policy = policy;
+    return 0;
+}
+
+/* Forgets the rules from `count` on. */
+static void policy_cut(struct ferry_policy *policy, size_t count)
+{
+    while (policy->count > count)
+        free(policy->rules[--policy->count].text);
+}
+
+void ferry_policy_free(struct ferry_policy *policy)
+{
+    if (!policy)
+        return;
+    policy_cut(policy, 0);
+    free(policy->rules);
+    free(policy);
+}
+
+/* Appends a rule; `note` follows its text in parentheses if not NULL. */
+static int policy_append(
+    struct ferry_policy *policy, struct rule rule, const char *subject_text, const char *note)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    if (policy->count >= POLICY_RULES_MAX)
+        return -E2BIG;
+    bytes_print(&text, "%s %s", rule.allow ? "allow" : "deny", subject_text);
+    if (note)
+        bytes_print(&text, " (%s)", note);
+    struct rule *rules = realloc(policy->rules, (policy->count + 1) * sizeof(*rules));
+    if (!rules)
+        return -ENOMEM;
+    policy->rules = rules;
+    rule.text = bytes_take(&text);
+    if (!rule.text)
+        return -ENOMEM;
+    rules[policy->count++] = rule;
+    return 0;
+}
+
+/* --- subjects --------------------------------------------------------------------------------- */
+
+/* 0, -EINVAL; 4294967295 stands for "none" in the kernel and names nobody. */
+static int number_read(const char *text, unsigned *ret_number)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
+    if (!isdigit((unsigned char)*text) || errno || *end || number >= UINT32_MAX)
+        return -EINVAL;
+    *ret_number = (unsigned)number;
+    return 0;
+}
+
+static int user_find(const char *name, unsigned *ret_uid)
+{
+    struct passwd entry, *found;
+    char buffer[8192];
+    int r = getpwnam_r(name, &entry, buffer, sizeof(buffer), &found);
+    if (!found)
+        return r && r != ENOENT ? -r : -ENOENT;
+    *ret_uid = found->pw_uid;
+    return 0;
+}
+
+static int group_find(const char *name, unsigned *ret_gid)
+{
+    struct group entry, *found;
+    /* A group's entry lists its members, and so may be long. */
+    for (size_t size = 16384; size <= 1u << 20; size *= 4) {
+        AUTO_FREE char *buffer = malloc(size);
+        if (!buffer)
+            return -ENOMEM;
+        int r = getgrnam_r(name, &entry, buffer, size, &found);
+        if (r == ERANGE)
+            continue;
+        if (!found)
+            return r && r != ENOENT ? -r : -ENOENT;
+        *ret_gid = found->gr_gid;
+        return 0;
+    }
+    return -ERANGE;
+}
+
+static int subject_read(const char *word, struct rule *rule, struct ferry_error *error)
+{
+    static const struct {
+        const char *prefix;
+        enum subject subject;
+        int (*read)(const char *text, unsigned *ret_id);
+    } kinds[] = {
+        { "uid:", SUBJECT_UID, number_read },
+        { "user:", SUBJECT_UID, user_find },
+        { "gid:", SUBJECT_GID, number_read },
+        { "group:", SUBJECT_GID, group_find },
+    };
+
+    if (strcmp(word, "any") == 0) {
+        rule->subject = SUBJECT_ANY;
+        return 0;
+    }
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        size_t length = strlen(kinds[i].prefix);
+        if (strncmp(word, kinds[i].prefix, length) != 0)
+            continue;
+        rule->subject = kinds[i].subject;
+        int r = kinds[i].read(word + length, &rule->id);
+        if (r == -ENOENT)
+            return error_set(error, r, word, NULL, "there is no such %s",
+                kinds[i].subject == SUBJECT_UID ? "user" : "group");
+        if (r == -EINVAL)
+            return error_set(error, r, word, NULL, "expected a number after %s", kinds[i].prefix);
+        return r < 0 ? error_set_errno(error, r, word, NULL) : 0;
+    }
+    return error_set(error, -EINVAL, word, NULL,
+        "expected uid:NUMBER, user:NAME, gid:NUMBER, group:NAME or any");
+}
+
+int ferry_policy_add(
+    struct ferry_policy *policy, bool allow, const char *subjects, struct ferry_error *error)
+{
+    static const char blanks[] = " \t,";
+    size_t before = policy->count;
+    AUTO_FREE char *copy = strdup(subjects);
+    if (!copy)
+        return error_set_errno(error, -ENOMEM, subjects, NULL);
+
+    char *rest = copy;
+    for (char *word; (word = strsep(&rest, blanks));) {
+        struct rule rule = { .allow = allow };
+        if (!*word)
+            continue;
+        int r = subject_read(word, &rule, error);
+        if (r == 0) {
+            r = policy_append(policy, rule, word, NULL);
+            if (r < 0)
+                error_set_errno(error, r, word, NULL);
+        }
+        if (r < 0) {
+            policy_cut(policy, before);
+            return r;
+        }
+    }
+    if (policy->count == before)
+        return error_set(error, -EINVAL, allow ? "allow" : "deny", NULL,
+            "expected uid:NUMBER, user:NAME, gid:NUMBER, group:NAME or any, found nothing");
+    return 0;
+}
+
+/* --- what the kernel itself admits ------------------------------------------------------------ */
+
+/* A name or a number, as owner= and group= take them; absent: `own`. */
+static int id_read(const struct ferry_address *address, const char *key,
+    int (*find)(const char *name, unsigned *ret_id), unsigned own, unsigned *ret_id,
+    struct ferry_error *error)
+{
+    const char *name = ferry_address_option(address, key);
+    *ret_id = own;
+    if (!name || number_read(name, ret_id) == 0)
+        return 0;
+    int r = find(name, ret_id);
+    if (r == -ENOENT)
+        return error_set(error, r, ferry_address_text(address), NULL, "there is no %s called %s",
+            strcmp(key, "owner") == 0 ? "user" : "group", name);
+    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
+}
+
+/* connect(2) to a path needs write permission: unix(7). Root passes whatever the mode. */
+static int policy_add_mode(
+    struct ferry_policy *policy, const struct ferry_address *listen, struct ferry_error *error)
+{
+    unsigned mode = address_get_mode(listen, "mode", 0600), uid, gid;
+    char note[32], text[32];
+    int r = id_read(listen, "owner", user_find, geteuid(), &uid, error);
+    if (r == 0)
+        r = id_read(listen, "group", group_find, getegid(), &gid, error);
+    if (r < 0)
+        return r;
+
+    struct rule rules[] = {
+        { .allow = true, .subject = SUBJECT_UID, .id = 0 },
+        { .allow = mode & 0200, .subject = SUBJECT_UID, .id = uid },
+        { .allow = mode & 0020, .subject = SUBJECT_GID, .id = gid },
+        { .allow = mode & 0002, .subject = SUBJECT_ANY },
+    };
+    snprintf(note, sizeof(note), "mode=%04o", mode);
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        if (i == 1 && uid == 0)
+            continue;
+        const char *format = rules[i].subject == SUBJECT_UID   ? "uid:%u"
+                             : rules[i].subject == SUBJECT_GID ? "gid:%u"
+                                                               : "any";
+        snprintf(text, sizeof(text), format, rules[i].id);
+        r = policy_append(policy, rules[i], text, i == 0 ? "root passes any mode" : note);
+        if (r < 0)
+            return error_set_errno(error, r, ferry_address_text(listen), NULL);
+    }
+    return 0;
+}
+
+int ferry_policy_add_default(
+    struct ferry_policy *policy, const struct ferry_address *listen, struct ferry_error *error)
+{
+    char text[32];
+    struct rule own = { .allow = true, .subject = SUBJECT_UID, .id = geteuid() };
+    struct rule any = { .allow = true, .subject = SUBJECT_ANY };
+
+    switch (listen->scheme) {
+    case FERRY_UNIX:
+    case FERRY_UNIX_DGRAM:
+    case FERRY_UNIX_SEQ:
+        if (!listen->abstract)
+            return policy_add_mode(policy, listen, error);
+        snprintf(text, sizeof(text), "uid:%u", own.id);
+        return policy_append(policy, own, text, "abstract names admit their own user");
+    case FERRY_FIFO:
+    case FERRY_MQ:
+        return policy_append(policy, any, "any", "its mode admits, nobody is known");
+    case FERRY_FD:
+    case FERRY_EXEC:
+    case FERRY_FILE:
+    case FERRY_STDIO:
+        return policy_append(policy, any, "any", "opened by ourselves");
+    default:
+        return 0;
+    }
+}
+
+/* --- deciding --------------------------------------------------------------------------------- */
+
+enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
+
+static enum match rule_match(const struct rule *rule, const struct ferry_identity *identity)
+{
+    if (rule->subject == SUBJECT_ANY)
+        return MATCH_YES;
+    if (rule->subject == SUBJECT_UID) {
+        if (identity->uid == (uid_t)-1)
+            return MATCH_UNKNOWN;
+        return identity->uid == rule->id ? MATCH_YES : MATCH_NO;
+    }
+    if (identity->gid == rule->id)
+        return MATCH_YES;
+    for (size_t i = 0; i < identity->group_count; i++)
+        if (identity->groups[i] == rule->id)
+            return MATCH_YES;
+    return identity->groups_known ? MATCH_NO : MATCH_UNKNOWN;
+}
+
+void ferry_policy_decide(struct ferry_policy *policy, const struct ferry_identity *identity,
+    struct ferry_verdict *ret_verdict)
+{
+    *ret_verdict = (struct ferry_verdict){ .text = "no rule admits it" };
+    for (size_t i = 0; i < policy->count; i++) {
+        struct rule *rule = &policy->rules[i];
+        enum match match = rule_match(rule, identity);
+        if (match == MATCH_NO)
+            continue;
+        rule->hits++;
+        ret_verdict->rule = (int)i + 1;
+        ret_verdict->allowed = match == MATCH_YES && rule->allow;
+        snprintf(ret_verdict->text, sizeof(ret_verdict->text), "%s%s", rule->text,
+            match == MATCH_YES             ? ""
+            : rule->subject == SUBJECT_UID ? ", but nobody vouches for its uid"
+                                           : ", but its groups are unknown");
+        return;
+    }
+}
+
+unsigned ferry_policy_wants(const struct ferry_policy *policy)
+{
+    unsigned wants = 0;
+    for (size_t i = 0; i < policy->count; i++)
+        if (policy->rules[i].subject == SUBJECT_GID)
+            wants |= FERRY_WANT_GROUPS;
+    return wants;
+}
+
+size_t ferry_policy_count(const struct ferry_policy *policy)
+{
+    return policy->count;
+}
+
+const char *ferry_policy_rule(const struct ferry_policy *policy, size_t rule, uint64_t *ret_hits)
+{
+    const struct rule *found = &policy->rules[rule - 1];
+    if (ret_hits)
+        *ret_hits = found->hits;
+    return found->text;
+}

@@ -1,0 +1,339 @@
+/* relay.c - carries everything between two channels.
+ *
+ * A relay owns two sides (one, when it echoes), each a channel with its watch, and two flows (one,
+ * when it echoes). What happened on a side is offered to both flows, then every side's interest is
+ * worked out anew from the flows' states: there is no other state to keep in step.
+ *
+ * The relay ends when its flows are done. A flow that only discards does not keep it alive: bytes
+ * that nobody takes are still received for RELAY_LINGER_MS after the last traffic, because closing
+ * a TCP socket with something unread in it would reset the connection and could destroy what the
+ * peer has not read yet.
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "channel/channel.h"
+#include "channel/flow.h"
+#include "channel/watch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <ferry/relay.h>
+#include <string.h>
+
+struct ferry_relay {
+    struct watch sides[2];
+    struct flow flows[2]; /* [0] from side 0, [1] from side 1; an echo uses [0] only */
+    size_t side_count;
+    struct ferry_loop *loop;
+    struct ferry_source *timer; /* idle, total and linger; NULL: none is wanted yet */
+    struct ferry_relay_options options;
+    int64_t started_ns, last_ns;
+    bool ending; /* done is being called */
+};
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+static void relay_free(struct ferry_relay *relay)
+{
+    for (size_t i = 0; i < relay->side_count; i++)
+        flow_fini(&relay->flows[i]);
+    for (size_t i = 0; i < relay->side_count; i++) {
+        struct ferry_channel *channel = relay->sides[i].channel;
+        watch_stop(&relay->sides[i]);
+        ferry_channel_close(channel);
+    }
+    ferry_source_remove(relay->timer);
+    free(relay);
+}
+
+void ferry_relay_stop(struct ferry_relay *relay)
+{
+    if (relay && !relay->ending)
+        relay_free(relay);
+}
+
+static void relay_end(struct ferry_relay *relay, int code, const char *text)
+{
+    if (relay->ending)
+        return;
+    relay->ending = true;
+    if (relay->options.done)
+        relay->options.done(relay, code, text, relay->options.data);
+    relay_free(relay);
+}
+
+/* What the flows tell about the whole: what was lost first, then what failed. */
+static void relay_finish(struct ferry_relay *relay)
+{
+    static const char *const takers[] = { "the target takes no more", "the client takes no more" };
+    static const char *const givers[] = { "receiving from the client failed",
+        "receiving from the target failed" };
+
+    for (size_t i = 0; i < relay->side_count; i++) {
+        struct flow *flow = &relay->flows[i];
+        if (flow->to_error && flow->stats.dropped) {
+            relay_end(relay, flow->to_error, takers[relay->side_count == 1 ? 1 : i]);
+            return;
+        }
+    }
+    for (size_t i = 0; i < relay->side_count; i++) {
+        if (relay->flows[i].from_error) {
+            relay_end(relay, relay->flows[i].from_error, givers[i]);
+            return;
+        }
+    }
+    relay_end(relay, 0, "both sides finished");
+}
+
+/* --- what is still to be done ------------------------------------------------------------------
+ */
+
+/* Whether the relay exists for this flow: it can still deliver something. */
+static bool flow_matters(const struct flow *flow)
+{
+    bool carries = flow->stats.way != FERRY_WAY_NONE && flow->stats.way != FERRY_WAY_DISCARD;
+    return carries && (flow->state == FLOW_FLOWING || flow->state == FLOW_ENDING);
+}
+
+/* The end of this flow could not be passed on, so the other side will not end by itself. */
+static bool flow_end_untold(const struct flow *flow)
+{
+    unsigned capabilities = ferry_channel_capabilities(flow->to);
+    return flow->state == FLOW_DONE && flow->stats.way != FERRY_WAY_NONE &&
+           !(capabilities & FERRY_HAS_HALF_CLOSE);
+}
+
+enum stage { STAGE_RUNNING, STAGE_LINGERING, STAGE_OVER };
+
+static enum stage relay_stage(const struct ferry_relay *relay)
+{
+    bool matters = false, open = false, untold = false;
+
+    for (size_t i = 0; i < relay->side_count; i++) {
+        const struct flow *flow = &relay->flows[i];
+        matters |= flow_matters(flow);
+        open |= flow->stats.way != FERRY_WAY_NONE && flow->state != FLOW_DONE;
+        untold |= flow_end_untold(flow);
+    }
+    bool told = relay->options.end_with_other && relay->side_count > 1 &&
+                relay->flows[1].state == FLOW_DONE;
+    if (!open || told)
+        return STAGE_OVER;
+    if (!matters || (untold && relay->side_count > 1))
+        return STAGE_LINGERING;
+    return STAGE_RUNNING;
+}
+
+static int64_t relay_linger_ns(const struct ferry_relay *relay)
+{
+    int64_t given_ms = relay->options.linger_timeout_ms;
+    return (given_ms ? given_ms : RELAY_LINGER_MS) * NS_PER_MS;
+}
+
+/* The earliest of idle, total and linger. Idle is lazy: traffic moves last_ns, not the timer. */
+static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
+{
+    int64_t deadline_ns = CLOCK_NEVER, point_ns;
+
+    if (relay->options.total_timeout_ms)
+        deadline_ns = clock_after(relay->started_ns, relay->options.total_timeout_ms * NS_PER_MS);
+    if (relay->options.idle_timeout_ms) {
+        point_ns = clock_after(relay->last_ns, relay->options.idle_timeout_ms * NS_PER_MS);
+        deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
+    }
+    if (stage == STAGE_LINGERING) {
+        point_ns = clock_after(relay->last_ns, relay_linger_ns(relay));
+        deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
+    }
+    return deadline_ns;
+}
+
+static void relay_on_timer(struct ferry_source *source, void *data)
+{
+    struct ferry_relay *relay = data;
+    enum stage stage = relay_stage(relay);
+    int64_t now_ns = ferry_loop_now(relay->loop);
+    int64_t deadline_ns = relay_deadline(relay, stage);
+
+    if (now_ns < deadline_ns) {
+        ferry_source_set_deadline(source, deadline_ns);
+        return;
+    }
+    if (stage == STAGE_LINGERING && now_ns >= clock_after(relay->last_ns, relay_linger_ns(relay))) {
+        relay_finish(relay);
+        return;
+    }
+    bool total =
+        relay->options.total_timeout_ms &&
+        now_ns >= clock_after(relay->started_ns, relay->options.total_timeout_ms * NS_PER_MS);
+    relay_end(relay, -ETIMEDOUT, total ? "total time-out" : "idle time-out");
+}
+
+static void relay_set_timer(struct ferry_relay *relay, enum stage stage)
+{
+    bool idle = relay->options.idle_timeout_ms && stage == STAGE_RUNNING;
+    if (relay->timer && idle)
+        return;
+    int64_t deadline_ns = relay_deadline(relay, stage);
+    if (deadline_ns == CLOCK_NEVER)
+        return;
+    if (relay->timer)
+        ferry_source_set_deadline(relay->timer, deadline_ns);
+    else if (ferry_loop_timer(relay->loop, deadline_ns, relay_on_timer, relay, &relay->timer) < 0 &&
+             stage == STAGE_LINGERING)
+        relay_finish(relay);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static unsigned side_interest(const struct ferry_relay *relay, size_t side)
+{
+    const struct flow *out_of = &relay->flows[side];
+    const struct flow *into = &relay->flows[relay->side_count - 1 - side];
+    unsigned interest = 0;
+
+    if (out_of->stats.way != FERRY_WAY_NONE && flow_wants_more(out_of))
+        interest |= FERRY_READABLE;
+    if (into->blocked)
+        interest |= FERRY_WRITABLE;
+    /* Nothing more comes from it, but answers are still awaited for it: is it still there? */
+    if (!interest && out_of->state == FLOW_DONE && into->state == FLOW_FLOWING)
+        interest = FERRY_HANGUP;
+    return interest;
+}
+
+static void relay_update(struct ferry_relay *relay)
+{
+    enum stage stage = relay_stage(relay);
+    if (stage == STAGE_OVER) {
+        relay_finish(relay);
+        return;
+    }
+    for (size_t i = 0; i < relay->side_count; i++)
+        watch_set(&relay->sides[i], side_interest(relay, i));
+    relay_set_timer(relay, stage);
+}
+
+/* The side is gone altogether: what is on its way to it can't arrive. */
+static void relay_side_gone(struct ferry_relay *relay, size_t side)
+{
+    struct flow *into = &relay->flows[relay->side_count - 1 - side];
+    if (into->stats.way == FERRY_WAY_NONE)
+        return;
+    flow_break(into, -EPIPE);
+    /* Whoever sends into nothing is told, and what it had sent is received and dropped. */
+    if (into->state == FLOW_DISCARDING)
+        relay->last_ns = ferry_loop_now(relay->loop);
+}
+
+static void relay_ready(struct ferry_relay *relay, size_t side, unsigned events)
+{
+    struct flow *out_of = &relay->flows[side];
+    struct flow *into = &relay->flows[relay->side_count - 1 - side];
+    bool passed = false;
+
+    if ((events & FERRY_WRITABLE) && into->blocked)
+        passed |= flow_pump(into);
+    if ((events & FERRY_READABLE) && out_of->stats.way != FERRY_WAY_NONE && flow_wants_more(out_of))
+        passed |= flow_pump(out_of);
+    if ((events & FERRY_HANGUP) && out_of->state == FLOW_DONE)
+        relay_side_gone(relay, side);
+    if (passed)
+        relay->last_ns = ferry_loop_now(relay->loop);
+    relay_update(relay);
+}
+
+static void relay_ready_one(struct watch *side, unsigned events)
+{
+    relay_ready(LIST_ENTRY(side, struct ferry_relay, sides[0]), 0, events);
+}
+
+static void relay_ready_other(struct watch *side, unsigned events)
+{
+    relay_ready(LIST_ENTRY(side, struct ferry_relay, sides[1]), 1, events);
+}
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+static void relay_tap(struct flow *flow, const struct ferry_message *message)
+{
+    /* Which of the two flows it is, its place in the relay tells. */
+    struct ferry_relay *relay = flow->tap_data;
+    relay->options.tap(relay, flow == &relay->flows[0], message, relay->options.data);
+}
+
+static int relay_make_flow(struct ferry_relay *relay, struct ferry_relay_pool *pool, size_t index,
+    struct ferry_channel *from, struct ferry_channel *to)
+{
+    struct flow *flow = &relay->flows[index];
+    const char *why;
+    *flow = (struct flow){ .from = from, .to = to, .pool = pool, .pipe = { -1, -1 } };
+    if (relay->options.tap) {
+        flow->tap = relay_tap;
+        flow->tap_data = relay;
+    }
+    return flow_choose(from, to, relay->options.tap, &flow->stats.way, &why);
+}
+
+static int relay_init(struct ferry_relay *relay, struct ferry_relay_pool *pool,
+    struct ferry_channel *one, struct ferry_channel *other)
+{
+    int r = relay_make_flow(relay, pool, 0, one, other);
+    if (r == 0 && relay->side_count > 1)
+        r = relay_make_flow(relay, pool, 1, other, one);
+    if (r == 0 && relay_stage(relay) == STAGE_OVER)
+        r = -EOPNOTSUPP;
+    if (r == 0)
+        r = watch_start(&relay->sides[0], relay->loop, one, relay_ready_one);
+    if (r == 0 && relay->side_count > 1) {
+        r = watch_start(&relay->sides[1], relay->loop, other, relay_ready_other);
+        if (r < 0)
+            watch_stop(&relay->sides[0]);
+    }
+    return r;
+}
+
+int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
+    struct ferry_channel *one, struct ferry_channel *other,
+    const struct ferry_relay_options *options, struct ferry_relay **ret_relay)
+{
+    struct ferry_relay *relay = calloc(1, sizeof(*relay));
+    int r = relay ? 0 : -ENOMEM;
+
+    if (r == 0) {
+        relay->loop = loop;
+        relay->side_count = one == other ? 1 : 2;
+        relay->started_ns = relay->last_ns = clock_now_ns();
+        if (options)
+            memcpy(&relay->options, options,
+                options->struct_size < sizeof(*options) ? options->struct_size : sizeof(*options));
+        r = relay_init(relay, pool, one, other);
+    }
+    if (r < 0) {
+        free(relay);
+        ferry_channel_close(one);
+        if (other != one)
+            ferry_channel_close(other);
+        return r;
+    }
+    *ret_relay = relay;
+    for (size_t i = 0; i < relay->side_count; i++)
+        watch_set(&relay->sides[i], side_interest(relay, i));
+    relay_set_timer(relay, STAGE_RUNNING);
+    return 0;
+}
+
+struct ferry_channel *ferry_relay_get_channel(const struct ferry_relay *relay, bool other)
+{
+    return relay->sides[other && relay->side_count > 1].channel;
+}
+
+void ferry_relay_get_stats(const struct ferry_relay *relay, struct ferry_relay_stats *ret_stats)
+{
+    *ret_stats =
+        (struct ferry_relay_stats){ .forth = relay->flows[0].stats, .last_ns = relay->last_ns };
+    if (relay->side_count > 1)
+        ret_stats->back = relay->flows[1].stats;
+    else
+        ret_stats->back = (struct ferry_flow_stats){ .way = FERRY_WAY_NONE };
+}

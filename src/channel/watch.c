@@ -1,0 +1,133 @@
+/* watch.c - a channel in a loop. */
+#include "channel/watch.h"
+#include "base/clock.h"
+#include "channel/channel.h"
+#include "channel/limits.h"
+
+#include <string.h>
+
+/* A pending source runs without events: what it has is something to receive. Of two descriptors the
+ * sending one tells that the peer is gone; a hang-up of the other is only the end of receiving. */
+static void watch_ready(struct ferry_source *source, unsigned events, void *data)
+{
+    struct watch *watch = data;
+    if (watch->send && source == watch->receive)
+        events &= ~(unsigned)FERRY_HANGUP;
+    watch->handler(watch, events ? events : FERRY_READABLE);
+}
+
+static void watch_retry(struct ferry_source *source, void *data)
+{
+    struct watch *watch = data;
+    (void)source;
+    watch->handler(watch, FERRY_WRITABLE);
+}
+
+/* A session may have something pending; or a shutdown is about to close the sending descriptor. */
+static void watch_changed(void *data)
+{
+    struct watch *watch = data;
+    if (watch->send && ferry_channel_fd(watch->channel, FERRY_SEND) < 0) {
+        ferry_source_remove(watch->send);
+        watch->send = NULL;
+    }
+    watch_set(watch, watch->interest);
+}
+
+static void watch_follow(struct watch *watch)
+{
+    watch->channel->link.on_change = watch_changed;
+    watch->channel->link.on_change_data = watch;
+}
+
+static int watch_start_session(struct watch *watch)
+{
+    int r = ferry_loop_watch_pending(watch->loop, watch_ready, watch, &watch->receive);
+    if (r < 0)
+        return r;
+    watch_follow(watch);
+    return 0;
+}
+
+int watch_start(struct watch *watch, struct ferry_loop *loop, struct ferry_channel *channel,
+    void (*handler)(struct watch *watch, unsigned events))
+{
+    int receive_fd = ferry_channel_fd(channel, FERRY_RECEIVE);
+    int send_fd = ferry_channel_fd(channel, FERRY_SEND);
+
+    memset(watch, 0, sizeof(*watch));
+    watch->loop = loop;
+    watch->channel = channel;
+    watch->handler = handler;
+    watch->retry_ms = SESSION_RETRY_MS;
+    if (channel->link.flags & LINK_SESSION)
+        return watch_start_session(watch);
+    if (receive_fd >= 0) {
+        int r = ferry_loop_watch(loop, receive_fd, 0, watch_ready, watch, &watch->receive);
+        if (r < 0)
+            return r;
+    }
+    if (send_fd >= 0 && send_fd != receive_fd) {
+        int r = ferry_loop_watch(loop, send_fd, 0, watch_ready, watch, &watch->send);
+        if (r < 0) {
+            watch_stop(watch);
+            return r;
+        }
+        watch_follow(watch);
+    }
+    return 0;
+}
+
+/* A session that must wait to send is asked again after a pause that doubles. */
+static void watch_set_session(struct watch *watch, unsigned interest)
+{
+    bool waits = interest & FERRY_WRITABLE;
+
+    if (waits && !watch->retry &&
+        ferry_loop_timer(watch->loop, CLOCK_NEVER, watch_retry, watch, &watch->retry) < 0) {
+        /* Without a timer the loop's turns are the retry: dearer, but nothing is lost. */
+        ferry_source_set_pending(watch->receive, true);
+        return;
+    }
+    if (waits) {
+        int64_t pause_ns = watch->retry_ms * NS_PER_MS;
+        ferry_source_set_deadline(watch->retry, clock_after(clock_now_ns(), pause_ns));
+        if (watch->retry_ms < SESSION_RETRY_MS_MAX)
+            watch->retry_ms *= 2;
+    } else {
+        watch->retry_ms = SESSION_RETRY_MS;
+        if (watch->retry)
+            ferry_source_set_deadline(watch->retry, CLOCK_NEVER);
+    }
+}
+
+void watch_set(struct watch *watch, unsigned interest)
+{
+    bool pending = (interest & FERRY_READABLE) && ferry_channel_pending(watch->channel);
+
+    watch->interest = interest;
+    if (watch->receive)
+        ferry_source_set_pending(watch->receive, pending);
+    if (watch->channel->link.flags & LINK_SESSION) {
+        watch_set_session(watch, interest);
+        return;
+    }
+    if (watch->send) {
+        ferry_source_set_interest(watch->send, interest & (FERRY_WRITABLE | FERRY_HANGUP));
+        interest &= ~(unsigned)(FERRY_WRITABLE | FERRY_HANGUP);
+    }
+    if (watch->receive)
+        ferry_source_set_interest(watch->receive, interest);
+}
+
+void watch_stop(struct watch *watch)
+{
+    if (watch->channel) {
+        watch->channel->link.on_change = NULL;
+        watch->channel->link.on_change_data = NULL;
+    }
+    ferry_source_remove(watch->receive);
+    ferry_source_remove(watch->send);
+    ferry_source_remove(watch->retry);
+    memset(watch, 0, sizeof(*watch));
+}

@@ -1,0 +1,142 @@
+/* ask.c - asking a running ferry through its control socket. */
+#include "command/ask.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "command/command.h"
+#include "command/limits.h"
+#include "process/directory.h"
+
+#include <errno.h>
+#include <ferry/ferry.h>
+#include <string.h>
+
+int ask_default_address(char **ret_address, struct ferry_error *error)
+{
+    AUTO_FREE char *folder = NULL;
+    AUTO_BYTES struct bytes address = BYTES_EMPTY;
+    int code = directory_runtime(&folder, error);
+    if (code < 0)
+        return code;
+    bytes_append_text(&address, "unix:");
+    for (const char *letter = folder; *letter; letter++) {
+        if (*letter == ',' || *letter == '\\')
+            bytes_append_char(&address, '\\');
+        bytes_append_char(&address, *letter);
+    }
+    bytes_append_text(&address, "/control.sock");
+    char *text = bytes_take(&address);
+    if (!text)
+        return error_set_errno(error, -ENOMEM, folder, NULL);
+    *ret_address = text;
+    return 0;
+}
+
+/* A plain path means the socket there. */
+static int ask_find(const char *control, char **ret_address, struct ferry_error *error)
+{
+    if (!control)
+        return ask_default_address(ret_address, error);
+    bool path = control[0] == '/' || !strchr(control, ':');
+    if (asprintf(ret_address, "%s%s", path ? "unix:" : "", control) < 0)
+        return error_set_errno(error, -ENOMEM, control, NULL);
+    return 0;
+}
+
+static int ask_dial(const char *text, struct ferry_channel **ret_channel, struct ferry_error *error)
+{
+    struct ferry_address *address;
+    int code = ferry_address_parse(text, NULL, &address, error);
+    if (code < 0)
+        return code;
+    code = ferry_dial(address, NULL, ferry_deadline(CONTROL_TIMEOUT_MS), ret_channel, error);
+    ferry_address_free(address);
+    if (code == -ENOENT || code == -ECONNREFUSED)
+        return error_set(error, code, text,
+            "start it with `ferry up`, or name its control socket with -s",
+            "no ferry listens there");
+    return code;
+}
+
+static int reply_receive(
+    struct ferry_channel *channel, struct bytes *reply, struct ferry_inbox *inbox)
+{
+    int64_t deadline_ns = ferry_deadline(CONTROL_TIMEOUT_MS);
+    while (!reply->size || !memchr(reply->data, '\n', reply->size)) {
+        struct ferry_message message;
+        int code = ferry_channel_receive(channel, inbox, &message, deadline_ns);
+        if (code <= 0)
+            return code == 0 ? -ECONNRESET : code;
+        bytes_append(reply, message.data, message.size);
+        ferry_message_fini(&message);
+        if (bytes_failed(reply) || reply->size > CONTROL_REPLY_SIZE_MAX)
+            return -EMSGSIZE;
+    }
+    return 0;
+}
+
+static int ask_exchange(struct ferry_channel *channel, const char *request, struct bytes *reply)
+{
+    AUTO_BYTES struct bytes line = BYTES_EMPTY;
+    struct ferry_inbox *inbox;
+    bytes_print(&line, "{\"do\":\"%s\"}\n", request);
+    if (bytes_failed(&line))
+        return -ENOMEM;
+    int code =
+        ferry_channel_send_bytes(channel, line.data, line.size, ferry_deadline(CONTROL_TIMEOUT_MS));
+    if (code == 0)
+        code = ferry_inbox_new(0, 1, &inbox);
+    if (code < 0)
+        return code;
+    code = reply_receive(channel, reply, inbox);
+    ferry_inbox_free(inbox);
+    return code;
+}
+
+static int reply_read(
+    const char *address, const struct bytes *text, json_t **ret_reply, struct ferry_error *error)
+{
+    json_t *reply = json_loadb(text->data, text->size, 0, NULL);
+    bool good = json_is_true(json_object_get(reply, "ok"));
+    if (!good && !json_is_string(json_object_get(reply, "error"))) {
+        json_decref(reply);
+        return error_set(error, -EPROTO, address, "name the control socket of a ferry with -s",
+            "what answers there is no ferry");
+    }
+    *ret_reply = reply;
+    return good ? ASK_DONE : ASK_REFUSED;
+}
+
+int ask_fail(const char *verb, json_t *reply)
+{
+    const char *line = json_string_value(json_object_get(reply, "error"));
+    while (line && *line) {
+        AUTO_BYTES struct bytes text = BYTES_EMPTY;
+        size_t size = strcspn(line, "\n");
+        bytes_append_escaped(&text, line, size);
+        fprintf(stderr, "ferry %s: %s\n", verb, bytes_failed(&text) ? "refused" : text.data);
+        line += size + (line[size] == '\n');
+    }
+    json_decref(reply);
+    return EXIT_FAILED;
+}
+
+int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error)
+{
+    AUTO_FREE char *address = NULL;
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_channel *channel;
+    int code = ask_find(control, &address, error);
+    if (code == 0)
+        code = ask_dial(address, &channel, error);
+    if (code < 0)
+        return code;
+    code = ask_exchange(channel, request, &text);
+    ferry_channel_close(channel);
+    if (error_is_peer_gone(code) && code != -ETIMEDOUT)
+        return error_set(error, code, address, "it may refuse this user; its log says why",
+            "it closed without an answer");
+    if (code < 0)
+        return error_set_errno(error, code, address, NULL);
+    return reply_read(address, &text, ret_reply, error);
+}

@@ -1,0 +1,174 @@
+/* connect.c - `ferry connect`: standard input and output to an address, netcat's job.
+ *
+ * A relay between `-` and the address. The end of standard input half-closes, and output goes on
+ * until the peer ends. Where an end cannot be told to the other side (a datagram peer; the
+ * keyboard, once the peer has ended) silence ends it, after --wait.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "command/command.h"
+#include "command/limits.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <ferry/ferry.h>
+#include <signal.h>
+#include <string.h>
+
+struct connect {
+    const char *address;
+    const char *frame; /* how messages are told apart on standard input and output */
+    int64_t timeout_ms, wait_ms;
+    struct ferry_loop *loop;
+    struct ferry_relay_pool *pool;
+    int status;
+};
+
+enum { KEY_TIMEOUT = 0x400, KEY_WAIT, KEY_FRAME };
+
+static const struct argp_option options[] = {
+    { "timeout", KEY_TIMEOUT, "SPAN", 0, "Give up connecting after so long (10s)", 0 },
+    { "wait", KEY_WAIT, "SPAN", 0,
+        "Silence that ends it once one side has ended and the other cannot be told (500ms)", 0 },
+    { "frame", KEY_FRAME, "FRAME", 0,
+        "Where the peer takes messages: lf, a line is one; length; none, what one read brings is "
+        "one (none)",
+        0 },
+    { 0 },
+};
+
+static error_t connect_parse(int key, char *argument, struct argp_state *state)
+{
+    struct connect *connect = state->input;
+    switch (key) {
+    case KEY_TIMEOUT:
+    case KEY_WAIT:
+        *(key == KEY_WAIT ? &connect->wait_ms : &connect->timeout_ms) = clock_parse_ms(argument);
+        if (connect->wait_ms < 0 || connect->timeout_ms < 0)
+            argp_error(state, "a span is expected, as 500ms or 30s");
+        return 0;
+    case KEY_FRAME:
+        connect->frame = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            return ARGP_ERR_UNKNOWN;
+        connect->address = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!connect->address)
+            argp_error(state, "an address is needed");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = connect_parse,
+    .args_doc = "ADDRESS",
+    .doc = "Connect standard input and output to ADDRESS. The end of input is passed on, and "
+           "output goes on until the peer ends. Quiet unless it fails.\v"
+           "EXAMPLES\n"
+           "  ferry connect tcp:8080\n"
+           "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | ferry connect unix:/run/docker.sock\n"
+           "  echo ping | ferry connect --wait 1s udp:9999\n"
+           "  ferry connect unix-seq:/tmp/s.sock --frame lf < lines.txt\n",
+};
+
+static void connect_done(struct ferry_relay *relay, int code, const char *text, void *data)
+{
+    struct connect *connect = data;
+    struct ferry_error error;
+    (void)relay;
+    if (code < 0) {
+        error_set(&error, code, connect->address, NULL, "%s: %s", text, strerrordesc_np(-code));
+        connect->status = command_fail("connect", &error);
+    }
+    ferry_loop_stop(connect->loop);
+}
+
+static int dial(
+    const struct connect *connect, struct ferry_channel **ret_channel, struct ferry_error *error)
+{
+    struct ferry_address *address;
+    int code = ferry_address_parse(connect->address, NULL, &address, error);
+    if (code < 0)
+        return code;
+    code = ferry_dial(address, NULL, ferry_deadline(connect->timeout_ms), ret_channel, error);
+    ferry_address_free(address);
+    return code;
+}
+
+/* Standard input and output as a channel, which takes messages if the peer does. */
+static int open_stdio(const struct connect *connect, bool messages,
+    struct ferry_channel **ret_channel, struct ferry_error *error)
+{
+    struct ferry_address *address;
+    char text[64];
+    snprintf(text, sizeof(text), messages ? "-,frame=%s" : "-", connect->frame);
+    int code = ferry_address_parse(text, NULL, &address, error);
+    if (code < 0)
+        return code;
+    code = ferry_dial(address, NULL, 0, ret_channel, error);
+    ferry_address_free(address);
+    return code;
+}
+
+/* Takes the peer. */
+static int connect_relay(
+    struct connect *connect, struct ferry_channel *peer, struct ferry_error *error)
+{
+    struct ferry_channel *own;
+    struct ferry_relay *relay;
+    struct ferry_relay_options relay_options = {
+        .struct_size = sizeof(relay_options),
+        .linger_timeout_ms = connect->wait_ms,
+        .done = connect_done,
+        .data = connect,
+    };
+    bool messages = ferry_channel_capabilities(peer) & FERRY_HAS_BOUNDARIES;
+    int code = open_stdio(connect, messages, &own, error);
+    if (code < 0) {
+        ferry_channel_close(peer);
+        return code;
+    }
+    code = ferry_relay_start(connect->loop, connect->pool, own, peer, &relay_options, &relay);
+    if (code == 0)
+        code = ferry_loop_run(connect->loop);
+    return code < 0 ? error_set_errno(error, code, connect->address, NULL) : 0;
+}
+
+static int connect_run(struct connect *connect, struct ferry_error *error)
+{
+    struct ferry_channel *peer;
+    int code = dial(connect, &peer, error);
+    if (code < 0)
+        return code;
+    code = ferry_loop_new(FERRY_EPOLL, &connect->loop);
+    if (code == 0)
+        code = ferry_relay_pool_new(&connect->pool);
+    if (code < 0) {
+        ferry_channel_close(peer);
+        return error_set_errno(error, code, connect->address, NULL);
+    }
+    return connect_relay(connect, peer, error);
+}
+
+int command_connect(int argc, char **argv)
+{
+    struct connect connect = {
+        .frame = "none", .timeout_ms = CONNECT_TIMEOUT_MS, .wait_ms = CONNECT_WAIT_MS
+    };
+    struct ferry_error error = { 0 };
+    if (argp_parse(&argp, argc, argv, 0, NULL, &connect) != 0)
+        return EXIT_USAGE;
+    signal(SIGPIPE, SIG_IGN); /* a failure to write is said, not died of */
+    if (connect_run(&connect, &error) < 0)
+        connect.status = command_fail("connect", &error);
+    ferry_relay_pool_free(connect.pool);
+    ferry_loop_free(connect.loop);
+    return connect.status;
+}

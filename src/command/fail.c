@@ -1,0 +1,20 @@
+/* fail.c - failures said on stderr, one line each. */
+#include "base/error.h"
+#include "command/command.h"
+
+#include <stdio.h>
+
+int command_fail(const char *verb, const struct ferry_error *error)
+{
+    char line[sizeof(struct ferry_error) + 8];
+    ferry_error_format(error, line, sizeof(line));
+    fprintf(stderr, "ferry %s: %s\n", verb, line);
+    return EXIT_FAILED;
+}
+
+int command_fail_errno(const char *verb, const char *thing, int code)
+{
+    struct ferry_error error;
+    error_set_errno(&error, code, thing, NULL);
+    return command_fail(verb, &error);
+}

@@ -1,0 +1,287 @@
+/* run.c - a registry run until it shall end. */
+#include "command/run.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "command/command.h"
+#include "command/limits.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <ferry/ferry.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* --- reports -----------------------------------------------------------------------------------
+ */
+
+static void run_log(const struct event *event, void *data)
+{
+    struct run *run = data;
+    bool trouble =
+        event->kind == EVENT_REFUSED || event->kind == EVENT_FAILED || event->kind == EVENT_TROUBLE;
+    if (trouble || !run->quiet)
+        log_event(event, &run->log);
+}
+
+static void run_report(struct run *run, enum event_kind kind, const char *reason)
+{
+    event_emit(&run->events, &(struct event){ .kind = kind, .reason = reason });
+}
+
+static void run_notify_ready(struct run *run)
+{
+    size_t count = 0;
+    char status[64];
+    const struct list *node;
+    list_each (node, &run->registry.routes)
+        count++;
+    snprintf(status, sizeof(status), "%zu route%s", count, count == 1 ? "" : "s");
+    (void)notify_ready(&run->notify, status);
+}
+
+/* --- stopping ----------------------------------------------------------------------------------
+ */
+
+/* Nobody is served and nobody more can come; who only asks how it goes does not count. */
+static bool run_finished(const struct run *run)
+{
+    const struct list *lists[] = { &run->registry.routes, &run->registry.leaving };
+    const struct list *node;
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        list_each (node, lists[i]) {
+            const struct route *route = LIST_ENTRY(node, struct route, node);
+            const struct service *service = route->settings->service;
+            bool serves = !service || service->drains;
+            if (serves && (route->source || !list_empty(&route->connections)))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void run_on_ended(struct registry *registry, int code, void *data)
+{
+    struct run *run = data;
+    (void)registry;
+    if (code < 0 && run->registry.once)
+        run->status = EXIT_FAILED;
+    if ((run->stopping || run->ends_alone) && run_finished(run))
+        ferry_loop_stop(run->loop);
+}
+
+static void run_on_grace_over(struct ferry_source *source, void *data)
+{
+    struct run *run = data;
+    char reason[96];
+    (void)source;
+    snprintf(reason, sizeof(reason), "%zu connections did not end within the grace period",
+        run->registry.connection_count);
+    run_report(run, EVENT_TROUBLE, reason);
+    ferry_loop_stop(run->loop);
+}
+
+static void run_on_stop(
+    struct ferry_source *source, const struct signalfd_siginfo *info, void *data)
+{
+    struct run *run = data;
+    char status[64];
+    (void)source;
+    (void)info;
+    if (run->stopping) {
+        ferry_loop_stop(run->loop);
+        return;
+    }
+    run->stopping = true;
+    snprintf(status, sizeof(status), "waiting for %zu connections", run->registry.connection_count);
+    (void)notify_stopping(&run->notify, status);
+    registry_drain(&run->registry);
+    if (run_finished(run) || run->grace_ms == 0 ||
+        ferry_loop_timer(
+            run->loop, ferry_deadline(run->grace_ms), run_on_grace_over, run, &run->grace) < 0)
+        ferry_loop_stop(run->loop);
+}
+
+/* --- reading again -----------------------------------------------------------------------------
+ */
+
+static int run_apply_again(struct run *run, struct bytes *ret_text)
+{
+    struct settings *settings;
+    struct ferry_error error = { 0 };
+    char line[sizeof(error) + 8];
+    int code = run->read(run, &settings, ret_text);
+    if (code < 0)
+        return code;
+    code = registry_apply(&run->registry, settings, ret_text, &error);
+    settings_free(settings);
+    if (code < 0) {
+        ferry_error_format(&error, line, sizeof(line));
+        bytes_append_text(ret_text, line);
+    }
+    return code;
+}
+
+/* The event has room for one line: the first problem, and how many more there are. */
+static void run_report_reload(struct run *run, int code, const struct bytes *text)
+{
+    AUTO_BYTES struct bytes reason = BYTES_EMPTY;
+    size_t more = 0;
+    if (bytes_failed(text) || !text->size)
+        return;
+    size_t size = strcspn(text->data, "\n");
+    for (const char *feed = text->data; (feed = strchr(feed, '\n')); feed++)
+        more++;
+    bytes_print(&reason, "%s%.*s", code < 0 ? "nothing changed: " : "", (int)size, text->data);
+    if (more)
+        bytes_print(&reason, " (and %zu more; `ferry check` prints all)", more);
+    if (!bytes_failed(&reason))
+        run_report(run, EVENT_RELOADED, reason.data);
+}
+
+static int run_on_reload(struct registry *registry, struct bytes *ret_text, void *data)
+{
+    struct run *run = data;
+    (void)registry;
+    if (!run->read) {
+        bytes_append_text(ret_text, "this ferry runs without a configuration file to read again");
+        return -EOPNOTSUPP;
+    }
+    if (run->stopping) {
+        bytes_append_text(ret_text, "this ferry is stopping");
+        return -EBUSY;
+    }
+    (void)notify_reloading(&run->notify);
+    int code = run_apply_again(run, ret_text);
+    run_report_reload(run, code, ret_text);
+    run_notify_ready(run);
+    return code;
+}
+
+/* Without a configuration it means what it does to any program: the terminal has gone. */
+static void run_on_hangup(
+    struct ferry_source *source, const struct signalfd_siginfo *info, void *data)
+{
+    struct run *run = data;
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    if (!run->read)
+        run_on_stop(source, info, data);
+    else
+        (void)run_on_reload(&run->registry, &text, run);
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+/* As many descriptors as the system lets us have: a connection needs two and more. */
+static void limit_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int run_take_signals(struct run *run)
+{
+    static const struct {
+        int number;
+        ferry_signal_handler handler;
+    } taken[] = { { SIGTERM, run_on_stop }, { SIGINT, run_on_stop }, { SIGHUP, run_on_hangup } };
+    static_assert(COUNT_OF(taken) == COUNT_OF(((struct run *)0)->signals), "a source each");
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < COUNT_OF(taken); i++) {
+        int code =
+            ferry_loop_signal(run->loop, taken[i].number, taken[i].handler, run, &run->signals[i]);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+static int run_inherit(const char *name, void *data)
+{
+    return activation_claim(data, name);
+}
+
+static void run_report_unclaimed(const char *name, int fd, void *data)
+{
+    char reason[128];
+    snprintf(reason, sizeof(reason),
+        "descriptor %d (%s) was passed to this process, and no route listens on fd:%s", fd, name,
+        name);
+    run_report(data, EVENT_TROUBLE, reason);
+}
+
+int run_init(struct run *run, const char *verb, enum log_format format, struct ferry_error *error)
+{
+    *run = (struct run){ .verb = verb, .grace_ms = GRACE_MS };
+    log_init(&run->log, STDERR_FILENO, format);
+    events_add(&run->events, run_log, run);
+    limit_raise();
+    int code = activation_take(&run->activation, error);
+    if (code < 0)
+        return code;
+    if (notify_init(&run->notify) < 0)
+        run_report(run, EVENT_TROUBLE, "NOTIFY_SOCKET is no address of a unix socket; not used");
+    code = ferry_loop_new(FERRY_EPOLL, &run->loop);
+    if (code == 0)
+        code = registry_init(&run->registry, run->loop, &run->events);
+    if (code < 0) {
+        ferry_loop_free(TAKE(run->loop));
+        return error_set_errno(error, code, "start", NULL);
+    }
+    run->registry.inherit = run_inherit;
+    run->registry.inherit_data = &run->activation;
+    run->registry.reload = run_on_reload;
+    run->registry.on_ended = run_on_ended;
+    run->registry.data = run;
+    code = run_take_signals(run);
+    return code < 0 ? error_set_errno(error, code, "signals", NULL) : 0;
+}
+
+int run_start(struct run *run, struct settings *settings, struct ferry_error *error)
+{
+    int code = registry_apply(&run->registry, settings, NULL, error);
+    activation_close(&run->activation, code < 0 ? NULL : run_report_unclaimed, run);
+    return code;
+}
+
+int run_until_end(struct run *run)
+{
+    run_notify_ready(run);
+    int code = ferry_loop_run(run->loop);
+    if (code < 0)
+        return command_fail_errno(run->verb, "loop", code);
+    return run->status;
+}
+
+void run_fini(struct run *run)
+{
+    if (run->loop) {
+        registry_fini(&run->registry);
+        for (size_t i = 0; i < COUNT_OF(run->signals); i++)
+            ferry_source_remove(run->signals[i]);
+        ferry_source_remove(run->grace);
+        ferry_loop_free(TAKE(run->loop));
+    }
+    activation_close(&run->activation, NULL, NULL);
+    log_fini(&run->log);
+}
+
+bool log_format_parse(const char *text, enum log_format *ret_format)
+{
+    static const char *const names[] = {
+        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none"
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_format = (enum log_format)i;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,52 @@
+/* run.h - a registry run until a signal, a reload, or its own end says otherwise: what up, demo and
+ * relay have in common.
+ *
+ *     SIGTERM, SIGINT    stop listening, let connections finish; again: end at once
+ *     SIGHUP, control    read the configuration again, if there is one
+ *
+ * The run owns its loop, registry, log and signals. It is the program's own choice here, not the
+ * library's, to ignore SIGPIPE and to raise the limit of descriptors.
+ */
+#ifndef FERRY_COMMAND_RUN_H
+#define FERRY_COMMAND_RUN_H
+
+#include "process/activation.h"
+#include "process/notify.h"
+#include "route/log.h"
+#include "route/registry.h"
+
+struct run {
+    const char *verb;
+    struct ferry_loop *loop;
+    struct registry registry;
+    struct events events;
+    struct log log;
+    bool quiet; /* what goes as it should is not logged */
+    struct notify notify;
+    struct activation activation;
+    struct ferry_source *signals[3];
+    struct ferry_source *grace; /* timer while stopping; NULL */
+    int64_t grace_ms;
+    bool ends_alone; /* ends when nobody is served and nobody more can come */
+    bool stopping;
+    int status; /* the exit status so far */
+    /* Reads the configuration again. NULL: there is none.
+     *   ret_why  why not: problems, one line each
+     * Returns 0 or -errno. */
+    int (*read)(struct run *run, struct settings **ret_settings, struct bytes *ret_why);
+    void *data; /* for read */
+};
+
+/* Makes everything ready; nothing listens yet. */
+int run_init(struct run *run, const char *verb, enum log_format format, struct ferry_error *error);
+/* Starts the routes. Takes them out of the settings. */
+int run_start(struct run *run, struct settings *settings, struct ferry_error *error);
+/* Runs until the end; returns the exit status. */
+int run_until_end(struct run *run);
+/* Legal after a run_init() that failed. */
+void run_fini(struct run *run);
+
+/* For the options --log and --grace: false if the text is none. */
+bool log_format_parse(const char *text, enum log_format *ret_format);
+
+#endif

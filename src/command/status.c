@@ -1,0 +1,205 @@
+/* status.c - `ferry status`: what a running ferry carries, for people or as JSON. */
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "command/ask.h"
+#include "command/command.h"
+#include "command/table.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct status {
+    const char *control; /* NULL: the default */
+    bool json;
+    bool people; /* standard output is a terminal */
+};
+
+enum { KEY_JSON = 0x400 };
+
+static const struct argp_option options[] = {
+    { "json", KEY_JSON, NULL, 0, "One JSON object, with everything that is known", 0 },
+    { "socket", 's', "CONTROL", 0, "Control socket, an address or a path (that of `ferry up`)", 0 },
+    { 0 },
+};
+
+static error_t status_parse(int key, char *argument, struct argp_state *state)
+{
+    struct status *status = state->input;
+    switch (key) {
+    case KEY_JSON:
+        status->json = true;
+        return 0;
+    case 's':
+        status->control = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = status_parse,
+    .doc = "Show the routes of a running ferry with their counts, and every connection with who is "
+           "at both ends, its age, and what passed.\v"
+           "EXAMPLES\n"
+           "  ferry status\n"
+           "  ferry status -s /run/ferry/control.sock\n"
+           "  ferry status --json | jq '.routes[] | {name, admitted, refused}'\n",
+};
+
+static long long member_number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *member_text(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void add_number(struct table *table, const json_t *object, const char *key)
+{
+    char text[24];
+    size_print(false, (unsigned long long)member_number(object, key), text);
+    table_add(table, text);
+}
+
+static void add_size(struct table *table, const json_t *object, const char *key, bool people)
+{
+    char text[24];
+    size_print(people, (unsigned long long)member_number(object, key), text);
+    table_add(table, text);
+}
+
+static void add_span(struct table *table, const json_t *object, const char *key)
+{
+    char text[24];
+    span_print(member_number(object, key), text);
+    table_add(table, text);
+}
+
+/* "pid 4711 (mysql) uid 1000 (alice)", else its address, else "unknown". */
+static void add_end(struct table *table, const json_t *end)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    const char *name = member_text(end, "name"), *user = member_text(end, "user");
+    const char *address = member_text(end, "address");
+    if (json_object_get(end, "pid"))
+        bytes_print(&text, "pid %lld", member_number(end, "pid"));
+    if (name)
+        bytes_print(&text, " (%s)", name);
+    if (json_object_get(end, "uid"))
+        bytes_print(&text, "%suid %lld", text.size ? " " : "", member_number(end, "uid"));
+    if (user)
+        bytes_print(&text, " (%s)", user);
+    if (!text.size)
+        bytes_append_text(&text, address && *address ? address : "unknown");
+    table_add(table, bytes_failed(&text) ? "?" : text.data);
+}
+
+static void routes_print(const json_t *routes, bool people, struct bytes *text)
+{
+    static const char *const headings[] = { "ROUTE", "LISTENS ON", "LEADS TO", ">NOW", ">ADMITTED",
+        ">REFUSED", ">FAILED", ">IN", ">OUT", ">FDS", NULL };
+    struct table table;
+    size_t index;
+    json_t *route;
+    table_init(&table, headings);
+    json_array_foreach(routes, index, route)
+    {
+        char now[24];
+        size_print(false, json_array_size(json_object_get(route, "connections")), now);
+        bool leaving = json_is_true(json_object_get(route, "leaving"));
+        table_add(&table, member_text(route, "name"));
+        table_add(&table, leaving ? "(no more)" : member_text(route, "listen"));
+        table_add(&table, member_text(route, "to"));
+        table_add(&table, now);
+        add_number(&table, route, "admitted");
+        add_number(&table, route, "refused");
+        add_number(&table, route, "failed");
+        add_size(&table, route, "bytes_in", people);
+        add_size(&table, route, "bytes_out", people);
+        add_number(&table, route, "descriptors");
+    }
+    table_print(&table, text);
+    table_fini(&table);
+}
+
+static void connections_print(const json_t *routes, bool people, struct bytes *text)
+{
+    static const char *const headings[] = { "ROUTE", ">AGE", ">IDLE", ">IN", ">OUT", ">FDS", "FROM",
+        "", "TO", NULL };
+    struct table table;
+    size_t index, place, count = 0;
+    json_t *route, *connection;
+    table_init(&table, headings);
+    json_array_foreach(routes, index, route)
+    {
+        json_array_foreach(json_object_get(route, "connections"), place, connection)
+        {
+            const json_t *target = json_object_get(connection, "target");
+            count++;
+            table_add(&table, member_text(route, "name"));
+            add_span(&table, connection, "age_ms");
+            add_span(&table, connection, "idle_ms");
+            add_size(&table, connection, "bytes_in", people);
+            add_size(&table, connection, "bytes_out", people);
+            add_number(&table, connection, "descriptors");
+            add_end(&table, json_object_get(connection, "peer"));
+            table_add(&table, "->");
+            if (target)
+                add_end(&table, target);
+            else
+                table_add(&table, member_text(route, "to"));
+        }
+    }
+    if (count) {
+        bytes_append_char(text, '\n');
+        table_print(&table, text);
+    }
+    table_fini(&table);
+}
+
+static void report_print(const json_t *report, bool people, struct bytes *text)
+{
+    char uptime[24];
+    const char *configuration = member_text(report, "configuration");
+    const json_t *routes = json_object_get(report, "routes");
+    span_print(member_number(report, "uptime_ms"), uptime);
+    bytes_print(text, "ferry pid %lld, up %s", member_number(report, "pid"), uptime);
+    if (configuration) {
+        bytes_append_text(text, ", ");
+        bytes_append_escaped(text, configuration, strlen(configuration));
+    }
+    bytes_append_text(text, "\n\n");
+    routes_print(routes, people, text);
+    connections_print(routes, people, text);
+}
+
+int command_status(int argc, char **argv)
+{
+    struct status status = { .people = isatty(STDOUT_FILENO) };
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_error error;
+    json_t *reply;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &status) != 0)
+        return EXIT_USAGE;
+    int outcome = ask(status.control, "status", &reply, &error);
+    if (outcome < 0)
+        return command_fail("status", &error);
+    if (outcome == ASK_REFUSED)
+        return ask_fail("status", reply);
+    if (status.json) {
+        json_dumpf(reply, stdout, status.people ? JSON_INDENT(2) : JSON_COMPACT);
+        putchar('\n');
+    } else {
+        report_print(reply, status.people, &text);
+        if (!bytes_failed(&text))
+            fwrite(text.data, 1, text.size, stdout);
+    }
+    json_decref(reply);
+    return bytes_failed(&text) ? command_fail_errno("status", "memory", -ENOMEM) : EXIT_DONE;
+}

@@ -1,0 +1,182 @@
+/* up.c - `ferry up`: runs all routes of a configuration. */
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "command/ask.h"
+#include "command/command.h"
+#include "command/limits.h"
+#include "command/problems.h"
+#include "command/run.h"
+#include "service/service.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <string.h>
+
+struct up {
+    const char *path; /* NULL: the default */
+    enum log_format format;
+    bool format_given; /* it overrides what the configuration says */
+    int64_t grace_ms;
+};
+
+enum { KEY_LOG = 0x400, KEY_GRACE };
+
+static const struct argp_option options[] = {
+    { "config", 'c', "PATH", 0, "A file, or a folder of *.conf (/etc/ferry)", 0 },
+    { "log", KEY_LOG, "FORMAT", 0, "Events on standard error: text, json or none", 0 },
+    { "grace", KEY_GRACE, "SPAN", 0, "How long connections may finish after SIGTERM (5s)", 0 },
+    { 0 },
+};
+
+static error_t up_parse(int key, char *argument, struct argp_state *state)
+{
+    struct up *up = state->input;
+    switch (key) {
+    case 'c':
+        up->path = argument;
+        return 0;
+    case KEY_LOG:
+        up->format_given = true;
+        if (!log_format_parse(argument, &up->format))
+            argp_error(state, "--log: text, json or none is expected");
+        return 0;
+    case KEY_GRACE:
+        up->grace_ms = clock_parse_ms(argument);
+        if (up->grace_ms < 0)
+            argp_error(state, "--grace: a span is expected, as 500ms or 30s");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* After the examples: what `to =` may name. */
+static char *up_filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)text;
+    AUTO_BYTES struct bytes help = BYTES_EMPTY;
+    bytes_append_text(&help, text);
+    bytes_append_text(&help, "\nSERVICES that `to =` may name, beside addresses\n");
+    for (const struct service *const *service = services_all; *service; service++)
+        bytes_print(&help, "  %-8s %s\n", (*service)->name, (*service)->help);
+    char *whole = bytes_take(&help);
+    return whole ? whole : (char *)text;
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = up_parse,
+    .doc = "Run all routes of a configuration until SIGTERM or SIGINT. SIGHUP and `ferry reload` "
+           "read it again; routes that did not change keep their connections, and one with "
+           "problems changes nothing. Unless a route leads to the service `control`, one is added, "
+           "on control.sock in the runtime directory.\v"
+           "EXAMPLES\n"
+           "  ferry up\n"
+           "  ferry up -c ferry.conf --log=json\n"
+           "  printf '[route web]\\nlisten = tcp:8080\\nto = echo\\n' > web.conf\n"
+           "  ferry up -c web.conf\n",
+    .help_filter = up_filter_help,
+};
+
+static bool has_control(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->route_count; i++)
+        if (settings->routes[i]->service == &service_control)
+            return true;
+    return false;
+}
+
+static bool has_name(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->route_count; i++)
+        if (strcmp(settings->routes[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Without a place for it ferry runs all the same, and `status` cannot ask. */
+static void add_control(struct settings *settings, struct run *run)
+{
+    AUTO_FREE char *address = NULL;
+    struct ferry_error error = { 0 };
+    char line[sizeof(error) + 32];
+    if (has_control(settings))
+        return;
+    const char *name = has_name(settings, "control") ? "ferry-control" : "control";
+    int code = ask_default_address(&address, &error);
+    if (code == 0)
+        code = settings_add_route(
+            settings, name, address, "control", NULL, 0, 0, 0, services_all, &error);
+    if (code == 0)
+        return;
+    int length = snprintf(line, sizeof(line), "no control socket: ");
+    ferry_error_format(&error, line + length, sizeof(line) - (size_t)length);
+    event_emit(&run->events, &(struct event){ .kind = EVENT_TROUBLE, .reason = line });
+}
+
+/* All that a start and a reload read alike. */
+static int up_read(struct run *run, struct settings **ret_settings, struct bytes *ret_why)
+{
+    struct up *up = run->data;
+    struct settings *settings;
+    struct ferry_error error = { 0 };
+    char line[sizeof(error) + 8];
+    int code = settings_load(up->path, services_all, &settings, &error);
+    if (code < 0) {
+        ferry_error_format(&error, line, sizeof(line));
+        bytes_append_text(ret_why, line);
+        return code;
+    }
+    if (problems_append(settings, ret_why) > 0) {
+        settings_free(settings);
+        return -EBADMSG;
+    }
+    if (settings->log_given && !up->format_given)
+        run->log.format = settings->log;
+    add_control(settings, run);
+    *ret_settings = settings;
+    return 0;
+}
+
+static int up_start(struct run *run)
+{
+    AUTO_BYTES struct bytes why = BYTES_EMPTY;
+    struct settings *settings;
+    struct ferry_error error = { 0 };
+    int code = up_read(run, &settings, &why);
+    if (code < 0) {
+        /* Problems begin with their file and line, for editors that jump there. */
+        fprintf(stderr, "%s%s\n",
+            code == -EBADMSG ? "" : "ferry up: ", bytes_failed(&why) ? "out of memory" : why.data);
+        return EXIT_FAILED;
+    }
+    code = run_start(run, settings, &error);
+    settings_free(settings);
+    return code < 0 ? command_fail("up", &error) : EXIT_DONE;
+}
+
+int command_up(int argc, char **argv)
+{
+    struct up up = { .format = LOG_TEXT, .grace_ms = GRACE_MS };
+    struct run run;
+    struct ferry_error error = { 0 };
+    if (argp_parse(&argp, argc, argv, 0, NULL, &up) != 0)
+        return EXIT_USAGE;
+    if (run_init(&run, "up", up.format, &error) < 0) {
+        run_fini(&run);
+        return command_fail("up", &error);
+    }
+    run.read = up_read;
+    run.data = &up;
+    run.grace_ms = up.grace_ms;
+    run.registry.configuration = up.path ? up.path : "/etc/ferry";
+    int status = up_start(&run);
+    if (status == EXIT_DONE)
+        status = run_until_end(&run);
+    run_fini(&run);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* Limits of the process floor. */
+#ifndef FERRY_PROCESS_LIMITS_H
+#define FERRY_PROCESS_LIMITS_H
+
+/* Descriptors that a service manager may pass: far above any unit, below what a typing error in
+ * LISTEN_FDS could make us walk. */
+#define ACTIVATION_MAX 4096u
+/* Bytes in one notification: the manager reads no more than its NOTIFY_BUFFER_MAX, a page. */
+#define NOTIFY_SIZE_MAX 4096u
+/* Milliseconds that a notification waits for room in the manager's queue before it is given up. */
+#define NOTIFY_WAIT_MS 1000
+/* Addresses of one name that are tried; more than any name in use has. */
+#define RESOLVE_HOSTS_MAX 32u
+/* Milliseconds until a name server is asked again, and how often each is asked. */
+#define RESOLVE_TIMEOUT_MS 2000
+#define RESOLVE_TRIES      3
+/* Users whose names are remembered, and for how many seconds: a renamed user shows within that. */
+#define USERS_KEPT  64u
+#define USER_KEPT_S 60
+/* Bytes of a user's name that are kept; LOGIN_NAME_MAX of the system is 256, useradd allows 32. */
+#define USER_NAME_MAX 64u
+
+#endif

@@ -1,0 +1,12 @@
+/* name.h - the command name of the process at the other end, proved. */
+#ifndef FERRY_PROCESS_NAME_H
+#define FERRY_PROCESS_NAME_H
+
+#include <ferry/identity.h>
+
+/* What /proc/PID/comm says, read while the identity's pidfd proves that the pid is still that of
+ * the peer; without a proof there is none.
+ *   name, size  receives the NUL-terminated name, "" if there is none; 16 bytes hold any */
+void process_name(const struct ferry_identity *who, char *name, size_t size);
+
+#endif

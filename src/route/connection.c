@@ -1,0 +1,210 @@
+/* connection.c - one peer on its way: identity, verdict, service, event.
+ *
+ * Nothing of what a peer sent is read before the verdict, so a refused one leaves no trace but its
+ * event. A connection belongs to its route's list; the serving owns the channel. What the event at
+ * the end needs to say about the peer is copied at the start: the channel may be gone by then.
+ */
+#include "route/connection.h"
+#include "base/clock.h"
+#include "process/name.h"
+#include "route/limits.h"
+#include "route/route.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* "rule 2: deny uid:1000" */
+static void verdict_print(int rule, const char *rule_text, char *text, size_t size)
+{
+    if (rule > 0)
+        snprintf(text, size, "rule %d: %s", rule, rule_text);
+    else
+        snprintf(text, size, "no rule");
+}
+
+static void connection_refuse(struct route *route, struct ferry_channel *channel,
+    const struct ferry_identity *who, const struct ferry_verdict *verdict)
+{
+    char name[32] = "", text[160];
+    const struct ferry_identity *closer;
+
+    route->refused++;
+    if (who->pid > 0 && ferry_channel_identity(channel,
+                            ferry_policy_wants(route->policy) | FERRY_WANT_PIDFD, &closer) == 0) {
+        who = closer;
+        process_name(who, name, sizeof(name));
+    }
+    verdict_print(verdict->rule, verdict->text, text, sizeof(text));
+    struct event event = {
+        .kind = EVENT_REFUSED,
+        .route = route->settings->name,
+        .who = who,
+        .name = name[0] ? name : NULL,
+        .peer = ferry_channel_peer(channel),
+        .via = route_get_via(route),
+        .to = route->settings->to,
+        .verdict = text,
+        .reason = verdict->rule ? NULL : verdict->text,
+    };
+    event_emit(route->registry->events, &event);
+    ferry_channel_close(channel);
+}
+
+static void connection_report(const struct connection *connection, int code, const char *reason,
+    const struct ferry_relay_stats *stats)
+{
+    const struct route *route = connection->route;
+    char text[160];
+    verdict_print(connection->rule,
+        connection->rule ? ferry_policy_rule(route->policy, (size_t)connection->rule, NULL) : "",
+        text, sizeof(text));
+    struct event event = {
+        .kind = code == 0 ? EVENT_CLOSED : EVENT_FAILED,
+        .route = route->settings->name,
+        .who = &connection->who,
+        .peer = connection->peer,
+        .via = route_get_via(route),
+        .to = route->settings->to,
+        .bytes_in = stats->forth.bytes,
+        .bytes_out = stats->back.bytes,
+        .descriptors = stats->forth.descriptors + stats->back.descriptors,
+        .dropped = stats->forth.dropped + stats->back.dropped,
+        .age_ms = (clock_now_ns() - connection->started_ns) / NS_PER_MS,
+        .verdict = text,
+        .reason = reason,
+    };
+    event_emit(route->registry->events, &event);
+}
+
+/* Books the connection out of its route and frees it. */
+static void connection_end(struct connection *connection, int code, const char *reason,
+    const struct ferry_relay_stats *stats)
+{
+    struct route *route = connection->route;
+    route->bytes_in += stats->forth.bytes;
+    route->bytes_out += stats->back.bytes;
+    route->descriptors += stats->forth.descriptors + stats->back.descriptors;
+    route->dropped += stats->forth.dropped + stats->back.dropped;
+    if (code == 0)
+        route->ended++;
+    else
+        route->failed++;
+    connection_report(connection, code, reason, stats);
+    list_remove(&connection->node);
+    route->registry->connection_count--;
+    free(connection->peer);
+    free(connection);
+}
+
+static void connection_tell(struct registry *registry, int code)
+{
+    if (registry->on_ended)
+        registry->on_ended(registry, code, registry->data);
+}
+
+static void connection_done(int code, const char *reason, void *data)
+{
+    struct connection *connection = data;
+    struct route *route = connection->route;
+    struct registry *registry = route->registry;
+    struct ferry_relay_stats stats = { 0 };
+
+    connection->service->get_stats(connection->serving, &stats);
+    /* A datagram session has no other end than silence. Without traffic figures it was still on
+     * its way to the target, and that took too long. */
+    if (code == -ETIMEDOUT && connection->session && stats.last_ns)
+        code = 0;
+    connection_end(connection, code, reason, &stats);
+    route_release(route);
+    connection_tell(registry, code);
+}
+
+void connection_stop(struct connection *connection, const char *reason)
+{
+    struct ferry_relay_stats stats = { 0 };
+    connection->service->get_stats(connection->serving, &stats);
+    connection->service->stop(connection->serving);
+    connection_end(connection, 0, reason, &stats);
+}
+
+static int connection_new(struct route *route, struct ferry_channel *channel,
+    const struct ferry_identity *who, int rule, struct connection **ret_connection)
+{
+    unsigned capabilities = ferry_channel_capabilities(channel);
+    const char *peer = ferry_channel_peer(channel);
+    AUTO_FREE struct connection *connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return -ENOMEM;
+    connection->peer = peer[0] ? strdup(peer) : NULL;
+    if (peer[0] && !connection->peer)
+        return -ENOMEM;
+    connection->route = route;
+    connection->service = route->settings->service ? route->settings->service : &service_target;
+    connection->started_ns = clock_now_ns();
+    connection->rule = rule;
+    connection->session = (capabilities & FERRY_HAS_BOUNDARIES) &&
+                          !(capabilities & (FERRY_HAS_END | FERRY_HAS_PRIORITY));
+    connection->who = (struct ferry_identity)FERRY_IDENTITY_UNKNOWN;
+    connection->who.known = who->known;
+    connection->who.pid = who->pid;
+    connection->who.uid = who->uid;
+    connection->who.gid = who->gid;
+    list_add_last(&route->connections, &connection->node);
+    route->registry->connection_count++;
+    *ret_connection = TAKE(connection);
+    return 0;
+}
+
+static int connection_serve(struct connection *connection, struct ferry_channel *channel)
+{
+    const struct route_settings *settings = connection->route->settings;
+    struct registry *registry = connection->route->registry;
+    struct service_call call = {
+        .loop = registry->loop,
+        .pool = registry->pool,
+        .registry = registry,
+        .route = settings->name,
+        .who = &connection->who,
+        .channel = channel,
+        .argument = settings->argument ? settings->argument : "",
+        .target = settings->target,
+        .idle_ms = settings->idle_ms     ? settings->idle_ms
+                   : connection->session ? SESSION_IDLE_MS
+                                         : 0,
+        .total_ms = settings->total_ms,
+        .tap = registry->tap,
+        .tap_data = registry->tap_data,
+        .done = connection_done,
+        .data = connection,
+    };
+    return connection->service->serve(&call, &connection->serving);
+}
+
+void connection_start(struct route *route, struct ferry_channel *channel)
+{
+    static const struct ferry_identity nobody = FERRY_IDENTITY_UNKNOWN;
+    static const struct ferry_relay_stats nothing;
+    const struct ferry_identity *who;
+    struct ferry_verdict verdict;
+    struct connection *connection;
+
+    if (ferry_channel_identity(channel, ferry_policy_wants(route->policy), &who) < 0)
+        who = &nobody;
+    ferry_policy_decide(route->policy, who, &verdict);
+    if (!verdict.allowed) {
+        connection_refuse(route, channel, who, &verdict);
+        return;
+    }
+    route->admitted++;
+    if (connection_new(route, channel, who, verdict.rule, &connection) < 0) {
+        ferry_channel_close(channel);
+        route->failed++;
+        route_trouble(route, "a connection was dropped: out of memory");
+        return;
+    }
+    int r = connection_serve(connection, channel);
+    if (r < 0) {
+        connection_end(connection, r, strerrordesc_np(-r), &nothing);
+        connection_tell(route->registry, r);
+    }
+}

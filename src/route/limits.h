@@ -1,0 +1,27 @@
+/* Limits of the route floor. */
+#ifndef FERRY_ROUTE_LIMITS_H
+#define FERRY_ROUTE_LIMITS_H
+
+/* Routes in one configuration. */
+#define ROUTES_MAX 4096u
+/* How deep include= may nest: catches a file that includes itself. */
+#define INCLUDE_DEPTH_MAX 8u
+/* Connections accepted in one turn of the loop, so that a flood of them leaves room for the rest.
+ */
+#define ACCEPTS_PER_TURN 64u
+/* Milliseconds that accepting pauses when the process is out of descriptors or memory; doubles up
+ * to the maximum while it lasts. Clients wait in the kernel's backlog meanwhile. */
+#define ACCEPT_PAUSE_MS     20
+#define ACCEPT_PAUSE_MS_MAX 1000
+/* Milliseconds until dialling a target is given up (timeout= of the address overrides). */
+#define DIAL_TIMEOUT_MS 10000
+/* Milliseconds between tries while a target's backlog is full; doubles up to the maximum. */
+#define DIAL_RETRY_MS     1
+#define DIAL_RETRY_MS_MAX 100
+/* Milliseconds without traffic after which a datagram session ends (idle= of the route overrides).
+ */
+#define SESSION_IDLE_MS 60000
+/* Bytes of one rendered log line, PIPE_BUF: written whole or not at all. */
+#define LOG_LINE_MAX 4096u
+
+#endif

@@ -1,0 +1,127 @@
+/* log.c - the sink that writes events to a descriptor.
+ *
+ * Standard error is shared with whoever started us, so its O_NONBLOCK must not be touched. Pipes
+ * and terminals are opened a second time instead, which gives a description of our own; sockets
+ * have MSG_DONTWAIT; a regular file never blocks for long. What can't be opened again is asked by
+ * poll(2) first: a pipe that is ready takes PIPE_BUF bytes whole, pipe(7), and no line is longer.
+ */
+#include "route/log.h"
+#include "base/cleanup.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static_assert(LOG_LINE_MAX <= PIPE_BUF, "a line goes into a pipe whole or not at all");
+
+void log_init(struct log *log, int fd, enum log_format format)
+{
+    struct stat status;
+    char path[32];
+    *log = (struct log){ .format = format, .fd = fd };
+    if (fstat(fd, &status) < 0 || S_ISREG(status.st_mode))
+        return;
+    log->socket = S_ISSOCK(status.st_mode);
+    if (log->socket)
+        return;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int again = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (again >= 0) {
+        log->fd = again;
+        log->owned = true;
+    }
+    log->polled = again < 0;
+}
+
+void log_fini(struct log *log)
+{
+    if (log->owned)
+        fd_close(&log->fd);
+}
+
+/* How much went, or -errno. */
+static ssize_t log_write(const struct log *log, const char *data, size_t size)
+{
+    struct pollfd polled = { .fd = log->fd, .events = POLLOUT };
+    if (log->polled && poll(&polled, 1, 0) <= 0)
+        return -EAGAIN;
+    ssize_t written = log->socket ? send(log->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                  : write(log->fd, data, size);
+    return written < 0 ? -errno : written;
+}
+
+/* Writes a line if it can go now; what goes only in part is completed before the next. */
+static bool log_line(struct log *log, const char *line, size_t size)
+{
+    while (log->rest_size) {
+        ssize_t written = log_write(log, log->rest, log->rest_size);
+        if (written <= 0)
+            return false;
+        log->rest_size -= (size_t)written;
+        memmove(log->rest, log->rest + written, log->rest_size);
+    }
+    ssize_t written = log_write(log, line, size);
+    if (written < 0)
+        return false;
+    log->rest_size = size - (size_t)written;
+    memcpy(log->rest, line + written, log->rest_size);
+    return true;
+}
+
+static void event_print(const struct event *event, enum log_format format, struct bytes *line)
+{
+    if (format == LOG_JSON)
+        event_print_json(event, line);
+    else
+        event_print_text(event, line);
+    bytes_append_char(line, '\n');
+}
+
+/* The same event with its long texts cut, for a line that would be too long. */
+static void event_print_cut(const struct event *event, enum log_format format, struct bytes *line)
+{
+    enum { CUT = 128 };
+    struct event cut = *event;
+    const char **texts[] = { &cut.route, &cut.name, &cut.peer, &cut.via, &cut.to, &cut.verdict,
+        &cut.reason };
+    char copies[COUNT_OF(texts)][CUT];
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (*texts[i] && strlen(*texts[i]) >= CUT) {
+            snprintf(copies[i], CUT, "%.*s...", CUT - 4, *texts[i]);
+            *texts[i] = copies[i];
+        }
+    }
+    event_print(&cut, format, line);
+}
+
+static bool log_try(struct log *log, const struct event *event)
+{
+    AUTO_BYTES struct bytes line = BYTES_EMPTY, shorter = BYTES_EMPTY;
+    event_print(event, log->format, &line);
+    if (!bytes_failed(&line) && line.size <= LOG_LINE_MAX)
+        return log_line(log, line.data, line.size);
+    event_print_cut(event, log->format, &shorter);
+    bool fits = !bytes_failed(&shorter) && shorter.size <= LOG_LINE_MAX;
+    return fits && log_line(log, shorter.data, shorter.size);
+}
+
+void log_event(const struct event *event, void *data)
+{
+    struct log *log = data;
+    if (log->format == LOG_NONE)
+        return;
+    if (log->lost) {
+        char reason[64];
+        snprintf(reason, sizeof(reason), "%" PRIu64 " events not written", log->lost);
+        struct event lost = { .kind = EVENT_TROUBLE, .time_ns = event->time_ns, .reason = reason };
+        if (log_try(log, &lost))
+            log->lost = 0;
+    }
+    if (log->lost || !log_try(log, event))
+        log->lost++;
+}

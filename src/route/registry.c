@@ -1,0 +1,321 @@
+/* registry.c - all routes that this process runs, brought by difference to what is asked for.
+ *
+ * Applying has two halves. The first prepares: every route that is asked for is matched with a
+ * running one by its listening address, and all that can fail is done aside (memory, policies, new
+ * listeners). The second commits and cannot fail. A changed route keeps its struct and listener;
+ * its old settings, policy and connections move to a route of their own that is leaving, since the
+ * connections go on by the settings that they began with.
+ */
+#include "route/registry.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "route/connection.h"
+#include "route/expect.h"
+#include "route/route.h"
+#include "route/target.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum step {
+    STEP_KEEP,    /* equal: untouched */
+    STEP_CHANGE,  /* other settings on the same listener */
+    STEP_ADD,     /* a new listener */
+    STEP_REPLACE, /* a new listener at a place where the running one must go first */
+};
+
+struct plan {
+    enum step step;
+    struct route_settings *settings; /* borrowed until the commit */
+    struct route *running;           /* NULL when added */
+    struct route *fresh;             /* NULL when kept */
+};
+
+int registry_init(struct registry *registry, struct ferry_loop *loop, struct events *events)
+{
+    *registry = (struct registry){ .loop = loop, .events = events, .started_ns = clock_now_ns() };
+    list_init(&registry->routes);
+    list_init(&registry->leaving);
+    target_forget_caller();
+    return ferry_relay_pool_new(&registry->pool);
+}
+
+static void route_stop_connections(struct route *route, bool all, const char *reason)
+{
+    struct list *node, *after;
+    list_each_safe (node, after, &route->connections) {
+        struct connection *connection = LIST_ENTRY(node, struct connection, node);
+        if (all || !connection->service->drains)
+            connection_stop(connection, reason);
+    }
+}
+
+static void routes_free(struct list *routes)
+{
+    struct list *node, *after;
+    list_each_safe (node, after, routes) {
+        struct route *route = LIST_ENTRY(node, struct route, node);
+        bool listened = route->listener != NULL;
+        route_stop_connections(route, true, "ferry stops");
+        if (listened)
+            route_report(route, EVENT_STOPPED);
+        route_free(route);
+    }
+}
+
+void registry_fini(struct registry *registry)
+{
+    routes_free(&registry->routes);
+    routes_free(&registry->leaving);
+    ferry_relay_pool_free(registry->pool);
+    registry->pool = NULL;
+}
+
+/* Ends a route's listening; the route stays until its connections have ended. It may be gone when
+ * this returns. */
+static void route_retire(struct route *route, bool report)
+{
+    if (report)
+        route_report(route, EVENT_STOPPED);
+    route_close(route);
+    list_remove(&route->node);
+    list_add_last(&route->registry->leaving, &route->node);
+    route_stop_connections(route, false, "its route has gone");
+    route_release(route);
+}
+
+void registry_drain(struct registry *registry)
+{
+    struct list *node, *after;
+    list_each_safe (node, after, &registry->routes)
+        route_retire(LIST_ENTRY(node, struct route, node), true);
+}
+
+bool registry_finished(const struct registry *registry)
+{
+    struct list *node;
+    if (registry->connection_count)
+        return false;
+    list_each (node, &registry->routes)
+        if (LIST_ENTRY(node, struct route, node)->source)
+            return false;
+    return true;
+}
+
+void route_get_totals(
+    const struct route *route, uint64_t *ret_in, uint64_t *ret_out, uint64_t *ret_descriptors)
+{
+    uint64_t in = route->bytes_in, out = route->bytes_out, descriptors = route->descriptors;
+    struct list *node;
+    list_each (node, &route->connections) {
+        const struct connection *connection = LIST_ENTRY(node, struct connection, node);
+        struct ferry_relay_stats stats = { 0 };
+        connection->service->get_stats(connection->serving, &stats);
+        in += stats.forth.bytes;
+        out += stats.back.bytes;
+        descriptors += stats.forth.descriptors + stats.back.descriptors;
+    }
+    *ret_in = in;
+    *ret_out = out;
+    *ret_descriptors = descriptors;
+}
+
+/* --- preparing -------------------------------------------------------------------------------- */
+
+static bool is_planned(const struct plan *plans, size_t count, const struct route *route)
+{
+    for (size_t i = 0; i < count; i++)
+        if (plans[i].running == route)
+            return true;
+    return false;
+}
+
+/* How well a running route fits: 0 not at all, 1 same place, 2 same address, 3 and same name. */
+static int route_fit(const struct route *running, const struct route_settings *settings)
+{
+    const struct ferry_address *listen = running->settings->listen;
+    if (!running->listener)
+        return 0;
+    if (ferry_address_equal(listen, settings->listen))
+        return strcmp(running->settings->name, settings->name) == 0 ? 3 : 2;
+    return expect_same_place(listen, settings->listen) ? 1 : 0;
+}
+
+static void plan_match(struct plan *plans, size_t index, const struct registry *registry)
+{
+    struct plan *plan = &plans[index];
+    struct list *node;
+    int best = 0;
+
+    list_each (node, &registry->routes) {
+        struct route *running = LIST_ENTRY(node, struct route, node);
+        int fit = route_fit(running, plan->settings);
+        if (fit <= best || is_planned(plans, index, running))
+            continue;
+        best = fit;
+        plan->running = running;
+    }
+    if (!plan->running) {
+        plan->step = STEP_ADD;
+        return;
+    }
+    if (route_settings_equal(plan->running->settings, plan->settings)) {
+        plan->step = STEP_KEEP;
+        return;
+    }
+    /* What was inherited cannot be opened a second time. */
+    bool inherited = plan->settings->listen->scheme == FERRY_FD;
+    bool alike =
+        best >= 2 && plan->running->refuse_descriptors == route_refuses_descriptors(plan->settings);
+    plan->step = alike || inherited ? STEP_CHANGE : STEP_REPLACE;
+}
+
+/* All that can fail and touches nothing that runs. */
+static int plan_prepare(struct plan *plan, struct registry *registry, struct ferry_error *error)
+{
+    if (plan->step == STEP_KEEP)
+        return 0;
+    int r = route_new(registry, plan->settings, &plan->fresh);
+    if (r < 0)
+        return error_set_errno(error, r, plan->settings->name, NULL);
+    if (plan->step == STEP_ADD)
+        return route_open(plan->fresh, error);
+    if (plan->step == STEP_CHANGE)
+        return route_make_policy(plan->fresh, plan->running, &plan->fresh->policy, error);
+    return 0;
+}
+
+/* Opens anew where the running listener stood. */
+static int plan_replace(struct plan *plan, struct ferry_error *error)
+{
+    if (plan->step != STEP_REPLACE)
+        return 0;
+    route_close(plan->running);
+    return route_open(plan->fresh, error);
+}
+
+static void plan_restore(struct plan *plan)
+{
+    struct route *running = plan->running;
+    if (plan->step != STEP_REPLACE || running->listener)
+        return;
+    route_close(plan->fresh);
+    if (route_open(running, NULL) < 0)
+        route_trouble(running, "listens no more: its socket could not be opened again");
+}
+
+static void plans_undo(struct plan *plans, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        plan_restore(&plans[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (plans[i].fresh)
+            plans[i].fresh->settings = NULL; /* still the caller's */
+        route_free(plans[i].fresh);
+    }
+}
+
+/* --- committing ------------------------------------------------------------------------------- */
+
+/* The figures that people follow over time stay with the route that goes on. */
+static void route_inherit_figures(struct route *to, struct route *from)
+{
+    to->started_ns = from->started_ns;
+    to->admitted += from->admitted;
+    to->refused += from->refused;
+    to->failed += from->failed;
+    to->ended += from->ended;
+    to->bytes_in += from->bytes_in;
+    to->bytes_out += from->bytes_out;
+    to->descriptors += from->descriptors;
+    to->dropped += from->dropped;
+    from->admitted = from->refused = from->failed = from->ended = 0;
+    from->bytes_in = from->bytes_out = from->descriptors = from->dropped = 0;
+}
+
+#define SWAP(one, other)                                                                           \
+    do {                                                                                           \
+        __typeof__(one) kept_ = (one);                                                             \
+        (one) = (other);                                                                           \
+        (other) = kept_;                                                                           \
+    } while (0)
+
+/* The running route gets the new settings; `fresh` leaves with what belongs to the old ones. */
+static void commit_change(struct plan *plan)
+{
+    struct route *running = plan->running, *leaving = plan->fresh;
+    struct list *node;
+    SWAP(running->settings, leaving->settings);
+    SWAP(running->policy, leaving->policy);
+    list_splice_last(&leaving->connections, &running->connections);
+    list_each (node, &leaving->connections)
+        LIST_ENTRY(node, struct connection, node)->route = leaving;
+    route_retire(leaving, false);
+    route_report(running, EVENT_STARTED);
+}
+
+static void plan_commit(struct plan *plan, struct registry *registry)
+{
+    struct route *route =
+        plan->step == STEP_KEEP || plan->step == STEP_CHANGE ? plan->running : plan->fresh;
+    list_remove(&route->node);
+    list_add_last(&registry->routes, &route->node);
+    if (plan->step == STEP_CHANGE)
+        commit_change(plan);
+    if (plan->step == STEP_REPLACE) {
+        route_inherit_figures(route, plan->running);
+        route_retire(plan->running, false);
+    }
+    if (plan->step == STEP_ADD || plan->step == STEP_REPLACE)
+        route_report(route, EVENT_STARTED);
+    if (plan->step == STEP_KEEP)
+        route_settings_free(plan->settings);
+    else
+        route->settings->place = (struct config_place){ 0 }; /* its file dies with the settings */
+}
+
+static void plans_commit(
+    struct plan *plans, size_t count, struct registry *registry, struct bytes *ret_summary)
+{
+    size_t counts[STEP_REPLACE + 1] = { 0 }, removed = 0;
+    struct list *node, *after;
+
+    list_each_safe (node, after, &registry->routes) {
+        struct route *running = LIST_ENTRY(node, struct route, node);
+        if (is_planned(plans, count, running))
+            continue;
+        removed++;
+        route_retire(running, true);
+    }
+    for (size_t i = 0; i < count; i++) {
+        counts[plans[i].step]++;
+        plan_commit(&plans[i], registry);
+    }
+    if (ret_summary)
+        bytes_print(ret_summary, "%zu added, %zu changed, %zu removed, %zu untouched",
+            counts[STEP_ADD], counts[STEP_CHANGE] + counts[STEP_REPLACE], removed,
+            counts[STEP_KEEP]);
+}
+
+int registry_apply(struct registry *registry, struct settings *settings, struct bytes *ret_summary,
+    struct ferry_error *error)
+{
+    size_t count = settings->route_count;
+    AUTO_FREE struct plan *plans = calloc(count + 1, sizeof(*plans));
+    int r = plans ? 0 : error_set_errno(error, -ENOMEM, "the routes", NULL);
+
+    for (size_t i = 0; i < count && r == 0; i++) {
+        plans[i].settings = settings->routes[i];
+        plan_match(plans, i, registry);
+        r = plan_prepare(&plans[i], registry, error);
+    }
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = plan_replace(&plans[i], error);
+    if (r < 0) {
+        plans_undo(plans, plans ? count : 0);
+        return r;
+    }
+    plans_commit(plans, count, registry, ret_summary);
+    settings->route_count = 0;
+    return 0;
+}

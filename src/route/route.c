@@ -1,0 +1,335 @@
+/* route.c - one route at work: its listener, accepting, pausing.
+ *
+ * Out of descriptors or memory, accepting fails while the listener stays readable: watching on
+ * would spin. So it is not watched for a while, which doubles as long as that lasts; peers wait in
+ * the kernel's backlog. The pause's timer is made together with the source, because when it is
+ * needed there may be no memory for it.
+ */
+#include "route/route.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "route/connection.h"
+#include "route/expect.h"
+#include "route/limits.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ferry/listener.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+int route_new(struct registry *registry, struct route_settings *settings, struct route **ret_route)
+{
+    struct route *route = calloc(1, sizeof(*route));
+    if (!route)
+        return -ENOMEM;
+    list_init(&route->node);
+    list_init(&route->connections);
+    route->registry = registry;
+    route->settings = settings;
+    route->refuse_descriptors = route_refuses_descriptors(settings);
+    route->started_ns = clock_now_ns();
+    *ret_route = route;
+    return 0;
+}
+
+void route_free(struct route *route)
+{
+    if (!route)
+        return;
+    route_close(route);
+    list_remove(&route->node);
+    ferry_policy_free(route->policy);
+    if (route->settings)
+        route_settings_free(route->settings);
+    free(route);
+}
+
+void route_release(struct route *route)
+{
+    if (!route->listener && !route->source && list_empty(&route->connections))
+        route_free(route);
+}
+
+const char *route_get_via(const struct route *route)
+{
+    return ferry_address_text(
+        route->listener ? ferry_listener_address(route->listener) : route->settings->listen);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void route_print_way(const struct route *route, struct bytes *text)
+{
+    const struct route_settings *settings = route->settings;
+    unsigned target;
+    if (settings->service)
+        bytes_print(text, "service %s", settings->service->name);
+    else if (route->registry->tap)
+        bytes_append_text(text, "both ways by copy (the traffic is shown)");
+    else if (!expect_capabilities(settings->target, ADDRESS_DIAL, &target) ||
+             expect_ways(ferry_listener_capabilities(route->listener), target,
+                 settings->target->scheme == FERRY_FILE, text) < 0)
+        bytes_append_text(text, "the way is chosen when the target is open");
+}
+
+void route_report(const struct route *route, enum event_kind kind)
+{
+    AUTO_BYTES struct bytes way = BYTES_EMPTY;
+    if (kind == EVENT_STARTED)
+        route_print_way(route, &way);
+    struct event event = {
+        .kind = kind,
+        .route = route->settings->name,
+        .via = route_get_via(route),
+        .to = route->settings->to,
+        .reason = way.data,
+    };
+    event_emit(route->registry->events, &event);
+}
+
+void route_trouble(const struct route *route, const char *reason)
+{
+    struct event event = {
+        .kind = EVENT_TROUBLE,
+        .route = route->settings->name,
+        .via = route_get_via(route),
+        .reason = reason,
+    };
+    event_emit(route->registry->events, &event);
+}
+
+/* --- policy ----------------------------------------------------------------------------------- */
+
+bool route_refuses_descriptors(const struct route_settings *settings)
+{
+    unsigned target;
+    return settings->target && expect_capabilities(settings->target, ADDRESS_DIAL, &target) &&
+           !(target & FERRY_HAS_DESCRIPTORS);
+}
+
+enum reach {
+    REACH_CHECKED,  /* by a mode, by us, or by nobody: the default rules say it */
+    REACH_OWN,      /* an abstract name: everybody could connect */
+    REACH_EVERYONE, /* a port */
+};
+
+/* Who can reach an inherited socket, its address does not say, but the kernel does. */
+static enum reach listener_reach(
+    const struct ferry_address *listen, const struct ferry_listener *listener)
+{
+    struct sockaddr_un name = { 0 };
+    socklen_t size = sizeof(name);
+    if (listen->scheme == FERRY_TCP || listen->scheme == FERRY_UDP)
+        return REACH_EVERYONE;
+    if (listen->scheme != FERRY_FD ||
+        getsockname(ferry_listener_fd(listener), (struct sockaddr *)&name, &size) < 0)
+        return REACH_CHECKED;
+    if (name.sun_family == AF_INET || name.sun_family == AF_INET6)
+        return REACH_EVERYONE;
+    bool path = size > offsetof(struct sockaddr_un, sun_path) && name.sun_path[0];
+    return name.sun_family == AF_UNIX && !path ? REACH_OWN : REACH_CHECKED;
+}
+
+static int policy_add_implied(struct ferry_policy *policy, const struct route_settings *settings,
+    const struct ferry_listener *listener, struct ferry_error *error)
+{
+    char own[32];
+    switch (listener_reach(settings->listen, listener)) {
+    case REACH_EVERYONE:
+        if (!settings->service || !settings->service->harmless)
+            return error_set(error, -EACCES, ferry_address_text(settings->listen),
+                "say allow = any, or list who may", "every local user can connect to it");
+        return ferry_policy_add(policy, true, "any", error);
+    case REACH_OWN:
+        snprintf(own, sizeof(own), "uid:%u", geteuid());
+        return ferry_policy_add(policy, true, own, error);
+    default:
+        return ferry_policy_add_default(policy, settings->listen, error);
+    }
+}
+
+int route_make_policy(const struct route *route, const struct route *open,
+    struct ferry_policy **ret_policy, struct ferry_error *error)
+{
+    const struct route_settings *settings = route->settings;
+    struct ferry_policy *policy;
+    int r = ferry_policy_new(&policy);
+    if (r < 0)
+        return error_set_errno(error, r, settings->name, NULL);
+    for (size_t i = 0; i < settings->rule_count && r == 0; i++)
+        r = ferry_policy_add(policy, settings->rules[i].allow, settings->rules[i].subjects, error);
+    if (r == 0 && settings->rule_count == 0)
+        r = policy_add_implied(policy, settings, open->listener, error);
+    if (r < 0) {
+        ferry_policy_free(policy);
+        return r;
+    }
+    *ret_policy = policy;
+    return 0;
+}
+
+/* --- accepting -------------------------------------------------------------------------------- */
+
+static void route_watch(struct route *route, bool on)
+{
+    if (ferry_listener_fd(route->listener) < 0)
+        ferry_source_set_pending(route->source, on);
+    else
+        ferry_source_set_interest(route->source, on ? FERRY_READABLE : 0);
+}
+
+static void route_pause(struct route *route)
+{
+    int doubled = route->pause_ms ? route->pause_ms * 2 : ACCEPT_PAUSE_MS;
+    route->pause_ms = doubled < ACCEPT_PAUSE_MS_MAX ? doubled : ACCEPT_PAUSE_MS_MAX;
+    route_watch(route, false);
+    ferry_source_set_deadline(route->pause,
+        clock_after(ferry_loop_now(route->registry->loop), route->pause_ms * NS_PER_MS));
+}
+
+/* One trouble a series of pauses, however many tries it has. */
+static void route_fail(struct route *route, int code)
+{
+    char reason[128];
+    if (route->pause_ms == 0) {
+        const char *remedy = code == -EMFILE || code == -ENFILE
+                                 ? ": peers wait in the backlog; raise LimitNOFILE= or ulimit -n"
+                                 : ": peers wait in the backlog";
+        snprintf(reason, sizeof(reason), "accepting pauses, %s%s", strerrordesc_np(-code), remedy);
+        route_trouble(route, reason);
+    }
+    route_pause(route);
+}
+
+/* There are no more peers. A path that nobody serves must not stay; what a lone channel came from
+ * may. */
+static void route_exhaust(struct route *route)
+{
+    struct registry *registry = route->registry;
+    ferry_source_remove(TAKE(route->source));
+    ferry_source_remove(TAKE(route->pause));
+    if (registry->once) {
+        ferry_listener_close(TAKE(route->listener));
+        list_remove(&route->node);
+        list_add_last(&registry->leaving, &route->node);
+    }
+    if (registry->on_ended && registry_finished(registry))
+        registry->on_ended(registry, 0, registry->data);
+    route_release(route);
+}
+
+/* The sessions of a datagram listener live on its socket: it stays open, others are turned away. */
+static bool shares_socket(const struct route *route)
+{
+    unsigned capabilities = ferry_listener_capabilities(route->listener);
+    return (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
+}
+
+/* Accepts one peer; true: try another. */
+static bool route_accept(struct route *route)
+{
+    struct ferry_channel *channel;
+    int r = ferry_listener_try_accept(route->listener, &channel);
+
+    if (r == -EAGAIN && ferry_listener_fd(route->listener) < 0) {
+        route_pause(route);
+        return false;
+    }
+    if (r == 0 || r == -EAGAIN)
+        route->pause_ms = 0;
+    if (r == -ENOTCONN)
+        route_exhaust(route);
+    else if (r < 0 && r != -EAGAIN)
+        route_fail(route, r);
+    if (r < 0)
+        return false;
+
+    if (route->registry->once && route->admitted) {
+        ferry_channel_close(channel);
+        return true;
+    }
+    connection_start(route, channel);
+    if (route->registry->once && route->admitted && !shares_socket(route)) {
+        route_exhaust(route);
+        return false;
+    }
+    return true;
+}
+
+static void on_arrival(struct ferry_source *source, unsigned events, void *data)
+{
+    (void)source;
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++)
+        if (!route_accept(data))
+            return;
+}
+
+static void on_pause_over(struct ferry_source *source, void *data)
+{
+    (void)source;
+    route_watch(data, true);
+}
+
+static int route_listen(struct route *route, struct ferry_error *error)
+{
+    const struct ferry_address *listen = route->settings->listen;
+    struct registry *registry = route->registry;
+    struct ferry_listen_options options = { .struct_size = sizeof(options),
+        .refuse_descriptors = route->refuse_descriptors };
+    char number[16];
+
+    if (listen->scheme != FERRY_FD || !registry->inherit)
+        return ferry_listen(listen, &options, &route->listener, error);
+    if (listen->descriptor >= 0) {
+        /* By number it is opened as any other; that it was passed to us is only noted. */
+        snprintf(number, sizeof(number), "%d", listen->descriptor);
+        (void)registry->inherit(number, registry->inherit_data);
+        return ferry_listen(listen, &options, &route->listener, error);
+    }
+    int fd = registry->inherit(listen->rest, registry->inherit_data);
+    if (fd < 0)
+        return error_set(error, -ENOENT, ferry_address_text(listen),
+            "name it in the socket unit: FileDescriptorName=",
+            "no descriptor of that name was passed to this process");
+    return ferry_listener_adopt(fd, listen, &options, &route->listener, error);
+}
+
+static int route_watch_start(struct route *route)
+{
+    struct ferry_loop *loop = route->registry->loop;
+    int fd = ferry_listener_fd(route->listener);
+    int r = ferry_loop_timer(loop, FERRY_NEVER, on_pause_over, route, &route->pause);
+    if (r < 0)
+        return r;
+    if (fd >= 0)
+        return ferry_loop_watch(loop, fd, FERRY_READABLE, on_arrival, route, &route->source);
+    r = ferry_loop_watch_pending(loop, on_arrival, route, &route->source);
+    if (r == 0)
+        ferry_source_set_pending(route->source, true);
+    return r;
+}
+
+int route_open(struct route *route, struct ferry_error *error)
+{
+    int r = route_listen(route, error);
+    if (r == 0 && !route->policy)
+        r = route_make_policy(route, route, &route->policy, error);
+    if (r == 0) {
+        r = route_watch_start(route);
+        if (r < 0)
+            error_set_errno(error, r, ferry_address_text(route->settings->listen), NULL);
+    }
+    if (r < 0)
+        route_close(route);
+    return r;
+}
+
+void route_close(struct route *route)
+{
+    ferry_source_remove(TAKE(route->source));
+    ferry_source_remove(TAKE(route->pause));
+    ferry_listener_close(TAKE(route->listener));
+}

@@ -1,0 +1,495 @@
+/* settings.c - a configuration that has been read: the routes it asks for, or what is wrong with
+ * it.
+ *
+ * Every problem is found in one run: a bad value is noted at its place, and the rest is read on.
+ * A route with a problem is not checked further (one mistake should not be told twice) but kept,
+ * so that its name and address still count as taken.
+ */
+#include "route/settings.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "route/expect.h"
+#include "route/limits.h"
+#include "route/settings_check.h"
+#include "route/settings_read.h"
+#include "wire/address.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const char *const key_names[KEY_COUNT] = { [KEY_LISTEN] = "listen",
+    [KEY_ALLOW] = "allow",
+    [KEY_DENY] = "deny",
+    [KEY_TO] = "to",
+    [KEY_IDLE] = "idle",
+    [KEY_TOTAL] = "total" };
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+void route_settings_free(struct route_settings *route)
+{
+    if (!route)
+        return;
+    ferry_address_free(route->listen);
+    ferry_address_free(route->target);
+    for (size_t i = 0; i < route->rule_count; i++)
+        free(route->rules[i].subjects);
+    free(route->rules);
+    free(route->argument);
+    free(route->to);
+    free(route->name);
+    free(route);
+}
+
+int settings_new(struct settings **ret_settings)
+{
+    struct settings *settings = calloc(1, sizeof(*settings));
+    int r = settings ? config_new(&settings->config) : -ENOMEM;
+    if (r < 0) {
+        free(settings);
+        return r;
+    }
+    *ret_settings = settings;
+    return 0;
+}
+
+void settings_free(struct settings *settings)
+{
+    if (!settings)
+        return;
+    for (size_t i = 0; i < settings->route_count; i++)
+        route_settings_free(settings->routes[i]);
+    free(settings->routes);
+    config_free(settings->config);
+    free(settings);
+}
+
+/* A new route at the end of the settings. */
+static int settings_append(
+    struct settings *settings, const char *name, struct route_settings **ret_route)
+{
+    if (settings->route_count >= ROUTES_MAX)
+        return -E2BIG;
+    struct route_settings **routes =
+        realloc(settings->routes, (settings->route_count + 1) * sizeof(struct route_settings *));
+    if (!routes)
+        return -ENOMEM;
+    settings->routes = routes;
+    struct route_settings *route = calloc(1, sizeof(*route));
+    if (!route)
+        return -ENOMEM;
+    route->name = strdup(name);
+    if (!route->name) {
+        free(route);
+        return -ENOMEM;
+    }
+    routes[settings->route_count++] = route;
+    *ret_route = route;
+    return 0;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static int route_add_rule(struct route_settings *route, bool allow, const char *subjects)
+{
+    struct rule_settings *rules =
+        realloc(route->rules, (route->rule_count + 1) * sizeof(*route->rules));
+    if (!rules)
+        return -ENOMEM;
+    route->rules = rules;
+    char *copy = strdup(subjects);
+    if (!copy)
+        return -ENOMEM;
+    rules[route->rule_count++] = (struct rule_settings){ allow, copy };
+    return 0;
+}
+
+static bool is_scheme(const char *word, size_t length)
+{
+    for (int scheme = 0; scheme < FERRY_SCHEME_COUNT; scheme++) {
+        const char *name = address_scheme_name((enum ferry_scheme)scheme);
+        if (strlen(name) == length && strncmp(name, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void services_print(const struct service *const *services, struct bytes *text)
+{
+    for (size_t i = 0; services[i]; i++)
+        bytes_print(text, "%s%s", i ? ", " : "", services[i]->name);
+    bytes_append(text, "", 0);
+}
+
+/* An address, or "SERVICE[:ARGUMENT]". A scheme's name is never a service's. */
+static int route_set_to(struct route_settings *route, const char *text, const char *base,
+    const struct service *const *services, struct ferry_error *error)
+{
+    AUTO_BYTES struct bytes names = BYTES_EMPTY;
+    size_t length = strcspn(text, ":,");
+    bool scheme = is_scheme(text, length);
+
+    route->to = strdup(text);
+    if (!route->to)
+        return error_set_errno(error, -ENOMEM, text, NULL);
+    for (size_t i = 0; services[i] && !scheme; i++) {
+        if (strlen(services[i]->name) != length || strncmp(services[i]->name, text, length) != 0 ||
+            text[length] == ',')
+            continue;
+        route->argument = strdup(text[length] ? text + length + 1 : "");
+        if (!route->argument)
+            return error_set_errno(error, -ENOMEM, text, NULL);
+        route->service = services[i];
+        return 0;
+    }
+    int r = ferry_address_parse(text, base, &route->target, error);
+    if (r == -EINVAL && !scheme && !strpbrk(text, ":/")) {
+        services_print(services, &names);
+        return error_set(error, r, text, "name one, or give an address as unix:PATH",
+            "is no service; there are: %s", names.data ? names.data : "none");
+    }
+    if (r < 0)
+        return r;
+    /* The canonical text, so that events name the target as listeners are named. */
+    char *canonical = strdup(ferry_address_text(route->target));
+    if (!canonical)
+        return error_set_errno(error, -ENOMEM, text, NULL);
+    free(route->to);
+    route->to = canonical;
+    return 0;
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+
+static bool rules_equal(const struct route_settings *one, const struct route_settings *other)
+{
+    if (one->rule_count != other->rule_count)
+        return false;
+    for (size_t i = 0; i < one->rule_count; i++)
+        if (one->rules[i].allow != other->rules[i].allow ||
+            strcmp(one->rules[i].subjects, other->rules[i].subjects) != 0)
+            return false;
+    return true;
+}
+
+static bool targets_equal(const struct route_settings *one, const struct route_settings *other)
+{
+    if (one->service || other->service)
+        return one->service == other->service && strcmp(one->argument, other->argument) == 0;
+    return ferry_address_equal(one->target, other->target);
+}
+
+bool route_settings_equal(const struct route_settings *one, const struct route_settings *other)
+{
+    return strcmp(one->name, other->name) == 0 && ferry_address_equal(one->listen, other->listen) &&
+           rules_equal(one, other) && targets_equal(one, other) && one->idle_ms == other->idle_ms &&
+           one->total_ms == other->total_ms;
+}
+
+/* --- from the command line -------------------------------------------------------------------- */
+
+static int route_fill(struct route_settings *route, const char *listen, const char *to,
+    const struct rule_settings *rules, size_t rule_count, const struct service *const *services,
+    struct ferry_error *error)
+{
+    int r = ferry_address_parse(listen, NULL, &route->listen, error);
+    if (r == 0)
+        r = route_set_to(route, to, NULL, services, error);
+    for (size_t i = 0; i < rule_count && r == 0; i++) {
+        r = route_add_rule(route, rules[i].allow, rules[i].subjects);
+        if (r < 0)
+            error_set_errno(error, r, rules[i].subjects, NULL);
+    }
+    return r < 0 ? r : route_settings_check(route, error);
+}
+
+int settings_add_route(struct settings *settings, const char *name, const char *listen,
+    const char *to, const struct rule_settings *rules, size_t rule_count, int64_t idle_ms,
+    int64_t total_ms, const struct service *const *services, struct ferry_error *error)
+{
+    struct route_settings *route;
+    int r = settings_append(settings, name, &route);
+    if (r < 0)
+        return error_set_errno(error, r, name, NULL);
+    route->idle_ms = idle_ms;
+    route->total_ms = total_ms;
+    r = route_fill(route, listen, to, rules, rule_count, services, error);
+    if (r < 0)
+        route_settings_free(settings->routes[--settings->route_count]);
+    return r;
+}
+
+/* --- from files ------------------------------------------------------------------------------- */
+
+struct builder {
+    struct settings *settings;
+    const struct service *const *services;
+    const char *name, *folder;                 /* of a text that is no file; NULL */
+    struct route_settings *route;              /* being filled; NULL */
+    const struct config_section *section;      /* being read; NULL */
+    const struct config_entry *set[KEY_COUNT]; /* which entry set it */
+    bool broken;                               /* the route has a problem already */
+};
+
+/* Notes a problem `skip` bytes into what stands at a place. */
+static int builder_note(struct builder *builder, const struct config_place *at, const char *key,
+    unsigned skip, const char *text)
+{
+    struct config_place place = *at;
+    place.column += skip;
+    builder->broken = true;
+    return config_add_problem(builder->settings->config, &place, key, text);
+}
+
+__attribute__((format(printf, 4, 5))) static int builder_problem(struct builder *builder,
+    const struct config_place *place, const char *key, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return builder_note(builder, place, key, 0, text);
+}
+
+/* The same for a failure in words. Its "column N: " counts within the value. */
+static int builder_error(struct builder *builder, const struct config_place *place, const char *key,
+    const struct ferry_error *error)
+{
+    struct ferry_error told = *error;
+    char text[sizeof(told)];
+    unsigned column = 0;
+    int used = 0;
+
+    if (error->code == -ENOMEM)
+        return -ENOMEM;
+    if (sscanf(error->reason, "column %u: %n", &column, &used) == 1 && used > 0)
+        memmove(told.reason, told.reason + used, strlen(told.reason + used) + 1);
+    ferry_error_format(&told, text, sizeof(text));
+    return builder_note(builder, place, key, column ? column - 1 : 0, text);
+}
+
+static int builder_base(
+    const struct builder *builder, const struct config_entry *entry, char **ret_base)
+{
+    if (!builder->name || strcmp(builder->name, entry->place.file) != 0)
+        return settings_folder(entry->place.file, ret_base);
+    *ret_base = builder->folder ? strdup(builder->folder) : NULL;
+    return builder->folder && !*ret_base ? -ENOMEM : 0;
+}
+
+static int builder_address(struct builder *builder, const struct config_entry *entry, bool to)
+{
+    AUTO_FREE char *base = NULL;
+    struct ferry_error error = { 0 };
+    int r = builder_base(builder, entry, &base);
+    if (r < 0)
+        return r;
+    r = to ? route_set_to(builder->route, entry->value, base, builder->services, &error)
+           : ferry_address_parse(entry->value, base, &builder->route->listen, &error);
+    return r < 0 ? builder_error(builder, &entry->place, entry->key, &error) : 0;
+}
+
+static int builder_span(
+    struct builder *builder, const struct config_entry *entry, int64_t *ret_span_ms)
+{
+    int64_t span_ms = clock_parse_ms(entry->value);
+    if (span_ms < 0)
+        return builder_problem(builder, &entry->place, entry->key,
+            "\"%.100s\" is no span of time; write it as 250ms, 30s, 5m, 2h or 1d", entry->value);
+    *ret_span_ms = span_ms;
+    return 0;
+}
+
+static int builder_route_entry(struct builder *builder, const struct config_entry *entry)
+{
+    enum route_key key = 0;
+    while (key < KEY_COUNT && strcmp(entry->key, key_names[key]) != 0)
+        key++;
+    if (key == KEY_COUNT)
+        return builder_problem(builder, &entry->place, entry->key,
+            "a route has no such key; it has listen, allow, deny, to, idle, total");
+    bool several = key == KEY_ALLOW || key == KEY_DENY;
+    if (builder->set[key] && !several)
+        return builder_problem(builder, &entry->place, entry->key,
+            "was set already in line %u; keep one of them", builder->set[key]->place.line);
+    builder->set[key] = entry;
+
+    switch (key) {
+    case KEY_LISTEN:
+        return builder_address(builder, entry, false);
+    case KEY_TO:
+        return builder_address(builder, entry, true);
+    case KEY_IDLE:
+        return builder_span(builder, entry, &builder->route->idle_ms);
+    case KEY_TOTAL:
+        return builder_span(builder, entry, &builder->route->total_ms);
+    default:
+        return route_add_rule(builder->route, key == KEY_ALLOW, entry->value);
+    }
+}
+
+/* --- a route as a whole ----------------------------------------------------------------------- */
+
+static int builder_check_unique(struct builder *builder)
+{
+    const struct route_settings *route = builder->route;
+    for (size_t i = 0; i + 1 < builder->settings->route_count; i++) {
+        const struct route_settings *other = builder->settings->routes[i];
+        int r = 0;
+        if (strcmp(other->name, route->name) == 0)
+            r = builder_problem(builder, &builder->section->place, "",
+                "there is a route %s already, in %s:%u; rename one of them", route->name,
+                other->place.file, other->place.line);
+        if (r == 0 && route->listen && other->listen &&
+            expect_same_place(route->listen, other->listen))
+            r = builder_problem(builder, &builder->set[KEY_LISTEN]->place, "listen",
+                "route %s listens there already; choose another address", other->name);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int builder_check(struct builder *builder)
+{
+    const struct route_settings *route = builder->route;
+    struct ferry_error error = { 0 };
+    enum route_key key;
+    int r = 0;
+
+    if (!builder->set[KEY_LISTEN])
+        r = builder_problem(builder, &builder->section->place, "listen",
+            "is missing in route %s; say where it listens, as unix:PATH", route->name);
+    if (r == 0 && !builder->set[KEY_TO])
+        r = builder_problem(builder, &builder->section->place, "to",
+            "is missing in route %s; say where it leads, as unix:PATH or echo", route->name);
+    if (r == 0)
+        r = builder_check_unique(builder);
+    if (r < 0 || builder->broken)
+        return r;
+    if (settings_check(route, &key, &error) == 0)
+        return 0;
+    const struct config_place *place =
+        builder->set[key] ? &builder->set[key]->place : &builder->section->place;
+    return builder_error(builder, place, key_names[key], &error);
+}
+
+static int builder_begin(struct builder *builder, const struct config_section *section)
+{
+    builder->section = section;
+    builder->broken = false;
+    memset(builder->set, 0, sizeof(builder->set));
+    if (strcmp(section->section, "ferry") == 0)
+        return 0;
+    if (strcmp(section->section, "route") != 0)
+        return builder_problem(builder, &section->place, "",
+            "there is no section [%.100s]; there are [ferry] and [route NAME]", section->section);
+    if (!section->name[0])
+        return builder_problem(
+            builder, &section->place, "", "a route needs a name; write it as [route NAME]");
+    int r = settings_append(builder->settings, section->name, &builder->route);
+    if (r == 0)
+        builder->route->place = section->place;
+    return r == -E2BIG
+               ? builder_problem(builder, &section->place, "", "more than %u routes", ROUTES_MAX)
+               : r;
+}
+
+static int builder_ferry_entry(struct builder *builder, const struct config_entry *entry)
+{
+    static const char *const formats[] = {
+        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none"
+    };
+    struct settings *settings = builder->settings;
+
+    if (settings_is_include(entry))
+        return 0;
+    if (strcmp(entry->key, "log") != 0)
+        return builder_problem(
+            builder, &entry->place, entry->key, "[ferry] has no such key; it has log, include");
+    if (settings->log_given)
+        return builder_problem(
+            builder, &entry->place, entry->key, "was set already; keep one of them");
+    for (size_t i = 0; i < COUNT_OF(formats); i++) {
+        if (strcmp(entry->value, formats[i]) != 0)
+            continue;
+        settings->log = (enum log_format)i;
+        settings->log_given = true;
+        return 0;
+    }
+    return builder_problem(
+        builder, &entry->place, entry->key, "\"%.100s\" is none of text, json, none", entry->value);
+}
+
+/* Entries and sections stand in the order in which they were read; entries before a file's first
+ * section (an include) belong to none. */
+static int builder_run(struct builder *builder)
+{
+    const struct config *config = builder->settings->config;
+    size_t next = 0, count = config_entry_count(config);
+    int r = 0;
+    for (size_t i = 0; i < config_section_count(config) && r == 0; i++) {
+        const struct config_section *section = config_get_section(config, i);
+        r = builder_begin(builder, section);
+        for (; next < count && r == 0; next++) {
+            const struct config_entry *entry = config_get_entry(config, next);
+            if (!entry->section[0])
+                continue;
+            if (entry->place.file != section->place.file ||
+                entry->section_place.line != section->place.line)
+                break;
+            if (builder->route)
+                r = builder_route_entry(builder, entry);
+            else if (strcmp(section->section, "ferry") == 0)
+                r = builder_ferry_entry(builder, entry);
+        }
+        if (r == 0 && builder->route)
+            r = builder_check(builder);
+        builder->route = NULL;
+    }
+    return r;
+}
+
+int settings_load(const char *path, const struct service *const *services,
+    struct settings **ret_settings, struct ferry_error *error)
+{
+    struct builder builder = { .services = services };
+    const char *from = path ? path : "/etc/ferry";
+    int r = settings_new(&builder.settings);
+    if (r < 0)
+        return error_set_errno(error, r, from, NULL);
+    r = settings_read(builder.settings->config, from, error);
+    if (r == 0) {
+        r = builder_run(&builder);
+        if (r < 0)
+            error_set_errno(error, r, from, NULL);
+    }
+    if (r < 0) {
+        settings_free(builder.settings);
+        return r;
+    }
+    *ret_settings = builder.settings;
+    return 0;
+}
+
+int settings_load_text(const char *name, const char *text, const char *folder,
+    const struct service *const *services, struct settings **ret_settings)
+{
+    struct builder builder = { .services = services, .name = name, .folder = folder };
+    int r = settings_new(&builder.settings);
+    if (r < 0)
+        return r;
+    r = settings_read_text(builder.settings->config, name, text, folder, NULL);
+    if (r == 0)
+        r = builder_run(&builder);
+    if (r < 0) {
+        settings_free(builder.settings);
+        return r;
+    }
+    *ret_settings = builder.settings;
+    return 0;
+}

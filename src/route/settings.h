@@ -1,0 +1,83 @@
+/* settings.h - a configuration that has been read: the routes it asks for, or what is wrong with
+ * it.
+ *
+ *     [ferry]
+ *     log = text | json | none
+ *     [route NAME]
+ *     listen = ADDRESS
+ *     allow  = SUBJECT ...      deny = SUBJECT ...        in order, first match wins
+ *     to     = ADDRESS | SERVICE[:ARGUMENT]
+ *     idle   = SPAN             total = SPAN
+ *
+ * `include = PATTERN` (glob(7), relative to the including file's folder; no match is no error when
+ * it has wildcards) stands before the first section or in [ferry]. All problems are found at once.
+ */
+#ifndef FERRY_ROUTE_SETTINGS_H
+#define FERRY_ROUTE_SETTINGS_H
+
+#include "route/service.h"
+#include "wire/config.h"
+
+#include <ferry/address.h>
+#include <ferry/policy.h>
+#include <stdbool.h>
+
+struct rule_settings {
+    bool allow;
+    char *subjects;
+};
+
+/* One route as it is asked for. Everything is owned. */
+struct route_settings {
+    struct config_place place; /* of its section; file borrowed from the settings */
+    char *name;
+    struct ferry_address *listen;
+    struct rule_settings *rules;
+    size_t rule_count;
+    struct ferry_address *target;  /* either an address ... */
+    const struct service *service; /* ... or a service, with its argument ("" if none) */
+    char *argument;
+    char *to;         /* either, as text */
+    int64_t idle_ms;  /* 0: the default: none, for datagrams SESSION_IDLE_MS */
+    int64_t total_ms; /* 0: none */
+};
+
+enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE };
+
+struct settings {
+    struct config *config; /* what was read; holds the problems */
+    struct route_settings **routes;
+    size_t route_count;
+    enum log_format log;
+    bool log_given;
+};
+
+/* Reads one file, or all files ending in .conf of a folder, in the order of their names.
+ *   path      NULL: the folder /etc/ferry
+ *   services  NULL-terminated table of what `to` may name
+ * Returns 0 (look at config_problem_count(settings->config)), or -errno with *error when the path
+ * itself cannot be read. */
+int settings_load(const char *path, const struct service *const *services,
+    struct settings **ret_settings, struct ferry_error *error);
+/* The same of a text (the built-in configuration of `ferry demo`); `folder` is where relative paths
+ * start. */
+int settings_load_text(const char *name, const char *text, const char *folder,
+    const struct service *const *services, struct settings **ret_settings);
+void settings_free(struct settings *settings);
+
+/* One route from the command line's words. Appended to *settings (which must be from
+ * settings_new()); problems go to *error. */
+int settings_new(struct settings **ret_settings);
+int settings_add_route(struct settings *settings, const char *name, const char *listen,
+    const char *to, const struct rule_settings *rules, size_t rule_count, int64_t idle_ms,
+    int64_t total_ms, const struct service *const *services, struct ferry_error *error);
+
+/* Whether a running route can stay as it is. */
+bool route_settings_equal(const struct route_settings *one, const struct route_settings *other);
+void route_settings_free(struct route_settings *route);
+
+/* Checks what can be checked without starting: a TCP or UDP listener without rules only for
+ * harmless services, addresses usable by their verbs, rules readable, way possible. 0 or -errno. */
+int route_settings_check(const struct route_settings *route, struct ferry_error *error);
+
+#endif

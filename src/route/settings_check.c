@@ -1,0 +1,120 @@
+/* settings_check.c - what can be found wrong with a route before it is started. */
+#include "route/settings_check.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "route/expect.h"
+
+#include <ferry/policy.h>
+#include <string.h>
+
+static bool is_loopback(const char *host)
+{
+    return !host[0] || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+/* A port has no mode and no owner. */
+static int check_open(const struct route_settings *route, struct ferry_error *error)
+{
+    const struct ferry_address *listen = route->listen;
+    if ((listen->scheme != FERRY_TCP && listen->scheme != FERRY_UDP) || route->rule_count)
+        return 0;
+    bool near = is_loopback(listen->rest);
+    if (near && route->service && route->service->harmless)
+        return 0;
+    return error_set(error, -EACCES, ferry_address_text(listen), "say allow = any, or list who may",
+        near ? "every local user can connect to it"
+             : "everybody who reaches this machine can connect to it");
+}
+
+/* Whether every subject is `any`. */
+static bool is_any(const char *subjects)
+{
+    static const char blanks[] = " \t,";
+    for (const char *word = subjects; *word;) {
+        size_t length = strcspn(word, blanks);
+        if (length && (length != 3 || strncmp(word, "any", 3) != 0))
+            return false;
+        word += length + strspn(word + length, blanks);
+    }
+    return true;
+}
+
+static int check_rules(
+    const struct route_settings *route, enum route_key *ret_key, struct ferry_error *error)
+{
+    struct ferry_policy *policy;
+    unsigned listener;
+    bool anonymous = expect_capabilities(route->listen, ADDRESS_LISTEN, &listener) &&
+                     !(listener & FERRY_HAS_IDENTITY);
+    int r = ferry_policy_new(&policy);
+    if (r < 0)
+        return error_set_errno(error, r, route->name, NULL);
+    for (size_t i = 0; i < route->rule_count && r == 0; i++) {
+        const struct rule_settings *rule = &route->rules[i];
+        *ret_key = rule->allow ? KEY_ALLOW : KEY_DENY;
+        r = ferry_policy_add(policy, rule->allow, rule->subjects, error);
+        if (r == 0 && anonymous && !is_any(rule->subjects))
+            r = error_set(error, -EINVAL, rule->subjects, "only any can be decided here",
+                "nobody vouches for who comes by %s", ferry_address_text(route->listen));
+    }
+    ferry_policy_free(policy);
+    return r;
+}
+
+static int check_service(const struct route_settings *route, struct ferry_error *error)
+{
+    const struct service *service = route->service;
+    if (!service)
+        return 0;
+    if (service->check)
+        return service->check(route->argument, error);
+    if (route->argument[0])
+        return error_set(error, -EINVAL, route->to, NULL, "%s takes no argument", service->name);
+    return 0;
+}
+
+static int check_way(const struct route_settings *route, struct ferry_error *error)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    unsigned listener, target;
+    if (!route->target || !expect_capabilities(route->listen, ADDRESS_LISTEN, &listener) ||
+        !expect_capabilities(route->target, ADDRESS_DIAL, &target))
+        return 0;
+    if (!((listener & FERRY_CAN_RECEIVE) && (target & FERRY_CAN_SEND)) &&
+        !((target & FERRY_CAN_RECEIVE) && (listener & FERRY_CAN_SEND)))
+        return error_set(error, -EOPNOTSUPP, route->to, NULL,
+            "nothing can pass between %s and this", ferry_address_text(route->listen));
+    int r = expect_ways(listener, target, route->target->scheme == FERRY_FILE, &text);
+    if (r < 0)
+        return error_set(error, r, route->to,
+            "set frame=lf, frame=length or frame=none on the address that carries bytes",
+            "one side carries bytes, the other messages");
+    return 0;
+}
+
+int settings_check(
+    const struct route_settings *route, enum route_key *ret_key, struct ferry_error *error)
+{
+    *ret_key = KEY_LISTEN;
+    int r = address_check_verb(route->listen, ADDRESS_LISTEN, error);
+    if (r == 0)
+        r = check_open(route, error);
+    if (r < 0)
+        return r;
+    r = check_rules(route, ret_key, error);
+    if (r < 0)
+        return r;
+    *ret_key = KEY_TO;
+    if (route->target)
+        r = address_check_verb(route->target, ADDRESS_DIAL, error);
+    if (r == 0)
+        r = check_service(route, error);
+    return r < 0 ? r : check_way(route, error);
+}
+
+int route_settings_check(const struct route_settings *route, struct ferry_error *error)
+{
+    enum route_key key;
+    return settings_check(route, &key, error);
+}

@@ -1,0 +1,161 @@
+/* report.c - what the registry knows, as the object that `status` answers with.
+ *
+ * Facts that came from peers (names, addresses) are escaped, so the text is valid UTF-8 without
+ * control characters wherever it is printed.
+ */
+#include "service/control/report.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "process/name.h"
+#include "process/user.h"
+
+#include <ferry/listener.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Sets a text; absent when NULL or empty. */
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    AUTO_BYTES struct bytes escaped = BYTES_EMPTY;
+    if (!text || !*text)
+        return;
+    bytes_append_escaped(&escaped, text, strlen(text));
+    if (!bytes_failed(&escaped))
+        json_object_set_new(object, key, json_stringn(escaped.data, escaped.size));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+/* Who is at one end of a connection. */
+static json_t *report_end(struct ferry_channel *channel)
+{
+    const struct ferry_identity *who;
+    char name[32];
+    json_t *end = json_object();
+    set_text(end, "address", ferry_channel_peer(channel));
+    if (ferry_channel_identity(channel, FERRY_WANT_PIDFD, &who) < 0)
+        return end;
+    if (who->pid > 0)
+        set_number(end, "pid", (uint64_t)who->pid);
+    if (who->uid != (uid_t)-1) {
+        set_number(end, "uid", who->uid);
+        set_text(end, "user", user_name(who->uid));
+    }
+    if (who->gid != (gid_t)-1)
+        set_number(end, "gid", who->gid);
+    process_name(who, name, sizeof(name));
+    set_text(end, "name", name);
+    return end;
+}
+
+static const char *way_name(enum ferry_way way)
+{
+    static const char *const names[] = {
+        [FERRY_WAY_NONE] = "none",
+        [FERRY_WAY_COPY] = "copy",
+        [FERRY_WAY_SPLICE] = "splice",
+        [FERRY_WAY_SENDFILE] = "sendfile",
+        [FERRY_WAY_DISCARD] = "discard",
+    };
+    return names[way];
+}
+
+static json_t *report_connection(const struct connection *connection)
+{
+    struct ferry_relay_stats stats = { 0 };
+    int64_t now_ns = clock_now_ns();
+    const struct service *service = connection->service;
+    service->get_stats(connection->serving, &stats);
+    struct ferry_channel *peer = service->get_channel(connection->serving, false);
+    struct ferry_channel *target = service->get_channel(connection->serving, true);
+    int64_t last_ns = stats.last_ns ? stats.last_ns : connection->started_ns;
+    json_t *object = json_object();
+
+    set_number(object, "age_ms", (uint64_t)((now_ns - connection->started_ns) / NS_PER_MS));
+    set_number(object, "idle_ms", (uint64_t)((now_ns - last_ns) / NS_PER_MS));
+    set_number(object, "rule", (uint64_t)connection->rule);
+    if (peer)
+        json_object_set_new(object, "peer", report_end(peer));
+    if (target)
+        json_object_set_new(object, "target", report_end(target));
+    set_number(object, "bytes_in", stats.forth.bytes);
+    set_number(object, "bytes_out", stats.back.bytes);
+    set_number(object, "descriptors", stats.forth.descriptors + stats.back.descriptors);
+    set_number(object, "dropped", stats.forth.dropped + stats.back.dropped);
+    json_object_set_new(object, "ways",
+        json_pack(
+            "{s:s, s:s}", "forth", way_name(stats.forth.way), "back", way_name(stats.back.way)));
+    return object;
+}
+
+static json_t *report_rules(const struct ferry_policy *policy)
+{
+    json_t *rules = json_array();
+    for (size_t i = 1; policy && i <= ferry_policy_count(policy); i++) {
+        uint64_t hits;
+        const char *text = ferry_policy_rule(policy, i, &hits);
+        json_t *rule = json_object();
+        set_text(rule, "rule", text);
+        set_number(rule, "hits", hits);
+        json_array_append_new(rules, rule);
+    }
+    return rules;
+}
+
+static json_t *report_connections(const struct route *route)
+{
+    json_t *connections = json_array();
+    const struct list *node;
+    list_each (node, &route->connections)
+        json_array_append_new(
+            connections, report_connection(LIST_ENTRY(node, struct connection, node)));
+    return connections;
+}
+
+static json_t *report_route(const struct route *route, bool leaving)
+{
+    uint64_t in, out, descriptors;
+    json_t *object = json_object();
+    route_get_totals(route, &in, &out, &descriptors);
+    set_text(object, "name", route->settings->name);
+    set_text(object, "listen",
+        ferry_address_text(
+            route->listener ? ferry_listener_address(route->listener) : route->settings->listen));
+    set_text(object, "to", route->settings->to);
+    json_object_set_new(object, "leaving", json_boolean(leaving));
+    json_object_set_new(object, "rules", report_rules(route->policy));
+    set_number(object, "age_ms", (uint64_t)((clock_now_ns() - route->started_ns) / NS_PER_MS));
+    set_number(object, "admitted", route->admitted);
+    set_number(object, "refused", route->refused);
+    set_number(object, "failed", route->failed);
+    set_number(object, "ended", route->ended);
+    set_number(object, "bytes_in", in);
+    set_number(object, "bytes_out", out);
+    set_number(object, "descriptors", descriptors);
+    json_object_set_new(object, "connections", report_connections(route));
+    return object;
+}
+
+static void report_routes(json_t *routes, const struct list *list, bool leaving)
+{
+    const struct list *node;
+    list_each (node, list)
+        json_array_append_new(routes, report_route(LIST_ENTRY(node, struct route, node), leaving));
+}
+
+json_t *report_make(struct registry *registry)
+{
+    json_t *report = json_object();
+    json_t *routes = json_array();
+    set_number(report, "pid", (uint64_t)getpid());
+    set_number(
+        report, "uptime_ms", (uint64_t)((clock_now_ns() - registry->started_ns) / NS_PER_MS));
+    set_text(report, "configuration", registry->configuration);
+    report_routes(routes, &registry->routes, false);
+    report_routes(routes, &registry->leaving, true);
+    json_object_set_new(report, "routes", routes);
+    return report;
+}

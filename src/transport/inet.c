@@ -1,0 +1,292 @@
+/* inet.c - tcp: and udp: addresses.
+ *
+ * The host of an address is a number, "" for loopback, "*" for every address of this machine (one
+ * IPv6 socket that takes IPv4 too), or a name, which getaddrinfo(3) resolves and may block on. Of
+ * several addresses listening takes the first that can be bound, dialling the first that does not
+ * fail at once: a connection in progress is not given up for another.
+ */
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "transport/limits.h"
+#include "transport/socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static int scheme_type(const struct ferry_address *address)
+{
+    return address->scheme == FERRY_UDP ? SOCK_DGRAM : SOCK_STREAM;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static int resolve_outcome(int code)
+{
+    switch (code) {
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_SYSTEM:
+        return -errno;
+    case EAI_AGAIN:
+    case EAI_FAIL:
+        return -EHOSTUNREACH;
+    default:
+        return -ENOENT;
+    }
+}
+
+static void cleanup_addresses(struct addrinfo **addresses)
+{
+    if (*addresses)
+        freeaddrinfo(*addresses);
+}
+
+#define AUTO_ADDRESSES __attribute__((cleanup(cleanup_addresses)))
+
+/* Every socket address of a host; free with freeaddrinfo(3). */
+static int resolve(const char *host, uint16_t port, int type, const char *thing,
+    struct addrinfo **ret_addresses, struct ferry_error *error)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+    };
+    char service[8];
+
+    snprintf(service, sizeof(service), "%u", port);
+    if (!*host)
+        host = "127.0.0.1";
+    /* As a number first, so that one never waits for a name server. */
+    if (getaddrinfo(host, service, &hints, ret_addresses) == 0)
+        return 0;
+    hints.ai_flags = AI_NUMERICSERV;
+    int code = getaddrinfo(host, service, &hints, ret_addresses);
+    if (code == 0)
+        return 0;
+    return error_set(error, resolve_outcome(code), thing, "check the name with getent ahosts",
+        "the host \"%s\" can't be resolved: %s", host, gai_strerror(code));
+}
+
+/* --- listen ----------------------------------------------------------------------------------- */
+
+/* A socket bound to one address, listening if it is a stream.
+ *   dual  let an IPv6 socket take IPv4 too */
+static int bind_one(const struct addrinfo *entry, bool dual, int backlog, int *ret_fd)
+{
+    const int on = 1;
+    int only6 = !dual;
+    AUTO_FD int fd = socket(
+        entry->ai_family, entry->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, entry->ai_protocol);
+
+    if (fd < 0)
+        return -errno;
+    /* Immediate restart. For UDP it would let another process steal the port instead. */
+    if (entry->ai_socktype == SOCK_STREAM &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+        return -errno;
+    if (entry->ai_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof(only6)) < 0)
+        return -errno;
+    if (bind(fd, entry->ai_addr, entry->ai_addrlen) < 0)
+        return -errno;
+    if (entry->ai_socktype == SOCK_STREAM && listen(fd, backlog) < 0)
+        return -errno;
+    *ret_fd = fd_take(&fd);
+    return 0;
+}
+
+static int listen_failed(const struct ferry_address *address, int code, struct ferry_error *error)
+{
+    const char *thing = ferry_address_text(address);
+    char remedy[96];
+
+    switch (code) {
+    case -EADDRINUSE:
+        snprintf(remedy, sizeof(remedy), "see who has it: ss -%clnp 'sport = :%u'",
+            address->scheme == FERRY_UDP ? 'u' : 't', address->port);
+        return error_set(error, code, thing, remedy, "the port is in use");
+    case -EACCES:
+        return error_set(error, code, thing,
+            "use a higher port, or give CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start)",
+            "this user may not listen on the port");
+    case -EADDRNOTAVAIL:
+        return error_set(error, code, thing, "choose one that ip address shows",
+            "this machine does not have that address");
+    default:
+        return error_set_errno(error, code, thing, NULL);
+    }
+}
+
+static int bind_host(const struct ferry_address *address, const char *host, bool dual, int *ret_fd,
+    struct ferry_error *error)
+{
+    AUTO_ADDRESSES struct addrinfo *entries = NULL;
+    int backlog = (int)address_get_number(address, "backlog", BACKLOG_DEFAULT);
+
+    int r = resolve(
+        host, address->port, scheme_type(address), ferry_address_text(address), &entries, error);
+    if (r < 0)
+        return r;
+    for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next) {
+        r = bind_one(entry, dual, backlog, ret_fd);
+        if (r == 0)
+            return 0;
+    }
+    return listen_failed(address, r, error);
+}
+
+static int inet_bind(const struct ferry_address *address, int *ret_fd, struct ferry_error *error)
+{
+    struct ferry_error ignored;
+
+    if (strcmp(address->rest, "*") != 0)
+        return bind_host(address, address->rest, false, ret_fd, error);
+    int r = bind_host(address, "::", true, ret_fd, &ignored);
+    if (r == 0)
+        return 0;
+    /* A machine without IPv6, or with it switched off. */
+    if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
+        return bind_host(address, "0.0.0.0", false, ret_fd, error);
+    return listen_failed(address, r, error);
+}
+
+/* The port that the kernel chose for port 0. */
+static int bound_port(int fd, uint16_t *ret_port)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address;
+    socklen_t size = sizeof(address);
+
+    if (getsockname(fd, &address.any, &size) < 0)
+        return -errno;
+    *ret_port =
+        ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
+    return 0;
+}
+
+static int inet_listen(const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct listening *ret_listening,
+    struct ferry_error *error)
+{
+    bool refuse = options && options->refuse_descriptors;
+    AUTO_FD int fd = -1;
+    uint16_t port = 0;
+
+    int r = inet_bind(address, &fd, error);
+    if (r < 0)
+        return r;
+    r = bound_port(fd, &port);
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    struct ferry_address *bound = address_with_port(address, port);
+    if (!bound)
+        return error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
+    r = scheme_type(address) == SOCK_DGRAM
+            ? session_listening(fd_take(&fd), bound, refuse, ret_listening)
+            : socket_listening(fd_take(&fd), bound, refuse, ret_listening);
+    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
+}
+
+/* --- dial ------------------------------------------------------------------------------------- */
+
+/* The addresses of bind=[HOST:]PORT, which is written as behind tcp: and udp:. */
+static int bind_resolve(
+    const struct ferry_address *address, struct addrinfo **ret_addresses, struct ferry_error *error)
+{
+    const char *value = ferry_address_option(address, "bind");
+    char text[512];
+    struct ferry_address *from;
+
+    if (snprintf(text, sizeof(text), "tcp:%s", value) >= (int)sizeof(text))
+        return error_set_errno(error, -ENAMETOOLONG, ferry_address_text(address), NULL);
+    int r = ferry_address_parse(text, NULL, &from, error);
+    if (r < 0)
+        return r;
+    const char *host = strcmp(from->rest, "*") == 0 ? "::" : from->rest;
+    r = resolve(
+        host, from->port, scheme_type(address), ferry_address_text(address), ret_addresses, error);
+    ferry_address_free(from);
+    return r;
+}
+
+static int bind_from(int fd, int family, const struct addrinfo *from)
+{
+    const int on = 1;
+
+    while (from && from->ai_family != family)
+        from = from->ai_next;
+    if (!from)
+        return -EAFNOSUPPORT;
+    if (from->ai_socktype == SOCK_STREAM)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    return bind(fd, from->ai_addr, from->ai_addrlen) < 0 ? -errno : 0;
+}
+
+/* Returns 0 (connected), 1 (in progress) or -errno.
+ *   from  addresses to bind to first, NULL: the kernel chooses */
+static int connect_one(const struct addrinfo *entry, const struct addrinfo *from, int *ret_fd)
+{
+    AUTO_FD int fd = socket(
+        entry->ai_family, entry->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, entry->ai_protocol);
+
+    if (fd < 0)
+        return -errno;
+    int r = from ? bind_from(fd, entry->ai_family, from) : 0;
+    if (r < 0)
+        return r;
+    /* Interrupted, a connection goes on being made, as in progress. */
+    r = connect(fd, entry->ai_addr, entry->ai_addrlen);
+    if (r < 0 && errno != EINPROGRESS && errno != EINTR)
+        return -errno;
+    *ret_fd = fd_take(&fd);
+    return r < 0 ? 1 : 0;
+}
+
+static int dial_failed(const struct ferry_address *address, int code, struct ferry_error *error)
+{
+    const char *thing = ferry_address_text(address);
+
+    switch (code) {
+    case -ECONNREFUSED:
+        return error_set(error, code, thing, "start its server", "nobody listens there");
+    case -EADDRINUSE:
+        return error_set(
+            error, code, thing, "choose another bind=", "the address of bind= is in use");
+    case -EADDRNOTAVAIL:
+        return error_set(error, code, thing, "check bind= and the zone",
+            "no local address can be had for this connection");
+    default:
+        return error_set_errno(error, code, thing, NULL);
+    }
+}
+
+static int inet_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
+    struct link *ret_link, struct ferry_error *error)
+{
+    AUTO_ADDRESSES struct addrinfo *entries = NULL;
+    AUTO_ADDRESSES struct addrinfo *from = NULL;
+    const char *thing = ferry_address_text(address);
+    int fd = -1;
+
+    int r = resolve(address->rest, address->port, scheme_type(address), thing, &entries, error);
+    if (r == 0 && ferry_address_option(address, "bind"))
+        r = bind_resolve(address, &from, error);
+    if (r < 0)
+        return r;
+    for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next) {
+        r = connect_one(entry, from, &fd);
+        if (r >= 0)
+            break;
+    }
+    /* -EAGAIN of connect(2) here: no free port now. */
+    if (r < 0)
+        return dial_failed(address, r, error);
+    r = socket_link(fd, r > 0, options && options->refuse_descriptors, ret_link);
+    return r < 0 ? error_set_errno(error, r, thing, NULL) : 0;
+}
+
+const struct transport transport_inet = { .listen = inet_listen, .dial = inet_dial };

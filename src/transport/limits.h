@@ -1,0 +1,51 @@
+/* Limits of the transport floor. */
+#ifndef FERRY_TRANSPORT_LIMITS_H
+#define FERRY_TRANSPORT_LIMITS_H
+
+/* Messages in an inbox unless the caller says otherwise: beyond this a batch saves little more. */
+#define INBOX_COUNT_DEFAULT 16u
+/* Messages in an inbox at most: UIO_MAXIOV of the kernel, what recvmmsg(2) takes. */
+#define INBOX_COUNT_MAX 1024u
+/* Bytes in a slot unless the caller says otherwise: at least this (a UDP datagram is smaller), at
+ * most that (an administrator may have raised net.core.wmem_max beyond reason). */
+#define INBOX_SIZE_FLOOR   (64u << 10)
+#define INBOX_SIZE_CEILING (16u << 20)
+/* Buffers given to one sendmsg(2). The kernel's limit is 1024; 16 KiB of stack would be paid for
+ * what no caller does. */
+#define STREAM_BUFFERS_MAX 256u
+/* Buffers given to one writev(2): more small outgoings than that seldom wait. */
+#define PLAIN_BUFFERS_MAX 64u
+/* Tries to open a FIFO or queue that is removed just then: each takes another process that stops.
+ */
+#define OPEN_TRIES_MAX 8u
+/* Messages sent by one sendmmsg(2), and received by one recvmmsg(2). */
+#define SEND_BATCH_MAX    64u
+#define RECEIVE_BATCH_MAX 32u
+/* Peers that went away while they waited, skipped in one accept. */
+#define ACCEPT_SKIPS_MAX 64u
+/* Connections that may wait for accept; the kernel clamps it to net.core.somaxconn. */
+#define BACKLOG_DEFAULT 4096
+/* Milliseconds until a directory's lock is given up, at start and at the end, and between tries.
+ * Whoever may read a directory may lock it, so neither may wait for ever. */
+#define PATH_LOCK_MS       5000
+#define PATH_UNLOCK_MS     1000
+#define PATH_LOCK_PAUSE_MS 5
+/* Descriptors looked at to find who owns a socket: it is for a message only. */
+#define OWNER_SCAN_MAX 200000u
+/* Bytes of a reply of NETLINK_SOCK_DIAG: what the kernel's dump fills at once. */
+#define OWNER_REPLY_SIZE (32u << 10)
+/* Milliseconds that a query for the owner may take: the kernel answers at once. */
+#define OWNER_REPLY_MS 2000
+/* Datagram sessions of one listener, and of one uid in it (unix; udp senders have none): a session
+ * costs some 400 bytes and whatever its taker opens for it. */
+#define SESSIONS_MAX         16384u
+#define SESSIONS_PER_UID_MAX 4096u
+/* What waits in one session before the socket is no longer read (unix) or datagrams are dropped
+ * (udp): items and bytes. One batch more may come on top. */
+#define SESSION_QUEUE_COUNT_MAX 256u
+#define SESSION_QUEUE_SIZE_MAX  (1u << 20)
+/* Milliseconds that one full session, from which nothing is taken, may keep all others of its
+ * listener waiting before it is ended. */
+#define SESSION_STALL_MS 1000
+
+#endif

@@ -1,0 +1,647 @@
+/* session.c - one bound datagram socket, many senders: each sender is a link of its own.
+ *
+ * The listening reads the socket in batches and deals the messages to the senders' queues; a
+ * sender that has none yet gets a session, which waits to be accepted. A session owns its queue.
+ * Listening and sessions share `struct sessions`, counted by references, so they may close in any
+ * order; all belong to one thread.
+ *
+ * At the bound of a queue:
+ *   unix  the socket is no longer read, so that senders wait in the kernel and nothing is lost. One
+ *         session from which nothing is taken must not stop the rest for ever: after
+ *         SESSION_STALL_MS it is ended, its taker gets what is queued and then -ENOBUFS.
+ *   udp   senders can't be made to wait: the datagram is dropped and counted.
+ *
+ * The listening's descriptor is an epoll of the socket and a timer. It goes quiet while the socket
+ * is not to be read, and speaks when a session has stalled, or when a session that another one's
+ * receiving brought waits to be accepted; the socket itself could say neither.
+ */
+#include "base/clock.h"
+#include "base/list.h"
+#include "transport/session_table.h"
+#include "transport/socket.h"
+#include "transport/unix_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+struct sessions {
+    unsigned references; /* the listening, and every session */
+    int socket;
+    int epoll; /* the listening's, -1 once it is closed */
+    int timer;
+    int family;
+    bool refuse_descriptors;
+    bool reading; /* the epoll watches the socket */
+    bool closed;  /* the listening is */
+    unsigned capabilities;
+    struct ferry_inbox *inbox;
+    struct session_table table;
+    struct session_accounts accounts;
+    struct list arrived; /* not yet accepted */
+    struct list full;    /* the one that has been so longest first */
+    uint64_t dropped;
+};
+
+enum session_state { SESSION_OPEN, SESSION_ENDED, SESSION_END_REPORTED };
+
+struct session {
+    struct session_entry entry;
+    struct sessions *shared;
+    struct list arrived;
+    struct list full;
+    int64_t full_since_ns; /* or since something was last taken */
+    struct list letters;
+    size_t letter_count;
+    size_t letter_size; /* bytes in all */
+    enum session_state state;
+    int end_code; /* what receive returns after the last letter */
+    /* Where its taker keeps it, learnt when an operation is called: the link has moved to its
+     * final place by then. NULL before. */
+    struct link *link;
+    struct sockaddr_storage name[]; /* none for a sender without address */
+};
+
+/* A message that waits. Its descriptors, then its bytes, follow. */
+struct letter {
+    struct list node;
+    int code;    /* what was wrong with it, as ferry_channel_try_receive(); it has no bytes then */
+    size_t size; /* bytes; its true size when it is lost */
+    size_t descriptor_count;
+    int descriptors[];
+};
+
+/* --- letters ---------------------------------------------------------------------------------- */
+
+static char *letter_bytes(struct letter *letter)
+{
+    return (char *)&letter->descriptors[letter->descriptor_count];
+}
+
+/* Moves a message's descriptors into a new letter and copies its bytes. */
+static struct letter *letter_new(struct ferry_message *message, int code)
+{
+    size_t size = code < 0 ? 0 : message->size;
+    size_t descriptors_size = message->descriptor_count * sizeof(int);
+    struct letter *letter = malloc(sizeof(*letter) + descriptors_size + size);
+
+    if (!letter)
+        return NULL;
+    list_init(&letter->node);
+    letter->code = code;
+    letter->size = message->size;
+    letter->descriptor_count = message->descriptor_count;
+    if (descriptors_size > 0)
+        memcpy(letter->descriptors, message->descriptors, descriptors_size);
+    message->descriptor_count = 0;
+    if (size > 0)
+        memcpy(letter_bytes(letter), message->data, size);
+    return letter;
+}
+
+static void letter_free(struct letter *letter)
+{
+    for (size_t i = 0; i < letter->descriptor_count; i++)
+        fd_close(&letter->descriptors[i]);
+    free(letter);
+}
+
+static struct letter *letter_first(const struct session *session)
+{
+    return list_empty(&session->letters) ? NULL
+                                         : LIST_ENTRY(session->letters.next, struct letter, node);
+}
+
+static void letter_unlink(struct session *session, struct letter *letter)
+{
+    list_remove(&letter->node);
+    session->letter_count--;
+    session->letter_size -= letter->size;
+}
+
+/* --- what is shared --------------------------------------------------------------------------- */
+
+static void sessions_unref(struct sessions *shared)
+{
+    if (--shared->references > 0)
+        return;
+    fd_close(&shared->socket);
+    fd_close(&shared->timer);
+    ferry_inbox_free(shared->inbox);
+    session_table_fini(&shared->table);
+    session_accounts_fini(&shared->accounts);
+    free(shared);
+}
+
+static void socket_read_set(struct sessions *shared, bool reading)
+{
+    struct epoll_event event = { .events = reading ? EPOLLIN : 0 };
+
+    if (shared->epoll < 0 || shared->reading == reading)
+        return;
+    if (epoll_ctl(shared->epoll, EPOLL_CTL_MOD, shared->socket, &event) == 0)
+        shared->reading = reading;
+}
+
+/* Sets the timer to when the listening must be looked at although the socket is quiet. */
+static void timer_set(struct sessions *shared)
+{
+    struct itimerspec setting = { 0 };
+    int64_t at_ns = 0;
+
+    if (shared->timer < 0)
+        return;
+    if (!list_empty(&shared->arrived))
+        at_ns = 1;
+    else if (!list_empty(&shared->full))
+        at_ns = LIST_ENTRY(shared->full.next, struct session, full)->full_since_ns +
+                SESSION_STALL_MS * NS_PER_MS;
+    setting.it_value.tv_sec = at_ns / NS_PER_S;
+    setting.it_value.tv_nsec = at_ns % NS_PER_S;
+    timerfd_settime(shared->timer, TFD_TIMER_ABSTIME, &setting, NULL);
+}
+
+/* After the list of full sessions has changed. */
+static void backpressure_set(struct sessions *shared)
+{
+    socket_read_set(shared, list_empty(&shared->full));
+    timer_set(shared);
+}
+
+/* --- one session ------------------------------------------------------------------------------ */
+
+static void session_notify(struct session *session)
+{
+    if (session->link && session->link->on_change)
+        session->link->on_change(session->link->on_change_data);
+}
+
+static void session_set_state(struct session *session, enum session_state state)
+{
+    if (state > session->state)
+        session->state = state;
+}
+
+/* Nothing is added from here on; the sender's next message opens another session. */
+static void session_end(struct session *session, int code)
+{
+    if (session->state != SESSION_OPEN)
+        return;
+    session->end_code = code;
+    session_set_state(session, SESSION_ENDED);
+    session_table_remove(&session->shared->table, &session->entry);
+    list_remove(&session->full);
+    session_notify(session);
+}
+
+static bool session_is_full(const struct session *session)
+{
+    return session->letter_count >= SESSION_QUEUE_COUNT_MAX ||
+           session->letter_size >= SESSION_QUEUE_SIZE_MAX;
+}
+
+/* Room again only at half the bound, or the socket would be switched on and off by each message. */
+static bool session_has_room(const struct session *session)
+{
+    return session->letter_count <= SESSION_QUEUE_COUNT_MAX / 2 &&
+           session->letter_size <= SESSION_QUEUE_SIZE_MAX / 2;
+}
+
+/* Something was taken: it is not stuck, and perhaps no longer full. */
+static void session_took(struct session *session)
+{
+    if (list_empty(&session->full))
+        return;
+    list_remove(&session->full);
+    if (!session_has_room(session)) {
+        session->full_since_ns = clock_now_ns();
+        list_add_last(&session->shared->full, &session->full);
+    }
+    backpressure_set(session->shared);
+}
+
+static void session_free(struct session *session)
+{
+    struct sessions *shared = session->shared;
+    bool was_full = !list_empty(&session->full);
+    struct letter *letter;
+
+    while ((letter = letter_first(session)) != NULL) {
+        letter_unlink(session, letter);
+        letter_free(letter);
+    }
+    session_table_remove(&shared->table, &session->entry);
+    list_remove(&session->arrived);
+    list_remove(&session->full);
+    if (session->entry.key.has_credentials)
+        session_accounts_release(&shared->accounts, session->entry.key.credentials.uid);
+    if (was_full)
+        backpressure_set(shared);
+    free(session);
+    sessions_unref(shared);
+}
+
+/* A session for a sender that has none. NULL: a bound is reached, or there is no memory. */
+static struct session *session_new(struct sessions *shared, const struct session_key *key)
+{
+    if (shared->references > SESSIONS_MAX)
+        return NULL;
+    struct session *session = calloc(1, sizeof(*session) + key->name_size);
+    if (!session)
+        return NULL;
+    if (key->has_credentials && session_accounts_charge(&shared->accounts, key->credentials.uid,
+                                    SESSIONS_PER_UID_MAX) < 0) {
+        free(session);
+        return NULL;
+    }
+    session->shared = shared;
+    shared->references++;
+    session->entry.key = *key;
+    session->entry.key.name = NULL;
+    if (key->name_size > 0)
+        session->entry.key.name = memcpy(session->name, key->name, key->name_size);
+    list_init(&session->full);
+    list_init(&session->letters);
+    list_init(&session->arrived);
+    list_add_last(&shared->arrived, &session->arrived);
+    session_table_add(&shared->table, &session->entry);
+    return session;
+}
+
+/* --- dealing ---------------------------------------------------------------------------------- */
+
+static void session_put(struct session *session, struct letter *letter)
+{
+    struct sessions *shared = session->shared;
+    bool was_empty = session->letter_count == 0;
+
+    list_add_last(&session->letters, &letter->node);
+    session->letter_count++;
+    session->letter_size += letter->size;
+    if (shared->family == AF_UNIX && session_is_full(session) && list_empty(&session->full)) {
+        session->full_since_ns = clock_now_ns();
+        list_add_last(&shared->full, &session->full);
+    }
+    if (was_empty)
+        session_notify(session);
+}
+
+/* Who sent the message in a slot. A unix sender without address has a name of just its family. */
+static struct session_key slot_key(
+    const struct sessions *shared, size_t index, const struct control_facts *facts)
+{
+    const struct msghdr *header = &shared->inbox->headers[index].msg_hdr;
+    struct session_key key = { .has_credentials = facts->has_credentials };
+
+    if (header->msg_namelen > sizeof(sa_family_t)) {
+        key.name = header->msg_name;
+        key.name_size = header->msg_namelen;
+    }
+    if (facts->has_credentials)
+        key.credentials = facts->credentials;
+    return key;
+}
+
+/* Gives the message in a slot to its sender's session; false when it had to be dropped. */
+static bool deal(struct sessions *shared, size_t index)
+{
+    struct ferry_message message;
+    struct control_facts facts;
+
+    int code = socket_read_slot(shared->inbox, index, shared->refuse_descriptors, &message, &facts);
+    struct session_key key = slot_key(shared, index, &facts);
+    struct session_entry *entry = session_table_find(&shared->table, &key);
+    struct session *session =
+        entry ? CONTAINER_OF(entry, struct session, entry) : session_new(shared, &key);
+    bool room = session && !(shared->family != AF_UNIX && session_is_full(session));
+    struct letter *letter = room ? letter_new(&message, code) : NULL;
+    ferry_message_fini(&message);
+    if (!letter)
+        return false;
+    session_put(session, letter);
+    return true;
+}
+
+/* Ends the sessions that have been full for too long. */
+static void stalled_end(struct sessions *shared)
+{
+    int64_t now_ns = clock_now_ns();
+
+    while (!list_empty(&shared->full)) {
+        struct session *first = LIST_ENTRY(shared->full.next, struct session, full);
+        if (now_ns - first->full_since_ns < SESSION_STALL_MS * NS_PER_MS)
+            break;
+        session_end(first, -ENOBUFS);
+    }
+    backpressure_set(shared);
+}
+
+/* Reads one batch and deals it out. Returns 0, -EAGAIN (nothing there, or not to be read now) or
+ * -errno. */
+static int sessions_pump(struct sessions *shared)
+{
+    if (!list_empty(&shared->full))
+        stalled_end(shared);
+    if (!list_empty(&shared->full))
+        return -EAGAIN;
+    int received = socket_receive_batch(shared->socket, shared->inbox, shared->inbox->count, true);
+    for (int i = 0; i < received; i++)
+        if (!deal(shared, (size_t)i))
+            shared->dropped++;
+    if (!list_empty(&shared->full) || !list_empty(&shared->arrived))
+        backpressure_set(shared);
+    return received < 0 ? received : 0;
+}
+
+/* --- the link --------------------------------------------------------------------------------- */
+
+static struct session *session_of(const struct link *link)
+{
+    struct session *session = link->state;
+    session->link = (struct link *)(uintptr_t)link;
+    return session;
+}
+
+static int session_send(struct link *link, struct ferry_outgoing *batch, size_t count)
+{
+    struct session *session = session_of(link);
+    const struct session_key *key = &session->entry.key;
+
+    if (session->shared->closed)
+        return -EPIPE;
+    if (key->name_size == 0)
+        return -EOPNOTSUPP;
+    int r = socket_send_messages(link, key->name, key->name_size, batch, count);
+    switch (r) {
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -ENOENT:
+        return -EPIPE; /* the sender has gone, and its socket or path with it */
+    default:
+        return r;
+    }
+}
+
+/* Copies a letter into a slot of the taker's inbox. */
+static int letter_deliver(struct session *session, struct letter *letter, struct inbox_slot *slot,
+    struct ferry_message *message)
+{
+    bool fits = letter->size <= slot->buffer.iov_len;
+    int code = letter->code < 0 ? letter->code : fits ? 0 : -EMSGSIZE;
+    struct control_facts facts = { .has_credentials = session->entry.key.has_credentials,
+        .credentials = session->entry.key.credentials,
+        .pidfd = -1 };
+
+    *message = (struct ferry_message){ .size = letter->size, .descriptors = slot->descriptors };
+    socket_identity_from_message(&facts, &message->sender);
+    if (code < 0)
+        return code;
+    message->data = memcpy(slot->buffer.iov_base, letter_bytes(letter), letter->size);
+    message->descriptor_count = letter->descriptor_count;
+    memcpy(slot->descriptors, letter->descriptors, letter->descriptor_count * sizeof(int));
+    letter->descriptor_count = 0;
+    return 0;
+}
+
+/* Empties the queue into the inbox, up to a letter that is lost: that is reported alone. */
+static int session_take(
+    struct session *session, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    struct letter *letter;
+    size_t taken = 0;
+    int code = 0;
+
+    if (count > inbox->count)
+        count = inbox->count;
+    while (taken < count && code == 0 && (letter = letter_first(session)) != NULL) {
+        bool lost = letter->code < 0 || letter->size > inbox->size;
+        if (lost && taken > 0)
+            break;
+        code = letter_deliver(session, letter, &inbox->slots[taken], &batch[taken]);
+        letter_unlink(session, letter);
+        letter_free(letter);
+        taken++;
+    }
+    if (taken > 0)
+        session_took(session);
+    return code < 0 ? code : (int)taken;
+}
+
+static int session_receive(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    struct session *session = session_of(link);
+    int pumped = -EAGAIN;
+
+    if (session->letter_count == 0 && session->state == SESSION_OPEN)
+        pumped = sessions_pump(session->shared);
+    if (session->letter_count > 0)
+        return session_take(session, inbox, batch, count);
+    if (session->state == SESSION_OPEN)
+        return pumped < 0 ? pumped : -EAGAIN;
+    session_set_state(session, SESSION_END_REPORTED);
+    return session->end_code;
+}
+
+static bool session_pending(const struct link *link)
+{
+    struct session *session = session_of(link);
+    return session->letter_count > 0 || session->state == SESSION_ENDED;
+}
+
+static void session_close(struct link *link)
+{
+    session_free(session_of(link));
+    link->state = NULL;
+    link->receive_fd = link->send_fd = -1;
+}
+
+static void session_peer(const struct link *link, char *text, size_t size)
+{
+    const struct session_key *key = &session_of(link)->entry.key;
+    socket_address_text(key->name, key->name_size, SOCK_DGRAM, text, size);
+}
+
+static int session_identity(struct link *link, unsigned want, struct ferry_identity *ret_identity)
+{
+    const struct session_key *key = &session_of(link)->entry.key;
+    struct control_facts facts = {
+        .has_credentials = key->has_credentials, .credentials = key->credentials, .pidfd = -1
+    };
+    struct ferry_identity identity;
+
+    (void)want; /* a message carries neither groups nor pidfd */
+    socket_identity_from_message(&facts, &identity);
+    if (identity.known == FERRY_UNKNOWN)
+        return -ENODATA;
+    *ret_identity = identity;
+    return 0;
+}
+
+static const struct link_ops session_ops = { .send = session_send,
+    .receive = session_receive,
+    .close = session_close,
+    .pending = session_pending,
+    .peer = session_peer,
+    .identity = session_identity };
+
+static struct link session_link(struct session *session)
+{
+    struct sessions *shared = session->shared;
+    struct link link = { .ops = &session_ops,
+        .receive_fd = shared->socket,
+        .send_fd = shared->socket,
+        .capabilities = shared->capabilities,
+        .flags = LINK_SESSION,
+        .remaining = -1,
+        .state = session };
+
+    if (session->entry.key.name_size == 0) {
+        link.capabilities &= ~(unsigned)FERRY_CAN_SEND;
+        link.send_fd = -1;
+    }
+    return link;
+}
+
+/* --- listening -------------------------------------------------------------------------------- */
+
+static int session_accept(struct listening *listening, struct link *ret_link)
+{
+    struct sessions *shared = listening->state;
+    int r = 0;
+
+    if (list_empty(&shared->arrived))
+        r = sessions_pump(shared);
+    if (list_empty(&shared->arrived))
+        return r < 0 ? r : -EAGAIN;
+    struct session *session = LIST_ENTRY(shared->arrived.next, struct session, arrived);
+    list_remove(&session->arrived);
+    timer_set(shared);
+    *ret_link = session_link(session);
+    return 0;
+}
+
+/* Closes the socket, but keeps its number taken: the sessions' links still have it, and must not
+ * come upon another file there. */
+static void socket_retire(struct sessions *shared)
+{
+    AUTO_FD int placeholder = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (placeholder < 0 || dup3(placeholder, shared->socket, O_CLOEXEC) < 0)
+        shutdown(shared->socket, SHUT_RDWR);
+}
+
+/* Every session that has been accepted ends; the others were never seen. */
+static void sessions_end(struct sessions *shared)
+{
+    for (size_t i = 0; i < shared->table.bucket_count; i++)
+        while (shared->table.buckets[i]) {
+            struct session *session = CONTAINER_OF(shared->table.buckets[i], struct session, entry);
+            if (list_empty(&session->arrived))
+                session_end(session, 0);
+            else
+                session_free(session);
+        }
+    while (!list_empty(&shared->arrived))
+        session_free(LIST_ENTRY(shared->arrived.next, struct session, arrived));
+}
+
+static void session_listening_close(struct listening *listening)
+{
+    struct sessions *shared = TAKE(listening->state);
+
+    shared->closed = true;
+    epoll_ctl(shared->epoll, EPOLL_CTL_DEL, shared->socket, NULL);
+    shared->epoll = -1;
+    fd_close(&shared->timer);
+    socket_retire(shared);
+    listening_fini(listening);
+    sessions_end(shared);
+    sessions_unref(shared);
+}
+
+static const struct listening_ops session_listening_ops = { .accept = session_accept,
+    .close = session_listening_close };
+
+uint64_t listening_dropped(const struct listening *listening)
+{
+    const struct sessions *shared = listening->state;
+    return listening->ops == &session_listening_ops ? shared->dropped : 0;
+}
+
+/* The epoll of socket and timer. */
+static int sessions_watch(struct sessions *shared, int *ret_epoll)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    AUTO_FD int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    shared->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (epoll < 0 || shared->timer < 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, shared->socket, &event) < 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, shared->timer, &event) < 0)
+        return -errno;
+    shared->reading = true;
+    *ret_epoll = fd_take(&epoll);
+    return 0;
+}
+
+static int sessions_new(
+    int fd, bool refuse_descriptors, struct sessions **ret_shared, int *ret_epoll)
+{
+    struct sessions *shared = calloc(1, sizeof(*shared));
+    bool refused;
+    int type;
+
+    if (!shared) {
+        fd_close(&fd);
+        return -ENOMEM;
+    }
+    shared->references = 1;
+    shared->socket = fd;
+    shared->epoll = shared->timer = -1;
+    shared->refuse_descriptors = refuse_descriptors;
+    list_init(&shared->arrived);
+    list_init(&shared->full);
+    int r = socket_kind(fd, &shared->family, &type);
+    if (r == 0)
+        r = socket_prepare(fd, shared->family, type, refuse_descriptors, &refused);
+    if (r == 0)
+        r = session_table_init(&shared->table);
+    if (r == 0)
+        r = ferry_inbox_new(0, 0, &shared->inbox);
+    if (r == 0)
+        r = sessions_watch(shared, ret_epoll);
+    if (r < 0) {
+        sessions_unref(shared);
+        return r;
+    }
+    *ret_shared = shared;
+    return 0;
+}
+
+int session_listening(
+    int fd, struct ferry_address *bound, bool refuse_descriptors, struct listening *ret_listening)
+{
+    struct sessions *shared;
+    int epoll = -1;
+
+    int r = sessions_new(fd, refuse_descriptors, &shared, &epoll);
+    if (r < 0) {
+        ferry_address_free(bound);
+        return r;
+    }
+    shared->epoll = epoll;
+    shared->capabilities = FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_BOUNDARIES;
+    if (shared->family == AF_UNIX)
+        shared->capabilities |=
+            FERRY_HAS_IDENTITY | (refuse_descriptors ? 0 : FERRY_HAS_DESCRIPTORS);
+    *ret_listening = (struct listening){ .ops = &session_listening_ops,
+        .fd = epoll,
+        .capabilities = shared->capabilities,
+        .refuse_descriptors = refuse_descriptors,
+        .state = shared,
+        .bound = bound };
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* socket.h - what the socket mechanisms share: system calls on batches, and their outcomes. */
+#ifndef FERRY_TRANSPORT_SOCKET_H
+#define FERRY_TRANSPORT_SOCKET_H
+
+#include "transport/inbox.h"
+#include "transport/limits.h"
+#include "transport/transport.h"
+
+#include <sys/socket.h>
+
+/* --- socket_send.c: both return as ferry_channel_try_send() --- */
+
+int socket_send_stream(struct link *link, struct ferry_outgoing *batch, size_t count);
+/* Whole messages.
+ *   name  whom to, or NULL when connected */
+int socket_send_messages(struct link *link, const void *name, socklen_t name_size,
+    struct ferry_outgoing *batch, size_t count);
+
+/* --- socket_receive.c --- */
+
+/* A stream's bytes without and with descriptors, as ferry_channel_try_receive(). */
+int socket_receive_bytes(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
+int socket_receive_stream(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
+/* Whole messages of a connected socket; link->state is a struct socket_losses. */
+int socket_receive_messages(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
+
+/* Messages that were lost on receiving and are still to be reported, oldest first. The good ones
+ * that came in the same batch are delivered before, since the inbox is gone after that. */
+struct socket_losses {
+    size_t count;
+    struct socket_loss {
+        int code;
+        size_t size; /* bytes, the message's true size */
+    } losses[RECEIVE_BATCH_MAX];
+};
+
+/* Receives up to `count` messages into the inbox's slots; returns how many headers are filled, or
+ * -errno. */
+int socket_receive_batch(int fd, struct ferry_inbox *inbox, size_t count, bool with_name);
+/* The message in a filled slot, and what its control data said.
+ *   refuse  its descriptors are not wanted: they are closed
+ * Returns 0, -EMSGSIZE or -EBADMSG as ferry_channel_try_receive() (the descriptors are closed,
+ * ret_message->size is the true size). */
+int socket_read_slot(struct ferry_inbox *inbox, size_t index, bool refuse,
+    struct ferry_message *ret_message, struct control_facts *ret_facts);
+
+/* --- socket_identity.c --- */
+
+/* link_ops.identity of a connected unix socket. */
+int socket_identity(struct link *link, unsigned want, struct ferry_identity *ret_identity);
+/* The sender that came with a message. */
+void socket_identity_from_message(
+    const struct control_facts *facts, struct ferry_identity *ret_identity);
+
+/* --- socket.c --- */
+
+/* Closes what every listening has: descriptor, path, bound address. */
+void listening_fini(struct listening *listening);
+/* Options that a socket of ours has before anything can arrive.
+ *   ret_refused  whether the kernel keeps descriptors away */
+int socket_prepare(int fd, int family, int type, bool refuse_descriptors, bool *ret_refused);
+/* Its address family and type. */
+int socket_kind(int fd, int *ret_family, int *ret_type);
+
+#endif

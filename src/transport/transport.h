@@ -1,0 +1,152 @@
+/* transport.h - one file per mechanism behind one table of operations.
+ *
+ * A mechanism gives two things: a *link*, one end of an open way (the channel floor wraps it as
+ * ferry_channel), and a *listening*, a place where links arrive (wrapped as ferry_listener). Both
+ * are plain structs that their owner embeds; a link moves by assignment until it is in its final
+ * place, so a mechanism never keeps a pointer to it.
+ *
+ * Every operation is non-blocking and returns as its public namesake in ferry/channel.h says. A
+ * mechanism sees whole requests: framing, deadlines, policy and identity caching are not its job.
+ */
+#ifndef FERRY_TRANSPORT_TRANSPORT_H
+#define FERRY_TRANSPORT_TRANSPORT_H
+
+#include "wire/address.h"
+
+#include <ferry/channel.h>
+#include <ferry/listener.h>
+
+struct link;
+struct unix_path; /* transport/unix_path.h: a path that we bound and shall remove */
+
+struct link_ops {
+    int (*send)(struct link *link, struct ferry_outgoing *batch, size_t count);
+    int (*receive)(
+        struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
+    int (*shutdown)(struct link *link);       /* ends our sending */
+    void (*close)(struct link *link);         /* gives everything back; called once */
+    int (*connected)(struct link *link);      /* NULL: always */
+    bool (*pending)(const struct link *link); /* NULL: never */
+    /* The peer's address as text for people into text[size]; NULL: it has none. */
+    void (*peer)(const struct link *link, char *text, size_t size);
+    /* Fills *ret_identity, with the facts of enum ferry_want in `want` too (a pidfd costs a
+     * descriptor, so it is not had unasked); -ENODATA when nobody vouches. NULL: -ENODATA. */
+    int (*identity)(struct link *link, unsigned want, struct ferry_identity *ret_identity);
+};
+
+enum link_flag {
+    /* The descriptors are shared with other processes and so may be blocking: poll(2) before each
+     * call, send at most PIPE_BUF at once to a pipe or terminal, MSG_DONTWAIT on sockets. */
+    LINK_SHARED = 1 << 0,
+    /* receive_fd is a regular file (sendfile(2) works from it). */
+    LINK_FILE = 1 << 1,
+    /* receive_fd / send_fd is a socket, pipe or FIFO that splice(2) takes, and plain bytes only
+     * pass: no descriptors, no boundaries. */
+    LINK_SPLICE_FROM = 1 << 2,
+    LINK_SPLICE_TO = 1 << 3,
+    /* A datagram session: its descriptors are the listening's socket, shared with all its other
+     * sessions. Poll them only when waiting for this session alone; in a loop the listening is
+     * watched, and on_change tells. Receiving takes in what the socket has and deals it out. */
+    LINK_SESSION = 1 << 4,
+};
+
+struct link {
+    const struct link_ops *ops;
+    int receive_fd;         /* -1: cannot receive (or: a session, see pending) */
+    int send_fd;            /* may equal receive_fd; -1: cannot send */
+    unsigned capabilities;  /* enum ferry_capability */
+    unsigned flags;         /* enum link_flag */
+    unsigned priority;      /* default for messages (mq) */
+    int64_t remaining;      /* file: bytes still to be read, -1 to the end */
+    void *state;            /* the mechanism's own, or NULL */
+    struct unix_path *path; /* of a client with bind=PATH: removed at close; else NULL */
+    /* Set by who watches. Links without a descriptor of their own to poll (datagram sessions) call
+     * this when `pending` or the ability to send may have become true; links whose shutdown closes
+     * send_fd call it just before, with send_fd -1 already: stop watching it. */
+    void (*on_change)(void *data);
+    void *on_change_data;
+};
+
+struct listening;
+
+struct listening_ops {
+    int (*accept)(struct listening *listening, struct link *ret_link);
+    void (*close)(struct listening *listening);
+};
+
+struct listening {
+    const struct listening_ops *ops;
+    int fd;                /* poll for POLLIN before accept, nothing else; -1: always try */
+    unsigned capabilities; /* what its links will have */
+    bool refuse_descriptors;
+    void *state;
+    struct ferry_address *bound; /* owned: as it really is (tcp:0 with its port) */
+    struct unix_path *path;      /* owned: removed at close; NULL where there is none of ours */
+};
+
+/* Datagrams of a listening that were dropped because a bound was reached; 0 where none can be. */
+uint64_t listening_dropped(const struct listening *listening);
+
+/* What each mechanism offers. NULL where it cannot. */
+struct transport {
+    int (*listen)(const struct ferry_address *address, const struct ferry_listen_options *options,
+        struct listening *ret_listening, struct ferry_error *error);
+    int (*dial)(const struct ferry_address *address, const struct ferry_dial_options *options,
+        struct link *ret_link, struct ferry_error *error);
+};
+
+extern const struct transport transport_unix; /* unix, unix-dgram, unix-seq */
+extern const struct transport transport_inet; /* tcp, udp */
+extern const struct transport transport_fifo;
+extern const struct transport transport_mq;
+extern const struct transport transport_descriptor; /* fd (by number), - */
+extern const struct transport transport_exec;
+extern const struct transport transport_file;
+
+/* By the address's scheme. A scheme without listen of its own is dialled once and arrives as the
+ * only link (transport/single.c). */
+int transport_listen(const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct listening *ret_listening,
+    struct ferry_error *error);
+/* -EAGAIN: not now, try again later. */
+int transport_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
+    struct link *ret_link, struct ferry_error *error);
+
+/* A link of any open descriptor; takes it, and closes it on failure.
+ *   shared  others have the same open file description: leave its O_NONBLOCK alone */
+int descriptor_link(int fd, bool shared, struct link *ret_link);
+/* The same for separate receiving and sending descriptors (pipes; standard input and output);
+ * either may be -1. */
+int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link);
+/* A listening of a socket that listens (or of a bound datagram socket); takes fd. */
+int descriptor_listening(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct listening *ret_listening,
+    struct ferry_error *error);
+/* Reaps commands of exec: links that outlived their link and have ended since. Every exec: dial and
+ * close does so too; a process that stops dialling calls it from a timer. */
+void exec_sweep(void);
+/* socketpair(2). */
+int unix_pair(enum ferry_scheme scheme, struct link *ret_one, struct link *ret_other);
+
+/* --- sockets of every family: socket.c ---------------------------------------------------------
+ */
+
+/* Fills a link of a connected (or connecting) socket, with the options that every socket of ours
+ * has (SO_PASSCRED where unix messages pass, so that they carry identity and an empty seqpacket is
+ * told from the end; TCP_NODELAY). Takes fd, and closes it on failure. O_NONBLOCK is the caller's
+ * business, since others may share the description: every call here has MSG_DONTWAIT.
+ *   connecting          connect(2) returned EINPROGRESS
+ *   refuse_descriptors  SO_PASSRIGHTS=0 where the kernel knows it, else received ones are closed */
+int socket_link(int fd, bool connecting, bool refuse_descriptors, struct link *ret_link);
+/* The same for a stream or seqpacket socket that listens; takes fd and bound, frees both on
+ * failure. It must be non-blocking. */
+int socket_listening(
+    int fd, struct ferry_address *bound, bool refuse_descriptors, struct listening *ret_listening);
+/* For a bound datagram socket (unix or inet): session.c. Each sender arrives as a link. Takes fd
+ * and bound, frees both on failure. */
+int session_listening(
+    int fd, struct ferry_address *bound, bool refuse_descriptors, struct listening *ret_listening);
+/* The text of a socket address: "unix:/path", "unix:@name", "tcp:127.0.0.1:80"; "" for unnamed. */
+void socket_address_text(const void *address, unsigned size, int type, char *text, size_t room);
+
+#endif

@@ -1,0 +1,325 @@
+/* address_options.c - the keys of every scheme: who knows them, which verb can use them, what their
+ * values look like. One table; adding an option is adding a row.
+ *
+ * Values are checked when parsed and kept in one canonical spelling, so the getters cannot fail.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "wire/address_parse.h"
+#include "wire/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum value_kind {
+    VALUE_MODE,   /* octal, 0 to 0777: set-id and sticky bits mean nothing on what we make */
+    VALUE_NAME,   /* a user or group, by name or number */
+    VALUE_NUMBER, /* decimal */
+    VALUE_SIZE,   /* decimal with k, M, G */
+    VALUE_SPAN,   /* as clock_parse_ms() has it */
+    VALUE_FLAG,   /* yes, no, or the key alone for yes, which is the canonical form */
+    VALUE_FRAME,  /* lf, length, none */
+    VALUE_PATH,
+    VALUE_UNIX,  /* a path or an abstract name */
+    VALUE_QUEUE, /* a queue's name */
+    VALUE_PLACE, /* [HOST:]PORT */
+};
+
+struct option_row {
+    const char *key;
+    unsigned schemes; /* bits of 1 << enum ferry_scheme */
+    unsigned verbs;   /* enum address_verb */
+    enum value_kind kind;
+    int64_t least, most; /* of numbers and sizes */
+};
+
+#define UNIX_CONNECTED (1u << FERRY_UNIX | 1u << FERRY_UNIX_SEQ)
+#define UNIX_ANY       (UNIX_CONNECTED | 1u << FERRY_UNIX_DGRAM)
+#define INET_ANY       (1u << FERRY_TCP | 1u << FERRY_UDP)
+#define FIFO           (1u << FERRY_FIFO)
+#define MQ             (1u << FERRY_MQ)
+#define FD             (1u << FERRY_FD)
+#define PLAIN_FILE     (1u << FERRY_FILE)
+#define STREAM_ANY     (1u << FERRY_UNIX | 1u << FERRY_TCP | FIFO | FD | PLAIN_FILE | 1u << FERRY_STDIO)
+#define BOTH           (ADDRESS_LISTEN | ADDRESS_DIAL)
+
+/* In the order in which options print. Rows of one key stand together and share no scheme.
+ * Ranges of queues: HARD_MSGMAX and HARD_MSGSIZEMAX of the kernel, MQ_PRIO_MAX of mq_send(3). */
+static const struct option_row rows[] = {
+    { "mode", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_MODE, 0, 0 },
+    { "mode", PLAIN_FILE, ADDRESS_DIAL, VALUE_MODE, 0, 0 },
+    { "owner", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
+    { "group", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
+    { "backlog", UNIX_CONNECTED | 1u << FERRY_TCP, ADDRESS_LISTEN, VALUE_NUMBER, 0, INT_MAX },
+    { "maxmsg", MQ, ADDRESS_LISTEN, VALUE_NUMBER, 1, 65536 },
+    { "msgsize", MQ, ADDRESS_LISTEN, VALUE_SIZE, 1, 16 << 20 },
+    { "bind", UNIX_ANY, ADDRESS_DIAL, VALUE_UNIX, 0, 0 },
+    { "bind", INET_ANY, ADDRESS_DIAL, VALUE_PLACE, 0, 0 },
+    { "timeout", UNIX_ANY | INET_ANY | FIFO | MQ, ADDRESS_DIAL, VALUE_SPAN, 0, 0 },
+    { "priority", MQ, ADDRESS_DIAL, VALUE_NUMBER, 0, 32767 },
+    { "offset", PLAIN_FILE, ADDRESS_DIAL, VALUE_SIZE, 0, INT64_MAX },
+    { "length", PLAIN_FILE, ADDRESS_DIAL, VALUE_SIZE, 0, INT64_MAX },
+    { "append", PLAIN_FILE, ADDRESS_DIAL, VALUE_FLAG, 0, 0 },
+    { "reply", FIFO, BOTH, VALUE_PATH, 0, 0 },
+    { "reply", MQ, BOTH, VALUE_QUEUE, 0, 0 },
+    { "frame", STREAM_ANY, BOTH, VALUE_FRAME, 0, 0 },
+    { "descriptors", UNIX_ANY | FD, BOTH, VALUE_FLAG, 0, 0 },
+};
+static_assert(COUNT_OF(rows) <= ADDRESS_OPTIONS_MAX, "a draft has room for every row");
+
+int address_option_index(enum ferry_scheme scheme, const char *key, size_t key_size)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].schemes & 1u << scheme && strlen(rows[i].key) == key_size &&
+            memcmp(rows[i].key, key, key_size) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *address_option_key(size_t index)
+{
+    return rows[index].key;
+}
+
+void address_print_keys(struct bytes *text, enum ferry_scheme scheme)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (!(rows[i].schemes & 1u << scheme))
+            continue;
+        bytes_print(text, "%s%s", separator, rows[i].key);
+        separator = ", ";
+    }
+}
+
+/* --- values that are numbers ------------------------------------------------------------------ */
+
+struct unit {
+    const char *suffix;
+    int64_t factor;
+};
+
+/* Largest first: a value prints with the first that divides it. */
+static const struct unit size_units[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 } };
+static const struct unit span_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
+    { "s", 1000 }, { "ms", 1 } };
+
+static void print_units(
+    struct bytes *text, int64_t number, const struct unit *units, size_t unit_count)
+{
+    for (size_t i = 0; i < unit_count && number; i++) {
+        if (number % units[i].factor == 0) {
+            bytes_print(text, "%lld%s", (long long)(number / units[i].factor), units[i].suffix);
+            return;
+        }
+    }
+    bytes_print(text, "%lld", (long long)number);
+}
+
+/* -1 when it is none, or too large. "K" is understood, so that nobody has to remember. */
+static int64_t size_parse(const char *text, int64_t most)
+{
+    char digits[24];
+    size_t size = strspn(text, "0123456789");
+    int64_t number, factor = text[size] == 'K' ? 1 << 10 : 1;
+
+    if (size >= sizeof(digits))
+        return -1;
+    memcpy(digits, text, size);
+    digits[size] = '\0';
+    number = address_parse_number(digits, 10, INT64_MAX);
+    for (size_t i = 0; i < COUNT_OF(size_units); i++)
+        if (text[size] == size_units[i].suffix[0])
+            factor = size_units[i].factor;
+    if (number < 0 || (text[size] && (factor == 1 || text[size + 1])) ||
+        __builtin_mul_overflow(number, factor, &number) || number > most)
+        return -1;
+    return number;
+}
+
+static int out_of_range(
+    const struct address_source *source, size_t at, const struct option_row *row, const char *what)
+{
+    char expected[128];
+    if (row->most == INT64_MAX)
+        snprintf(expected, sizeof(expected), "%s", what);
+    else
+        snprintf(expected, sizeof(expected), "%s from %lld to %lld", what, (long long)row->least,
+            (long long)row->most);
+    return address_fail_expected(source, at, NULL, expected);
+}
+
+static int read_mode(
+    const struct address_source *source, size_t at, const char *given, struct bytes *value)
+{
+    int64_t mode = address_parse_number(given, 8, 0777);
+    if (mode < 0)
+        return address_fail_expected(source, at, NULL, "an octal mode up to 0777, as 0660");
+    bytes_print(value, "%04o", (unsigned)mode);
+    return 0;
+}
+
+static int read_number(const struct address_source *source, size_t at, const struct option_row *row,
+    const char *given, struct bytes *value)
+{
+    int64_t number = address_parse_number(given, 10, row->most);
+    if (number < row->least)
+        return out_of_range(source, at, row, "a number");
+    bytes_print(value, "%lld", (long long)number);
+    return 0;
+}
+
+static int read_size(const struct address_source *source, size_t at, const struct option_row *row,
+    const char *given, struct bytes *value)
+{
+    int64_t number = size_parse(given, row->most);
+    if (number < row->least)
+        return out_of_range(source, at, row, "a size in bytes, as 4096, 64k, 1M or 2G,");
+    print_units(value, number, size_units, COUNT_OF(size_units));
+    return 0;
+}
+
+static int read_span(
+    const struct address_source *source, size_t at, const char *given, struct bytes *value)
+{
+    int64_t span_ms = clock_parse_ms(given);
+    if (span_ms < 0)
+        return address_fail_expected(source, at, NULL, "a time, as 250ms, 30s, 5m, 2h or 1d");
+    print_units(value, span_ms, span_units, COUNT_OF(span_units));
+    return 0;
+}
+
+/* --- values that are text --------------------------------------------------------------------- */
+
+static int read_name(
+    const struct address_source *source, const struct address_part *part, struct bytes *value)
+{
+    if (!part->bytes.size)
+        return address_fail_expected(source, part->at, NULL, "a name or a number");
+    if (part->bytes.size > NAME_MAX)
+        return address_fail(
+            source, -ENAMETOOLONG, part->at, NULL, "a name has at most %d bytes", NAME_MAX);
+    bytes_append(value, part->bytes.data, part->bytes.size);
+    return 0;
+}
+
+static int read_flag(
+    const struct address_source *source, size_t at, const char *given, struct bytes *value)
+{
+    if (strcmp(given, "no") == 0)
+        bytes_append_text(value, given);
+    else if (strcmp(given, "yes") != 0)
+        return address_fail_expected(source, at, NULL, "yes or no");
+    return 0;
+}
+
+static int read_frame(
+    const struct address_source *source, size_t at, const char *given, struct bytes *value)
+{
+    if (frame_from_name(given) == FRAME_ABSENT)
+        return address_fail_expected(source, at, NULL, "lf, length or none");
+    bytes_append_text(value, given);
+    return 0;
+}
+
+static int read_place(
+    const struct address_source *source, const struct address_part *part, struct bytes *value)
+{
+    AUTO_BYTES struct bytes host = BYTES_EMPTY;
+    uint16_t port;
+    int r = address_read_place(source, part, &host, &port);
+    if (r == 0)
+        address_print_place(value, host.data, port);
+    return r;
+}
+
+int address_read_value(const struct address_source *source, size_t index, size_t at,
+    const struct address_part *part, struct bytes *ret_value)
+{
+    const struct option_row *row = &rows[index];
+    bool abstract;
+
+    if (!part)
+        return row->kind == VALUE_FLAG
+                   ? 0
+                   : address_fail_expected(source, at, NULL, "'=' and a value after the key");
+    const char *given = part->bytes.data;
+    switch (row->kind) {
+    case VALUE_MODE:
+        return read_mode(source, part->at, given, ret_value);
+    case VALUE_NAME:
+        return read_name(source, part, ret_value);
+    case VALUE_NUMBER:
+        return read_number(source, part->at, row, given, ret_value);
+    case VALUE_SIZE:
+        return read_size(source, part->at, row, given, ret_value);
+    case VALUE_SPAN:
+        return read_span(source, part->at, given, ret_value);
+    case VALUE_FLAG:
+        return read_flag(source, part->at, given, ret_value);
+    case VALUE_FRAME:
+        return read_frame(source, part->at, given, ret_value);
+    case VALUE_PATH:
+        return address_read_path(source, part, ret_value);
+    case VALUE_UNIX:
+        return address_read_unix(source, part, ret_value, &abstract);
+    case VALUE_QUEUE:
+        return address_read_queue(source, part, ret_value);
+    case VALUE_PLACE:
+        return read_place(source, part, ret_value);
+    }
+    return -EINVAL;
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+int address_check_verb(
+    const struct ferry_address *address, enum address_verb verb, struct ferry_error *error)
+{
+    for (size_t i = 0; i < address->option_count; i++) {
+        const char *key = address->options[i].key;
+        int index = address_option_index(address->scheme, key, strlen(key));
+        if (!(rows[index].verbs & verb))
+            return error_set(error, -EINVAL, address->text, "leave it out",
+                verb == ADDRESS_LISTEN ? "listening cannot use %s, which is for dialling"
+                                       : "dialling cannot use %s, which is for listening",
+                key);
+    }
+    return 0;
+}
+
+/* --- getting values --------------------------------------------------------------------------- */
+
+bool address_get_flag(const struct ferry_address *address, const char *key, bool absent)
+{
+    const char *value = ferry_address_option(address, key);
+    return value ? strcmp(value, "no") != 0 : absent;
+}
+
+int64_t address_get_number(const struct ferry_address *address, const char *key, int64_t absent)
+{
+    const char *value = ferry_address_option(address, key);
+    return value ? address_parse_number(value, 10, INT64_MAX) : absent;
+}
+
+int64_t address_get_size(const struct ferry_address *address, const char *key, int64_t absent)
+{
+    const char *value = ferry_address_option(address, key);
+    return value ? size_parse(value, INT64_MAX) : absent;
+}
+
+unsigned address_get_mode(const struct ferry_address *address, const char *key, unsigned absent)
+{
+    const char *value = ferry_address_option(address, key);
+    return value ? (unsigned)address_parse_number(value, 8, 0777) : absent;
+}
+
+int64_t address_get_span_ms(const struct ferry_address *address, const char *key, int64_t absent)
+{
+    const char *value = ferry_address_option(address, key);
+    return value ? clock_parse_ms(value) : absent;
+}

@@ -1,0 +1,285 @@
+/* address_parse.c - the grammar: a scheme, its rest, its options.
+ *
+ *   address = scheme ":" rest *("," key ["=" value])  |  "-" *("," key ["=" value])
+ *
+ * Only this file walks the text; what a part means is read by address_rest.c and
+ * address_options.c. Every failure names the column where the reader stopped understanding.
+ */
+#include "wire/address_parse.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const scheme_names[FERRY_SCHEME_COUNT] = {
+    [FERRY_UNIX] = "unix",
+    [FERRY_UNIX_DGRAM] = "unix-dgram",
+    [FERRY_UNIX_SEQ] = "unix-seq",
+    [FERRY_TCP] = "tcp",
+    [FERRY_UDP] = "udp",
+    [FERRY_FIFO] = "fifo",
+    [FERRY_MQ] = "mq",
+    [FERRY_FD] = "fd",
+    [FERRY_EXEC] = "exec",
+    [FERRY_FILE] = "file",
+    [FERRY_STDIO] = "-",
+};
+
+const char *address_scheme_name(enum ferry_scheme scheme)
+{
+    return scheme_names[scheme];
+}
+
+/* --- failing ---------------------------------------------------------------------------------- */
+
+int address_fail(const struct address_source *source, int code, size_t at, const char *remedy,
+    const char *reason, ...)
+{
+    char text[sizeof(source->error->reason)];
+    va_list arguments;
+
+    va_start(arguments, reason);
+    vsnprintf(text, sizeof(text), reason, arguments);
+    va_end(arguments);
+    return error_set(source->error, code, source->text, remedy, "column %zu: %s", at + 1, text);
+}
+
+int address_fail_expected(
+    const struct address_source *source, size_t at, const char *remedy, const char *expected)
+{
+    char found[48];
+    const char *text = source->text + at;
+    size_t size = strcspn(text, ",");
+
+    if (!*text)
+        return address_fail(
+            source, -EINVAL, at, remedy, "expected %s, found the end of the text", expected);
+    text_escape(text, size ? size : 1, found, sizeof(found));
+    return address_fail(source, -EINVAL, at, remedy, "expected %s, found '%s'", expected, found);
+}
+
+int address_fail_memory(const struct address_source *source)
+{
+    return error_set_errno(source->error, -ENOMEM, source->text, NULL);
+}
+
+/* --- parts ------------------------------------------------------------------------------------ */
+
+static int hex_digit(char character)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *digit = character ? strchr(digits, character) : NULL;
+    return digit ? (int)(digit - digits) % 16 : -1;
+}
+
+/* Reads the escape that text begins with; returns its width, or 0 when it is none of ours. */
+static size_t escape_read(const char *text, char *ret_character)
+{
+    if (text[1] == ',' || text[1] == '\\') {
+        *ret_character = text[1];
+        return 2;
+    }
+    if (text[1] != 'x' || hex_digit(text[2]) < 0 || hex_digit(text[3]) < 0)
+        return 0;
+    *ret_character = (char)(hex_digit(text[2]) * 16 + hex_digit(text[3]));
+    return 4;
+}
+
+static void part_fini(struct address_part *part)
+{
+    bytes_fini(&part->bytes);
+}
+
+#define AUTO_PART __attribute__((cleanup(part_fini)))
+
+/* Reads up to a comma or the end. Everything but an abstract name ends at a NUL where the kernel
+ * takes it, so none may stand in it. */
+static int part_read(
+    const struct address_source *source, size_t at, bool nul_allowed, struct address_part *part)
+{
+    const char *text = source->text;
+
+    part->at = at;
+    for (;;) {
+        char character;
+        size_t plain = strcspn(text + at, ",\\");
+        bytes_append(&part->bytes, text + at, plain);
+        at += plain;
+        if (text[at] != '\\')
+            break;
+        size_t width = escape_read(text + at, &character);
+        if (!width)
+            return address_fail_expected(source, at, "a backslash itself is written \\\\",
+                "one of the escapes \\, \\\\ and \\xHH");
+        if (!character && !nul_allowed)
+            return address_fail(
+                source, -EINVAL, at, NULL, "a NUL byte can stand in an abstract name only");
+        bytes_append_char(&part->bytes, character);
+        at += width;
+    }
+    part->end = at;
+    bytes_append_text(&part->bytes, "");
+    return bytes_failed(&part->bytes) ? address_fail_memory(source) : 0;
+}
+
+/* --- scheme, rest, options -------------------------------------------------------------------- */
+
+/* Finds the scheme; *ret_at is where its rest begins. */
+static int scheme_read(
+    const struct address_source *source, enum ferry_scheme *ret_scheme, size_t *ret_at)
+{
+    const char *text = source->text;
+    size_t size = strcspn(text, ":");
+
+    if (text[0] == '-' && (!text[1] || text[1] == ',')) {
+        *ret_scheme = FERRY_STDIO;
+        *ret_at = 1;
+        return 0;
+    }
+    for (int scheme = 0; scheme < FERRY_STDIO; scheme++) {
+        if (strlen(scheme_names[scheme]) != size || memcmp(text, scheme_names[scheme], size) != 0)
+            continue;
+        if (!text[size])
+            return address_fail_expected(source, size, NULL, "':' after the scheme");
+        *ret_scheme = (enum ferry_scheme)scheme;
+        *ret_at = size + 1;
+        return 0;
+    }
+    return address_fail_scheme(source);
+}
+
+/* exec: a command may contain anything, so it is not searched for commas or escapes. */
+static int command_read(const struct address_source *source, size_t at, struct bytes *rest)
+{
+    const char *expected;
+    size_t offset;
+
+    if (address_check_command(source->text + at, &offset, &expected) < 0)
+        return address_fail_expected(source, at + offset, NULL, expected);
+    bytes_append_text(rest, source->text + at);
+    return 0;
+}
+
+static int unix_read(const struct address_source *source, const struct address_part *part,
+    struct address_draft *draft)
+{
+    int r = address_read_unix(source, part, &draft->rest, &draft->abstract);
+    if (r == 0 && draft->abstract && !bytes_failed(&draft->rest))
+        bytes_consume(&draft->rest, 1);
+    return r;
+}
+
+static int part_interpret(const struct address_source *source, const struct address_part *part,
+    struct address_draft *draft)
+{
+    switch (draft->scheme) {
+    case FERRY_UNIX:
+    case FERRY_UNIX_DGRAM:
+    case FERRY_UNIX_SEQ:
+        return unix_read(source, part, draft);
+    case FERRY_TCP:
+    case FERRY_UDP:
+        return address_read_place(source, part, &draft->rest, &draft->port);
+    case FERRY_MQ:
+        return address_read_queue(source, part, &draft->rest);
+    case FERRY_FD:
+        return address_read_descriptor(source, part, &draft->rest, &draft->descriptor);
+    default:
+        return address_read_path(source, part, &draft->rest);
+    }
+}
+
+static int rest_read(
+    const struct address_source *source, struct address_draft *draft, size_t at, size_t *ret_end)
+{
+    AUTO_PART struct address_part part = { 0 };
+    int r;
+
+    if (draft->scheme == FERRY_STDIO) {
+        *ret_end = at;
+        return 0;
+    }
+    if (draft->scheme == FERRY_EXEC) {
+        *ret_end = strlen(source->text);
+        return command_read(source, at, &draft->rest);
+    }
+    bool nul_allowed = draft->scheme <= FERRY_UNIX_SEQ && source->text[at] == '@';
+    r = part_read(source, at, nul_allowed, &part);
+    if (r < 0)
+        return r;
+    r = part_interpret(source, &part, draft);
+    *ret_end = part.end;
+    return r;
+}
+
+static int key_unknown(const struct address_source *source, enum ferry_scheme scheme, size_t at)
+{
+    AUTO_BYTES struct bytes expected = BYTES_EMPTY;
+
+    bytes_append_text(&expected, "one of the keys ");
+    address_print_keys(&expected, scheme);
+    bytes_print(&expected, " of %s", address_scheme_name(scheme));
+    if (bytes_failed(&expected))
+        return address_fail_memory(source);
+    return address_fail_expected(
+        source, at, "a comma that is part of a name is written \\,", expected.data);
+}
+
+/* Reads "key[=value]" at `at`; *ret_end is the comma after it, or the end. */
+static int option_read(
+    const struct address_source *source, struct address_draft *draft, size_t at, size_t *ret_end)
+{
+    AUTO_PART struct address_part part = { 0 };
+    AUTO_BYTES struct bytes value = BYTES_EMPTY;
+    const char *key = source->text + at;
+    size_t key_size = strcspn(key, "=,");
+    bool valued = key[key_size] == '=';
+    int index = address_option_index(draft->scheme, key, key_size), r;
+
+    if (index < 0)
+        return key_unknown(source, draft->scheme, at);
+    if (draft->values[index])
+        return address_fail(source, -EINVAL, at, NULL, "expected %s once, found it again",
+            address_option_key((size_t)index));
+    part.end = at + key_size;
+    if (valued) {
+        r = part_read(source, part.end + 1, false, &part);
+        if (r < 0)
+            return r;
+    }
+    r = address_read_value(source, (size_t)index, part.end, valued ? &part : NULL, &value);
+    if (r < 0)
+        return r;
+    draft->values[index] = bytes_take(&value);
+    *ret_end = part.end;
+    return draft->values[index] ? 0 : address_fail_memory(source);
+}
+
+int ferry_address_parse(const char *text, const char *base, struct ferry_address **ret_address,
+    struct ferry_error *error)
+{
+    const struct address_source source = { text, base, error };
+    __attribute__((cleanup(address_draft_fini))) struct address_draft draft = { .descriptor = -1 };
+    size_t at = 0;
+    int r;
+
+    if (strnlen(text, ADDRESS_SIZE_MAX + 1) > ADDRESS_SIZE_MAX)
+        return address_fail(&source, -ENAMETOOLONG, ADDRESS_SIZE_MAX, NULL,
+            "an address has at most %u bytes", ADDRESS_SIZE_MAX);
+    r = scheme_read(&source, &draft.scheme, &at);
+    if (r < 0)
+        return r;
+    r = rest_read(&source, &draft, at, &at);
+    while (r == 0 && text[at] == ',')
+        r = option_read(&source, &draft, at + 1, &at);
+    if (r < 0)
+        return r;
+    struct ferry_address *address = address_draft_finish(&draft);
+    if (!address)
+        return address_fail_memory(&source);
+    *ret_address = address;
+    return 0;
+}

@@ -1,0 +1,100 @@
+/* control.c - control messages: laid out for sending, walked after receiving.
+ *
+ * The walk trusts no length: what the kernel writes is well formed, but a walk that stays inside
+ * its buffer whatever stands there needs no argument about that.
+ */
+#include "wire/control.h"
+
+#include <assert.h>
+#include <string.h>
+
+void control_put_descriptors(
+    struct msghdr *header, void *buffer, const int *descriptors, size_t count)
+{
+    size_t size = count * sizeof(int);
+
+    assert(count <= FERRY_DESCRIPTORS_MAX);
+    header->msg_control = count ? buffer : NULL;
+    header->msg_controllen = count ? CMSG_SPACE(size) : 0;
+    if (!count)
+        return;
+    /* The padding is sent too: none of our memory shall be in it. */
+    memset(buffer, 0, CMSG_SPACE(size));
+    struct cmsghdr *message = CMSG_FIRSTHDR(header);
+    message->cmsg_level = SOL_SOCKET;
+    message->cmsg_type = SCM_RIGHTS;
+    message->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(message), descriptors, size);
+}
+
+struct walk {
+    int *descriptors;
+    size_t room;
+    void (*surplus)(int fd);
+    struct control_facts facts;
+};
+
+static void walk_descriptors(struct walk *walk, const unsigned char *data, size_t size)
+{
+    for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+        int fd;
+        memcpy(&fd, data + at, sizeof(fd));
+        if (walk->facts.descriptor_count < walk->room)
+            walk->descriptors[walk->facts.descriptor_count++] = fd;
+        else
+            walk->surplus(fd);
+    }
+}
+
+static void walk_pidfd(struct walk *walk, const unsigned char *data, size_t size)
+{
+    int fd;
+
+    if (size < sizeof(fd))
+        return;
+    memcpy(&fd, data, sizeof(fd));
+    /* A negative one says why there is none: the sender is gone, or we are out of descriptors. */
+    if (fd < 0)
+        return;
+    if (walk->facts.pidfd >= 0)
+        walk->surplus(walk->facts.pidfd);
+    walk->facts.pidfd = fd;
+}
+
+static void walk_message(
+    struct walk *walk, const struct cmsghdr *message, const unsigned char *data, size_t size)
+{
+    walk->facts.any = true;
+    if (message->cmsg_level != SOL_SOCKET)
+        return;
+    if (message->cmsg_type == SCM_RIGHTS) {
+        walk_descriptors(walk, data, size);
+    } else if (message->cmsg_type == SCM_PIDFD) {
+        walk_pidfd(walk, data, size);
+    } else if (message->cmsg_type == SCM_CREDENTIALS && size >= sizeof(struct ucred)) {
+        memcpy(&walk->facts.credentials, data, sizeof(struct ucred));
+        walk->facts.has_credentials = true;
+    }
+}
+
+void control_walk(struct msghdr *header, int *descriptors, size_t room, void (*surplus)(int fd),
+    struct control_facts *ret_facts)
+{
+    struct walk walk = { descriptors, room, surplus, { .pidfd = -1 } };
+    const unsigned char *control = header->msg_control;
+    size_t left = control ? header->msg_controllen : 0;
+
+    walk.facts.truncated = header->msg_flags & MSG_CTRUNC;
+    while (left >= CMSG_LEN(0)) {
+        struct cmsghdr message;
+        memcpy(&message, control, sizeof(message));
+        if (message.cmsg_len < CMSG_LEN(0))
+            break;
+        size_t size = message.cmsg_len < left ? message.cmsg_len : left;
+        walk_message(&walk, &message, control + CMSG_LEN(0), size - CMSG_LEN(0));
+        size_t step = CMSG_ALIGN(size) < left ? CMSG_ALIGN(size) : left;
+        control += step;
+        left -= step;
+    }
+    *ret_facts = walk.facts;
+}

@@ -1,0 +1,109 @@
+"""Fixtures of every Python test. What they are made of is in support.py."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support import BUILD, SANITIZER, Process, assert_no_report
+
+
+def pytest_configure():
+    """A run that is asked to end still ends what it has started."""
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build directory (environment FERRY_BUILD, else build/)."""
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def ferry():
+    """The path of the built program."""
+    program = BUILD / "ferry"
+    assert program.is_file(), f"{program} is not built; run make"
+    return program
+
+
+@pytest.fixture(scope="session")
+def sanitizer():
+    """What the program is built with: "", "address,undefined" or "thread". A sanitizer changes
+    system calls and memory, so a test that counts those asks here."""
+    return SANITIZER
+
+
+@pytest.fixture
+def runtime_dir():
+    """A fresh directory of mode 0700 with a path short enough for any socket's name."""
+    path = Path(tempfile.mkdtemp(prefix="ferry-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def start(runtime_dir, tmp_path):
+    """start(command...) runs a command in runtime_dir; at the end of the test it is ended by its
+    id, and a sanitizer's report in what it said fails the test. Returns a support.Process.
+    `env` is added to the environment; other options are those of subprocess.Popen."""
+    started = []
+
+    def run(*command, env=None, cwd=None, **options):
+        process = Process(
+            command,
+            tmp_path,
+            f"{len(started):02}-{Path(str(command[0])).name}",
+            env={**os.environ, **(env or {})},
+            cwd=cwd or runtime_dir,
+            **options,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in reversed(started):
+        process.end()
+    for process in started:
+        assert_no_report(process.stderr())
+
+
+@pytest.fixture
+def start_ferry(start, ferry):
+    """start_ferry(argument...) is start() of the built program."""
+
+    def run(*arguments, **options):
+        return start(ferry, *arguments, **options)
+
+    return run
+
+
+@pytest.fixture
+def run_ferry(ferry, runtime_dir):
+    """run_ferry(argument...) runs the built program to its end; returns a CompletedProcess with
+    text output (`text=False` for bytes). `env` is added to the environment."""
+
+    def run(*arguments, env=None, timeout=20, text=True, cwd=None, **options):
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        done = subprocess.run(
+            [str(word) for word in (ferry, *arguments)],
+            capture_output=True,
+            text=text,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            cwd=cwd or runtime_dir,
+            **options,
+        )
+        assert_no_report(done.stderr if text else done.stderr.decode(errors="replace"))
+        return done
+
+    return run

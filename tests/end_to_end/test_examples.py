@@ -1,0 +1,80 @@
+"""The examples do what their first line says."""
+
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from support import ROOT, wait_until
+
+
+@pytest.fixture
+def example(build):
+    return lambda name: build / "examples" / f"example-{name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*_*.c")), ids=lambda p: p.stem)
+def test_a_server_or_client_is_short(path):
+    if path.stem != "foreign_loop":
+        assert len(path.read_text().splitlines()) < 40
+
+
+def serve(start, runtime_dir, example, name, address, path=None):
+    process = start(example(name), address)
+    if path:
+        wait_until(lambda: (runtime_dir / path).exists())
+    return process
+
+
+def ask(example, name, runtime_dir, *arguments):
+    for _ in range(50):
+        done = subprocess.run(
+            [example(name), *arguments], capture_output=True, text=True, timeout=20, cwd=runtime_dir
+        )
+        if done.returncode == 0:
+            return done.stdout
+        time.sleep(0.05)
+    raise AssertionError(done.stderr)
+
+
+@pytest.mark.parametrize("server", ["stream_server", "foreign_loop"])
+def test_stream(start, runtime_dir, example, server):
+    serve(start, runtime_dir, example, server, "unix:s.sock", "s.sock")
+    assert ask(example, "stream_client", runtime_dir, "unix:s.sock", "good day") == "good day"
+
+
+def test_stream_over_tcp_is_the_same_program(start, runtime_dir, example):
+    serve(start, runtime_dir, example, "stream_server", "tcp:47123")
+    assert ask(example, "stream_client", runtime_dir, "tcp:47123", "good day") == "good day"
+
+
+def test_datagram(start, runtime_dir, example):
+    serve(start, runtime_dir, example, "datagram_server", "unix-dgram:d.sock", "d.sock")
+    got = ask(example, "message_client", runtime_dir, "unix-dgram:d.sock", "one", "two")
+    assert got == "one\ntwo\n"
+    got = ask(example, "message_client", runtime_dir, "unix-dgram:d.sock,bind=me.sock", "named")
+    assert got == "named\n"
+
+
+def test_packet(start, runtime_dir, example):
+    name = f"unix-seq:@ferry-example-{os.getpid()}"
+    serve(start, runtime_dir, example, "packet_server", name)
+    got = ask(example, "message_client", runtime_dir, name, "four", "", "x" * 1000)
+    assert got == "4 bytes\n0 bytes\n1000 bytes\n"
+
+
+def test_identity(start, runtime_dir, example):
+    server = serve(start, runtime_dir, example, "identity_server", "unix:w.sock", "w.sock")
+    got = ask(example, "identity_client", runtime_dir, "unix:w.sock")
+    assert f"the server is pid {server.pid}, uid {os.geteuid()}" in got
+    assert re.search(rf"pid \d+ uid {os.geteuid()} gid \d+: welcome by rule \"allow uid", got)
+
+
+def test_descriptors(start, runtime_dir, example):
+    server = serve(start, runtime_dir, example, "descriptor_server", "unix:f.sock", "f.sock")
+    for name in ("one", "two"):
+        (runtime_dir / name).write_text(f"first line of {name}\nsecond\n")
+    ask(example, "descriptor_client", runtime_dir, "unix:f.sock", "one", "two")
+    wait_until(lambda: server.stdout() == b"first line of one\nfirst line of two\n")

@@ -1,0 +1,150 @@
+"""How many system calls a unit of work costs, counted from outside by strace: the numbers that
+speed rests on, held so that they cannot grow unseen."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections import Counter
+
+import pytest
+
+from support import wait_until
+
+
+@pytest.fixture
+def counted(start_ferry, start, runtime_dir, sanitizer):
+    """counted(process, work) runs work() while strace counts the process's system calls."""
+    if sanitizer:
+        pytest.skip("a sanitizer makes system calls of its own")
+    assert shutil.which("strace")
+
+    def run(process, work):
+        trace = runtime_dir / "trace"
+        tracer = start("strace", "-f", "-qq", "-o", trace, "-p", str(process.pid))
+
+        def attached():
+            status = open(f"/proc/{process.pid}/status").read()
+            return int(re.search(r"TracerPid:\t(\d+)", status).group(1))
+
+        wait_until(attached)
+        work()
+        tracer.stop(2)
+        names = re.findall(r"^\d+\s+(?:\[[^]]*\]\s+)?([a-z0-9_]+)\(", trace.read_text(), re.M)
+        return Counter(names)
+
+    return run
+
+
+def listen(path):
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind(str(path))
+    server.listen()
+    server.settimeout(20)
+    return server
+
+
+def pair_through(start_ferry, runtime_dir):
+    server = listen(runtime_dir / "target.sock")
+    process = start_ferry("relay", f"unix:{runtime_dir}/r.sock", f"unix:{runtime_dir}/target.sock")
+    process.wait_for("started")
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.connect(str(runtime_dir / "r.sock"))
+    client.settimeout(20)
+    arrived, _ = server.accept()
+    arrived.settimeout(20)
+    client.sendall(b"warm")
+    assert arrived.recv(10) == b"warm"
+    return process, client, arrived
+
+
+def test_a_relayed_64_KiB_costs_three(start_ferry, runtime_dir, counted):
+    """One wait, one receive, one send; the wait is saved where more is there already."""
+    process, client, arrived = pair_through(start_ferry, runtime_dir)
+    count = 200
+
+    def work():
+        for _ in range(count):
+            client.sendall(b"x" * 65536)
+            left = 65536
+            while left:
+                left -= len(arrived.recv(left))
+
+    calls = counted(process, work)
+    # A sender's 64 KiB arrive as two skbs or one, so some blocks take two rounds.
+    assert calls["recvmsg"] + calls["sendmsg"] <= count * 4.2, calls
+    assert calls.total() <= count * 6.5, calls
+    assert calls["epoll_ctl"] <= 10, calls
+
+
+def test_a_relayed_message_costs_three(start_ferry, runtime_dir, counted):
+    process, client, arrived = pair_through(start_ferry, runtime_dir)
+    count = 500
+
+    def work():
+        for _ in range(count):
+            client.sendall(b"x" * 100)
+            assert len(arrived.recv(200)) == 100
+
+    calls = counted(process, work)
+    assert calls["recvmsg"] == count, calls
+    assert calls["sendmsg"] == count, calls
+    assert calls["epoll_wait"] + calls["epoll_pwait"] <= count + 5, calls
+    assert calls.total() <= count * 3 + 15, calls
+
+
+def test_an_echoed_message_costs_three(start_ferry, runtime_dir, counted):
+    process = start_ferry("relay", f"unix:{runtime_dir}/e.sock", "echo")
+    process.wait_for("started")
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(20)
+    client.connect(str(runtime_dir / "e.sock"))
+    client.sendall(b"warm")
+    assert client.recv(10) == b"warm"
+    count = 500
+
+    def work():
+        for _ in range(count):
+            client.sendall(b"x" * 100)
+            assert len(client.recv(200)) == 100
+
+    calls = counted(process, work)
+    assert calls.total() <= count * 3 + 15, calls
+
+
+def test_an_idle_relay_makes_none(start_ferry, runtime_dir, counted):
+    process, _client, _arrived = pair_through(start_ferry, runtime_dir)
+    calls = counted(process, lambda: subprocess.run(["sleep", "1"], check=True))
+    assert calls.total() <= 2, calls
+
+
+def test_batched_datagrams_cost_less_than_one_call_each(start_ferry, runtime_dir, counted):
+    """While the relay is stopped the queue fills; then one receive brings many."""
+    target = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    target.bind(str(runtime_dir / "target.sock"))
+    target.settimeout(20)
+    process = start_ferry(
+        "relay", f"unix-dgram:{runtime_dir}/d.sock", f"unix-dgram:{runtime_dir}/target.sock"
+    )
+    process.wait_for("started")
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    client.connect(str(runtime_dir / "d.sock"))
+    client.send(b"warm")
+    assert target.recv(10) == b"warm"
+    count = 1000
+
+    def work():
+        sent = got = 0
+        client.setblocking(False)
+        while got < count:
+            try:
+                while sent < count:
+                    client.send(b"%d" % sent)
+                    sent += 1
+            except BlockingIOError:
+                pass
+            assert target.recv(100) == b"%d" % got
+            got += 1
+
+    calls = counted(process, work)
+    assert calls.total() < count * 3, calls

@@ -1,0 +1,25 @@
+/* properties.h - what must hold of the wire floor for any bytes whatever.
+ *
+ * Each takes arbitrary input and aborts when its property does not hold. They are driven by
+ * libFuzzer (fuzz_*.c) and, on mutated samples, by tests/unit/wire/test_mutation.c.
+ */
+#ifndef FERRY_TESTS_FUZZ_PROPERTIES_H
+#define FERRY_TESTS_FUZZ_PROPERTIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What parses prints, and parses again to an equal address; what does not says at which column.
+ * Returns 1 if it was an address. */
+int property_address(const uint8_t *data, size_t size);
+/* What is read without problems and written out is read again to the same entries.
+ * Returns 1 if it was a configuration with at least one entry. */
+int property_config(const uint8_t *data, size_t size);
+/* A walk over control data stays inside it and accounts for every descriptor.
+ * Returns 1 if at least one descriptor was found. */
+int property_control(const uint8_t *data, size_t size);
+/* Found frames, wrapped again, are the bytes they were found in.
+ * Returns 1 if at least one frame was found. */
+int property_frame(const uint8_t *data, size_t size);
+
+#endif

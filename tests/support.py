@@ -1,0 +1,125 @@
+"""What every Python test needs: where the build is, waiting for a fact, processes that surely end.
+
+Waiting is always for a fact that can be asked from outside (a path, a line, a count), never for a
+time. A process started here leads a group of its own, and that group is ended by its id.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("FERRY_BUILD", ROOT / "build")).resolve()
+SANITIZER = os.environ.get("FERRY_SANITIZER", "")
+
+# What a sanitizer's report holds, whatever the exit status was.
+SANITIZER_REPORTS = (
+    "ERROR: AddressSanitizer",
+    "ERROR: LeakSanitizer",
+    "WARNING: ThreadSanitizer",
+    "runtime error:",
+)
+
+
+def wait_until(predicate, seconds=10, what=""):
+    """Asks until the answer is true and returns it; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = predicate()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so within {seconds} s: {what or predicate}")
+        time.sleep(0.01)
+
+
+def assert_no_report(text):
+    """Fails when a sanitizer has reported something in `text`."""
+    for report in SANITIZER_REPORTS:
+        assert report not in text, text
+
+
+def descriptor_count(pid):
+    """How many descriptors a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+class Process:
+    """A running command. Its output goes to files, so that it never blocks on a full pipe."""
+
+    def __init__(self, command, folder, name, stdin=subprocess.DEVNULL, **options):
+        self.command = [str(word) for word in command]
+        self.stdout_path = Path(folder) / f"{name}.stdout"
+        self.stderr_path = Path(folder) / f"{name}.stderr"
+        with open(self.stdout_path, "wb") as stdout, open(self.stderr_path, "wb") as stderr:
+            self.popen = subprocess.Popen(
+                self.command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                **options,
+            )
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    @property
+    def stdin(self):
+        return self.popen.stdin
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def stdout(self):
+        return self.stdout_path.read_bytes()
+
+    def stderr(self):
+        """What it said, as text."""
+        return self.stderr_path.read_text(errors="replace")
+
+    def wait(self, seconds=10):
+        """Waits for its own end and returns the exit status (-N: signal N)."""
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"still running after {seconds} s: {self.command}\n{self.stderr()}"
+            ) from None
+
+    def wait_for(self, text, seconds=10):
+        """Waits until `text` stands in its stderr or stdout."""
+
+        def said():
+            if text in self.stderr() or text.encode() in self.stdout():
+                return True
+            assert self.running(), f"ended without {text!r}: {self.command}\n{self.stderr()}"
+            return False
+
+        try:
+            wait_until(said, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {text!r} in\n{self.stderr()}") from None
+
+    def send(self, number):
+        self.popen.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, seconds=10):
+        """Asks it to end and returns the exit status."""
+        if self.running():
+            self.send(number)
+        return self.wait(seconds)
+
+    def end(self):
+        """Ends it and its group whatever state they are in."""
+        # The kernel gives the id to nobody else while the group has a member.
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self.popen.wait(10)
+        if self.popen.stdin:
+            self.popen.stdin.close()

@@ -1,0 +1,328 @@
+/* test_channel.c - deadlines, ends, limits and what a channel tells about itself. */
+#include "base/clock.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/ferry.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct ferry_channel *one, *other;
+static struct ferry_inbox *inbox;
+static char folder[64];
+
+static void setup(void)
+{
+    strcpy(folder, "/tmp/ferry-channel-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(ferry_inbox_new(0, 4, &inbox), 0);
+}
+
+static void teardown(void)
+{
+    ferry_channel_close(one);
+    ferry_channel_close(other);
+    ferry_inbox_free(inbox);
+    rmdir(folder);
+}
+
+static void pair(enum ferry_scheme scheme)
+{
+    ck_assert_int_eq(ferry_channel_pair(scheme, &one, &other), 0);
+}
+
+static struct ferry_address *address_of(const char *format)
+{
+    char text[256];
+    struct ferry_address *address;
+    snprintf(text, sizeof(text), format, folder);
+    ck_assert_int_eq(ferry_address_parse(text, NULL, &address, NULL), 0);
+    return address;
+}
+
+START_TEST(test_receive_keeps_its_deadline)
+{
+    struct ferry_message message;
+    pair(FERRY_UNIX);
+    int64_t start_ns = clock_now_ns();
+    ck_assert_int_eq(ferry_channel_receive(one, inbox, &message, ferry_deadline(50)), -ETIMEDOUT);
+    ck_assert_int_ge(clock_now_ns() - start_ns, 50 * NS_PER_MS);
+    ck_assert_int_eq(ferry_channel_receive(one, inbox, &message, ferry_deadline(0)), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(test_send_keeps_its_deadline_and_says_how_far_it_came)
+{
+    static char block[8 << 20];
+    struct iovec buffer = { block, sizeof(block) };
+    struct ferry_outgoing outgoing = { .buffers = &buffer, .buffer_count = 1 };
+    pair(FERRY_UNIX);
+    ck_assert_int_eq(ferry_channel_send(one, &outgoing, ferry_deadline(30)), -ETIMEDOUT);
+    ck_assert_uint_gt(outgoing.sent_size, 0);
+    ck_assert_uint_lt(outgoing.sent_size, sizeof(block));
+    ck_assert(!outgoing.complete);
+}
+END_TEST
+
+START_TEST(test_a_batch_on_a_stream_is_joined_and_complete)
+{
+    struct iovec buffers[] = { { "one ", 4 }, { "two ", 4 }, { "three", 5 } };
+    struct ferry_outgoing batch[] = { { .buffers = buffers, .buffer_count = 2 },
+        { .buffers = buffers + 2, .buffer_count = 1 } };
+    struct ferry_message message;
+    pair(FERRY_UNIX);
+    ck_assert_int_eq(ferry_channel_try_send(one, batch, 2), 2);
+    ck_assert(batch[0].complete && batch[1].complete);
+    ck_assert_int_eq(ferry_channel_try_receive(other, inbox, &message, 1), 1);
+    ck_assert_uint_eq(message.size, 13);
+    ck_assert_mem_eq(message.data, "one two three", 13);
+}
+END_TEST
+
+START_TEST(test_a_batch_of_messages_keeps_boundaries)
+{
+    struct iovec buffers[] = { { "one", 3 }, { "", 0 }, { "three", 5 } };
+    struct ferry_outgoing batch[3] = { { .buffers = buffers, .buffer_count = 1 },
+        { .buffers = buffers + 1, .buffer_count = 1 },
+        { .buffers = buffers + 2, .buffer_count = 1 } };
+    struct ferry_message messages[4];
+    pair(_i ? FERRY_UNIX_SEQ : FERRY_UNIX_DGRAM);
+    ck_assert_int_eq(ferry_channel_try_send(one, batch, 3), 3);
+    ck_assert_int_eq(ferry_channel_try_receive(other, inbox, messages, 4), 3);
+    ck_assert_uint_eq(messages[0].size, 3);
+    ck_assert_uint_eq(messages[1].size, 0);
+    ck_assert_uint_eq(messages[2].size, 5);
+    ck_assert_uint_eq(messages[2].sender.uid, geteuid());
+    ck_assert_int_eq(messages[2].sender.known, FERRY_PER_MESSAGE);
+}
+END_TEST
+
+START_TEST(test_the_end_of_a_packet_channel_is_no_empty_message)
+{
+    struct ferry_message message;
+    pair(FERRY_UNIX_SEQ);
+    ck_assert_int_eq(ferry_channel_send_bytes(one, "", 0, ferry_deadline(100)), 0);
+    ck_assert_int_eq(ferry_channel_shutdown(one), 0);
+    ck_assert_int_eq(ferry_channel_receive(other, inbox, &message, ferry_deadline(100)), 1);
+    ck_assert_uint_eq(message.size, 0);
+    ck_assert_int_eq(ferry_channel_receive(other, inbox, &message, ferry_deadline(100)), 0);
+}
+END_TEST
+
+START_TEST(test_truncation_tells_the_true_size)
+{
+    struct ferry_inbox *small;
+    struct ferry_message message;
+    char body[5000] = "";
+    ck_assert_int_eq(ferry_inbox_new(1024, 1, &small), 0);
+    pair(_i ? FERRY_UNIX_SEQ : FERRY_UNIX_DGRAM);
+    ck_assert_int_eq(ferry_channel_send_bytes(one, body, sizeof(body), ferry_deadline(100)), 0);
+    ck_assert_int_eq(ferry_channel_send_bytes(one, "next", 4, ferry_deadline(100)), 0);
+    ck_assert_int_eq(ferry_channel_try_receive(other, small, &message, 1), -EMSGSIZE);
+    ck_assert_uint_eq(message.size, sizeof(body));
+    ck_assert_int_eq(ferry_channel_try_receive(other, small, &message, 1), 1);
+    ck_assert_uint_eq(message.size, 4);
+    ferry_inbox_free(small);
+}
+END_TEST
+
+START_TEST(test_descriptor_counts)
+{
+    int descriptors[FERRY_DESCRIPTORS_MAX + 1];
+    struct iovec byte = { "x", 1 };
+    struct ferry_message message;
+    for (size_t i = 0; i <= FERRY_DESCRIPTORS_MAX; i++)
+        descriptors[i] = 0;
+    struct ferry_outgoing outgoing = {
+        .buffers = &byte, .buffer_count = 1, .descriptors = descriptors
+    };
+    pair(FERRY_UNIX);
+    outgoing.descriptor_count = FERRY_DESCRIPTORS_MAX + 1;
+    ck_assert_int_eq(ferry_channel_try_send(one, &outgoing, 1), -EINVAL);
+    outgoing.descriptor_count = FERRY_DESCRIPTORS_MAX;
+    ck_assert_int_eq(ferry_channel_try_send(one, &outgoing, 1), 1);
+    ck_assert_int_eq(ferry_channel_try_receive(other, inbox, &message, 1), 1);
+    ck_assert_uint_eq(message.descriptor_count, FERRY_DESCRIPTORS_MAX);
+    int taken = ferry_message_take(&message, 7);
+    ck_assert_int_eq(ferry_message_take(&message, 7), -EBADF);
+    ferry_message_fini(&message);
+    ck_assert_int_ge(fcntl(taken, F_GETFD), 0);
+    close(taken);
+}
+END_TEST
+
+START_TEST(test_descriptors_attached_once_over_partial_sends)
+{
+    static char block[4 << 20];
+    int zero = 0;
+    struct iovec buffer = { block, sizeof(block) };
+    struct ferry_outgoing outgoing = {
+        .buffers = &buffer, .buffer_count = 1, .descriptors = &zero, .descriptor_count = 1
+    };
+    size_t got = 0, descriptors = 0;
+    pair(FERRY_UNIX);
+    while (got < sizeof(block)) {
+        struct ferry_message message;
+        if (!outgoing.complete) {
+            int r = ferry_channel_try_send(one, &outgoing, 1);
+            ck_assert(r == 1 || r == -EAGAIN);
+        }
+        int r = ferry_channel_try_receive(other, inbox, &message, 1);
+        ck_assert_int_eq(r, 1);
+        got += message.size;
+        descriptors += message.descriptor_count;
+        ferry_message_fini(&message);
+    }
+    ck_assert_uint_eq(descriptors, 1);
+}
+END_TEST
+
+START_TEST(test_tcp_passes_no_descriptors)
+{
+    struct ferry_address *address = address_of("tcp:0");
+    struct ferry_listener *listener;
+    int zero = 0;
+    struct iovec byte = { "x", 1 };
+    struct ferry_outgoing outgoing = {
+        .buffers = &byte, .buffer_count = 1, .descriptors = &zero, .descriptor_count = 1
+    };
+    const struct ferry_identity *who;
+    ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
+    ck_assert_int_eq(
+        ferry_dial(ferry_listener_address(listener), NULL, ferry_deadline(1000), &one, NULL), 0);
+    ck_assert(!(ferry_channel_capabilities(one) & FERRY_HAS_DESCRIPTORS));
+    ck_assert_int_eq(ferry_channel_try_send(one, &outgoing, 1), -EOPNOTSUPP);
+    ck_assert_int_eq(ferry_channel_identity(one, 0, &who), -ENODATA);
+    ferry_listener_close(listener);
+    ferry_address_free(address);
+}
+END_TEST
+
+START_TEST(test_dialling_a_full_backlog_waits_until_the_deadline)
+{
+    struct ferry_address *address = address_of("unix:%s/s,backlog=1");
+    struct ferry_address *plain = address_of("unix:%s/s");
+    struct ferry_listener *listener;
+    struct ferry_channel *waiting[8], *accepted;
+    struct ferry_error error;
+    size_t count = 0;
+    int r;
+    ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
+    while ((r = ferry_try_dial(plain, NULL, &waiting[count], &error)) == 0)
+        ck_assert_uint_lt(++count, 8);
+    ck_assert_int_eq(r, -EAGAIN);
+    ck_assert_int_eq(ferry_dial(plain, NULL, ferry_deadline(40), &one, &error), -ETIMEDOUT);
+    ck_assert_int_eq(ferry_listener_try_accept(listener, &accepted), 0);
+    ck_assert_int_eq(ferry_dial(plain, NULL, ferry_deadline(2000), &one, &error), 0);
+    while (count)
+        ferry_channel_close(waiting[--count]);
+    ferry_channel_close(accepted);
+    ferry_listener_close(listener);
+    ferry_address_free(address);
+    ferry_address_free(plain);
+}
+END_TEST
+
+START_TEST(test_dialling_nobody_says_who_and_why)
+{
+    struct ferry_address *address = address_of("unix:%s/nobody");
+    struct ferry_error error = { .code = 0 };
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(100), &one, &error), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(error.thing, "nobody"));
+    ck_assert_str_ne(error.reason, "");
+    ferry_address_free(address);
+}
+END_TEST
+
+START_TEST(test_identity_of_the_other_end)
+{
+    const struct ferry_identity *who;
+    char path[256], self[256];
+    pair(FERRY_UNIX);
+    ck_assert_int_eq(ferry_channel_identity(one, FERRY_WANT_GROUPS, &who), 0);
+    ck_assert_int_eq(who->pid, getpid());
+    ck_assert_uint_eq(who->uid, geteuid());
+    ck_assert(who->groups_known);
+    ck_assert_int_eq(who->pidfd, -1);
+    ck_assert_int_eq(ferry_channel_identity(one, FERRY_WANT_PIDFD, &who), 0);
+    if (who->pidfd >= 0) {
+        ck_assert_int_eq(ferry_identity_executable(who, path, sizeof(path)), 0);
+        ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        self[size] = '\0';
+        ck_assert_str_eq(path, self);
+    }
+}
+END_TEST
+
+START_TEST(test_buffer_sizes_are_set_and_read_back)
+{
+    size_t size;
+    pair(FERRY_UNIX);
+    ck_assert_int_eq(ferry_channel_set_buffer(one, FERRY_SEND, 65536), 0);
+    ck_assert_int_eq(ferry_channel_get_buffer(one, FERRY_SEND, &size), 0);
+    ck_assert_uint_eq(size, 2 * 65536);
+
+    int pipes[2];
+    struct ferry_channel *reader;
+    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
+    ck_assert_int_eq(ferry_channel_adopt(pipes[0], &reader), 0);
+    ck_assert_int_eq(ferry_channel_set_buffer(reader, FERRY_RECEIVE, 8192), 0);
+    ck_assert_int_eq(ferry_channel_get_buffer(reader, FERRY_RECEIVE, &size), 0);
+    ck_assert_uint_eq(size, 8192);
+    ck_assert_int_eq(ferry_channel_get_buffer(reader, FERRY_SEND, &size), -EOPNOTSUPP);
+    ferry_channel_close(reader);
+    close(pipes[1]);
+}
+END_TEST
+
+START_TEST(test_sending_to_who_is_gone_is_epipe_and_no_signal)
+{
+    pair(FERRY_UNIX);
+    ferry_channel_close(other);
+    other = NULL;
+    ck_assert_int_eq(ferry_channel_send_bytes(one, "x", 1, ferry_deadline(100)), -EPIPE);
+}
+END_TEST
+
+START_TEST(test_options_that_dialling_cannot_use_are_an_error)
+{
+    struct ferry_address *address = address_of("unix:%s/s,mode=0660");
+    struct ferry_error error = { .code = 0 };
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(100), &one, &error), -EINVAL);
+    ck_assert(strstr(error.reason, "mode"));
+    ferry_address_free(address);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("channel/channel");
+    TCase *cases = tcase_create("channel");
+    tcase_set_timeout(cases, 10);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, test_receive_keeps_its_deadline);
+    tcase_add_test(cases, test_send_keeps_its_deadline_and_says_how_far_it_came);
+    tcase_add_test(cases, test_a_batch_on_a_stream_is_joined_and_complete);
+    tcase_add_loop_test(cases, test_a_batch_of_messages_keeps_boundaries, 0, 2);
+    tcase_add_test(cases, test_the_end_of_a_packet_channel_is_no_empty_message);
+    tcase_add_loop_test(cases, test_truncation_tells_the_true_size, 0, 2);
+    tcase_add_test(cases, test_descriptor_counts);
+    tcase_add_test(cases, test_descriptors_attached_once_over_partial_sends);
+    tcase_add_test(cases, test_tcp_passes_no_descriptors);
+    tcase_add_test(cases, test_dialling_a_full_backlog_waits_until_the_deadline);
+    tcase_add_test(cases, test_dialling_nobody_says_who_and_why);
+    tcase_add_test(cases, test_identity_of_the_other_end);
+    tcase_add_test(cases, test_buffer_sizes_are_set_and_read_back);
+    tcase_add_test(cases, test_sending_to_who_is_gone_is_epipe_and_no_signal);
+    tcase_add_test(cases, test_options_that_dialling_cannot_use_are_an_error);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,203 @@
+/* test_framing.c - messages on a stream of bytes: frames cut anywhere, batches, descriptors. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/ferry.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct ferry_inbox *inbox;
+static struct ferry_channel *framed;
+static struct ferry_listener *listener;
+static int raw = -1;
+
+static void setup(void)
+{
+    ck_assert_int_eq(ferry_inbox_new(1 << 20, 4, &inbox), 0);
+}
+
+/* A framed channel by the address, its other end a bare descriptor. */
+static void start(const char *frame)
+{
+    char text[64], folder[] = "/tmp/ferry-framing-XXXXXX";
+    struct ferry_address *address;
+    struct ferry_channel *dialled;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(text, sizeof(text), "unix:%s/s,frame=%s", folder, frame);
+    ck_assert_int_eq(ferry_address_parse(text, NULL, &address, NULL), 0);
+    ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(1000), &dialled, NULL), 0);
+    ck_assert_int_eq(ferry_listener_accept(listener, ferry_deadline(1000), &framed), 0);
+    raw = dup(ferry_channel_fd(dialled, FERRY_SEND));
+    ferry_channel_close(dialled);
+    ferry_listener_close(listener);
+    ferry_address_free(address);
+    rmdir(folder);
+    ck_assert(ferry_channel_capabilities(framed) & FERRY_HAS_BOUNDARIES);
+}
+
+static void teardown(void)
+{
+    ferry_channel_close(framed);
+    ferry_inbox_free(inbox);
+    if (raw >= 0)
+        close(raw);
+}
+
+static void put(const void *data, size_t size)
+{
+    ck_assert_int_eq(write(raw, data, size), (ssize_t)size);
+}
+
+static void expect(const char *text)
+{
+    struct ferry_message message;
+    ck_assert_int_eq(ferry_channel_receive(framed, inbox, &message, ferry_deadline(500)), 1);
+    ck_assert_uint_eq(message.size, strlen(text));
+    ck_assert_mem_eq(message.data, text, message.size);
+    ferry_message_fini(&message);
+}
+
+START_TEST(test_lines_cut_anywhere)
+{
+    struct ferry_message message;
+    start("lf");
+    put("on", 2);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EAGAIN);
+    ck_assert(!ferry_channel_pending(framed));
+    put("e\n\nthree\nfo", 11);
+    expect("one");
+    ck_assert(ferry_channel_pending(framed));
+    expect("");
+    expect("three");
+    ck_assert(!ferry_channel_pending(framed));
+    put("ur", 2);
+    shutdown(raw, SHUT_WR);
+    expect("four");
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), 0);
+}
+END_TEST
+
+START_TEST(test_a_batch_of_lines)
+{
+    struct ferry_message batch[4];
+    start("lf");
+    put("a\nb\nc\nd\ne\nf\n", 12);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, batch, 4), 4);
+    ck_assert_int_eq(*(const char *)batch[3].data, 'd');
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, batch, 4), 2);
+    ck_assert_int_eq(*(const char *)batch[1].data, 'f');
+}
+END_TEST
+
+START_TEST(test_length_frames)
+{
+    struct ferry_message message;
+    start("length");
+    put("\0\0\0\3abc\0\0\0\0\0\0\0\2x", 16);
+    expect("abc");
+    expect("");
+    put("y\0\0", 3);
+    expect("xy");
+    shutdown(raw, SHUT_WR);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EPROTO);
+}
+END_TEST
+
+START_TEST(test_a_length_beyond_the_limit_is_refused_before_it_is_believed)
+{
+    struct ferry_message message;
+    start("length");
+    put("\x7f\xff\xff\xff", 4);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EPROTO);
+}
+END_TEST
+
+START_TEST(test_sending_survives_a_full_socket)
+{
+    start("length");
+    static char body[200000];
+    struct iovec buffer = { body, sizeof(body) };
+    size_t got = 0, wanted = 4 * (sizeof(body) + 4);
+    fcntl(raw, F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 4; i++) {
+        struct ferry_outgoing outgoing = { .buffers = &buffer, .buffer_count = 1 };
+        for (int r; (r = ferry_channel_try_send(framed, &outgoing, 1)) != 1;) {
+            static char sink[65536];
+            ck_assert_int_eq(r, -EAGAIN);
+            ssize_t size = read(raw, sink, sizeof(sink));
+            got += size > 0 ? (size_t)size : 0;
+        }
+        ck_assert_uint_eq(outgoing.sent_size, sizeof(body) + 4);
+    }
+    for (ssize_t size; got < wanted; got += (size_t)size) {
+        static char sink[65536];
+        size = read(raw, sink, sizeof(sink));
+        ck_assert_int_gt(size, 0);
+    }
+    ck_assert_uint_eq(got, wanted);
+}
+END_TEST
+
+START_TEST(test_a_line_feed_inside_a_line_is_refused)
+{
+    start("lf");
+    ck_assert_int_lt(ferry_channel_send_bytes(framed, "a\nb", 3, ferry_deadline(100)), 0);
+    ck_assert_int_eq(ferry_channel_send_bytes(framed, "ab", 2, ferry_deadline(100)), 0);
+    char text[8];
+    ck_assert_int_eq(read(raw, text, sizeof(text)), 3);
+    ck_assert_mem_eq(text, "ab\n", 3);
+}
+END_TEST
+
+START_TEST(test_descriptors_wait_for_their_message)
+{
+    struct ferry_message message;
+    start("lf");
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = { .bytes = { 0 } };
+    struct iovec buffer = { "par", 3 };
+    struct msghdr header = { .msg_iov = &buffer,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes) };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(cmsg), &raw, sizeof(int));
+    ck_assert_int_eq(sendmsg(raw, &header, 0), 3);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EAGAIN);
+    put("t\n", 2);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), 1);
+    ck_assert_uint_eq(message.size, 4);
+    ck_assert_uint_eq(message.descriptor_count, 1);
+    ferry_message_fini(&message);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("channel/framing");
+    TCase *cases = tcase_create("framing");
+    tcase_set_timeout(cases, 10);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, test_lines_cut_anywhere);
+    tcase_add_test(cases, test_a_batch_of_lines);
+    tcase_add_test(cases, test_length_frames);
+    tcase_add_test(cases, test_a_length_beyond_the_limit_is_refused_before_it_is_believed);
+    tcase_add_test(cases, test_sending_survives_a_full_socket);
+    tcase_add_test(cases, test_a_line_feed_inside_a_line_is_refused);
+    tcase_add_test(cases, test_descriptors_wait_for_their_message);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

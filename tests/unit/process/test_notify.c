@@ -1,0 +1,152 @@
+/* test_notify.c - what a service manager receives. */
+#include "process/notify.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/ferry-notify-XXXXXX";
+static char path[64];
+static int manager;
+
+static void listen_on(const char *name, size_t size)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    memcpy(address.sun_path, name, size);
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(manager, 0);
+    ck_assert_int_eq(bind(manager, (struct sockaddr *)&address,
+                         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)),
+        0);
+}
+
+static void setup(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/notify", folder);
+}
+
+static void teardown(void)
+{
+    close(manager);
+    unlink(path);
+    rmdir(folder);
+}
+
+static const char *received(void)
+{
+    static char text[4096];
+    ssize_t size = recv(manager, text, sizeof(text) - 1, 0);
+    ck_assert_int_ge(size, 0);
+    text[size] = '\0';
+    return text;
+}
+
+START_TEST(test_tells_by_path)
+{
+    struct notify notify;
+    listen_on(path, strlen(path) + 1);
+    setenv("NOTIFY_SOCKET", path, 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_ptr_null(getenv("NOTIFY_SOCKET"));
+    ck_assert_int_eq(notify_ready(&notify, "3 routes"), 1);
+    ck_assert_str_eq(received(), "READY=1\nSTATUS=3 routes\n");
+    ck_assert_int_eq(notify_ready(&notify, NULL), 1);
+    ck_assert_str_eq(received(), "READY=1\n");
+    ck_assert_int_eq(notify_status(&notify, "busy"), 1);
+    ck_assert_str_eq(received(), "STATUS=busy\n");
+    ck_assert_int_eq(notify_stopping(&notify, "2 connections"), 1);
+    ck_assert_str_eq(received(), "STOPPING=1\nSTATUS=2 connections\n");
+}
+END_TEST
+
+START_TEST(test_reloading_says_when)
+{
+    struct notify notify;
+    long long microseconds;
+    int end = 0;
+    listen_on(path, strlen(path) + 1);
+    setenv("NOTIFY_SOCKET", path, 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify_reloading(&notify), 1);
+    const char *text = received();
+    ck_assert_int_eq(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%lld\n%n", &microseconds, &end), 1);
+    ck_assert_int_eq(end, (int)strlen(text));
+    ck_assert_int_gt(microseconds, 0);
+}
+END_TEST
+
+START_TEST(test_tells_by_abstract_name)
+{
+    struct notify notify;
+    char name[64];
+    int length = snprintf(name, sizeof(name), "@ferry-notify-%d", getpid());
+    setenv("NOTIFY_SOCKET", name, 1);
+    name[0] = '\0';
+    listen_on(name, (size_t)length);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify_ready(&notify, NULL), 1);
+    ck_assert_str_eq(received(), "READY=1\n");
+}
+END_TEST
+
+START_TEST(test_a_status_stays_one_line)
+{
+    struct notify notify;
+    listen_on(path, strlen(path) + 1);
+    setenv("NOTIFY_SOCKET", path, 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify_status(&notify, "a\nSTOPPING=1"), 1);
+    ck_assert_str_eq(received(), "STATUS=a\\x0aSTOPPING=1\n");
+}
+END_TEST
+
+START_TEST(test_nobody_wants_to_know)
+{
+    struct notify notify;
+    unsetenv("NOTIFY_SOCKET");
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify_ready(&notify, "x"), 0);
+    setenv("NOTIFY_SOCKET", "relative", 1);
+    ck_assert_int_eq(notify_init(&notify), -EINVAL);
+    ck_assert_int_eq(notify_ready(&notify, "x"), 0);
+}
+END_TEST
+
+START_TEST(test_a_missing_or_stuck_manager_is_an_error_only)
+{
+    struct notify notify;
+    setenv("NOTIFY_SOCKET", path, 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify_ready(&notify, NULL), -ENOENT);
+    listen_on(path, strlen(path) + 1);
+    int told, code;
+    for (told = 0; (code = notify_status(&notify, "again")) == 1 && told < 100000; told++)
+        continue;
+    ck_assert_int_eq(code, -EAGAIN);
+    ck_assert_int_gt(told, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("process/notify");
+    TCase *cases = tcase_create("notify");
+    tcase_set_timeout(cases, 20);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, test_tells_by_path);
+    tcase_add_test(cases, test_reloading_says_when);
+    tcase_add_test(cases, test_tells_by_abstract_name);
+    tcase_add_test(cases, test_a_status_stays_one_line);
+    tcase_add_test(cases, test_nobody_wants_to_know);
+    tcase_add_test(cases, test_a_missing_or_stuck_manager_is_an_error_only);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

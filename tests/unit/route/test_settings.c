@@ -1,0 +1,362 @@
+/* test_settings.c - what a configuration asks for, and everything that is wrong with one. */
+#include "route/settings.h"
+#include "service/service.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/ferry-settings-XXXXXX";
+static struct settings *settings;
+
+static void setup(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void teardown(void)
+{
+    char command[128];
+    settings_free(settings);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void load(const char *text)
+{
+    settings_free(settings);
+    settings = NULL;
+    ck_assert_int_eq(settings_load_text("test", text, folder, services_all, &settings), 0);
+}
+
+static const char *put(const char *name, const char *text)
+{
+    static char path[256];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+    chmod(path, 0644);
+    return path;
+}
+
+/* Finds "LINE:COLUMN KEY: TEXT"; COLUMN 0 stands for any. TEXT is a part of the problem's. */
+static bool has_problem(unsigned line, unsigned column, const char *key, const char *text)
+{
+    for (size_t i = 0; i < config_problem_count(settings->config); i++) {
+        const struct config_problem *problem = config_get_problem(settings->config, i);
+        if (problem->place.line == line && (!column || problem->place.column == column) &&
+            strcmp(problem->key, key) == 0 && strstr(problem->text, text))
+            return true;
+    }
+    for (size_t i = 0; i < config_problem_count(settings->config); i++) {
+        const struct config_problem *problem = config_get_problem(settings->config, i);
+        fprintf(stderr, "%s:%u:%u: %s: %s\n", problem->place.file, problem->place.line,
+            problem->place.column, problem->key, problem->text);
+    }
+    return false;
+}
+
+static size_t problems(void)
+{
+    return config_problem_count(settings->config);
+}
+
+START_TEST(test_a_whole_route)
+{
+    load("[ferry]\nlog = json\n"
+         "[route docker]\n"
+         "listen = unix:run/docker.sock,mode=0660\n"
+         "deny   = uid:7\n"
+         "allow  = uid:0 gid:0\n"
+         "to     = unix:/run/docker.sock\n"
+         "idle   = 5m\n"
+         "total  = 2h\n"
+         "[route echo]\nlisten = unix:e\nto = echo\n");
+    ck_assert_uint_eq(problems(), 0);
+    ck_assert(settings->log_given);
+    ck_assert_int_eq(settings->log, LOG_JSON);
+    ck_assert_uint_eq(settings->route_count, 2);
+    const struct route_settings *route = settings->routes[0];
+    char listen[256];
+    snprintf(listen, sizeof(listen), "unix:%s/run/docker.sock,mode=0660", folder);
+    ck_assert_str_eq(route->name, "docker");
+    ck_assert_uint_eq(route->place.line, 3);
+    ck_assert_str_eq(ferry_address_text(route->listen), listen);
+    ck_assert_uint_eq(route->rule_count, 2);
+    ck_assert(!route->rules[0].allow);
+    ck_assert_str_eq(route->rules[1].subjects, "uid:0 gid:0");
+    ck_assert_ptr_null(route->service);
+    ck_assert_str_eq(route->to, "unix:/run/docker.sock");
+    ck_assert_int_eq(route->idle_ms, 300000);
+    ck_assert_int_eq(route->total_ms, 7200000);
+    ck_assert_ptr_eq(settings->routes[1]->service, &service_echo);
+    ck_assert_str_eq(settings->routes[1]->argument, "");
+    ck_assert_ptr_null(settings->routes[1]->target);
+}
+END_TEST
+
+START_TEST(test_all_problems_at_once)
+{
+    load("[route one]\n"               /* 1 */
+         "listen = unix:a,moode=1\n"   /* 2 */
+         "to = echo\n"                 /* 3 */
+         "colour = red\n"              /* 4 */
+         "[route two]\n"               /* 5 */
+         "listen = unix:b\n"           /* 6 */
+         "listen = unix:c\n"           /* 7 */
+         "to = ecko\n"                 /* 8 */
+         "idle = soon\n"               /* 9 */
+         "[route three]\n"             /* 10 */
+         "[route two]\n"               /* 11 */
+         "listen = unix:b,mode=0666\n" /* 12 */
+         "to = echo\n"                 /* 13 */
+         "[rout]\n"                    /* 14 */
+         "[ferry]\n"                   /* 15 */
+         "log = xml\n"                 /* 16 */
+         "level = 3\n"                 /* 17 */
+         "[route]\n"                   /* 18 */
+         "[route four]\n"              /* 19 */
+         "listen = unix:d\n"           /* 20 */
+         "allow = nobody-here\n"       /* 21 */
+         "to = echo:loud\n");          /* 22 */
+    ck_assert(has_problem(2, 0, "listen", "moode"));
+    ck_assert(has_problem(4, 0, "colour", "listen, allow, deny, to, idle, total"));
+    ck_assert(has_problem(7, 10, "listen", "line 6"));
+    ck_assert(has_problem(8, 6, "to", "echo, clock, control"));
+    ck_assert(has_problem(9, 8, "idle", "soon"));
+    ck_assert(has_problem(10, 0, "listen", "missing"));
+    ck_assert(has_problem(10, 0, "to", "missing"));
+    ck_assert(has_problem(11, 0, "", "test:5"));
+    ck_assert(has_problem(12, 10, "listen", "route two"));
+    ck_assert(has_problem(14, 0, "", "[rout]"));
+    ck_assert(has_problem(16, 7, "log", "xml"));
+    ck_assert(has_problem(17, 0, "level", "log, include"));
+    ck_assert(has_problem(18, 0, "", "[route NAME]"));
+    ck_assert(has_problem(21, 9, "allow", "nobody-here"));
+    ck_assert_uint_eq(problems(), 14);
+}
+END_TEST
+
+START_TEST(test_columns_point_into_the_address)
+{
+    load("[route one]\n  listen =   unix:abc,mode=9\n  to = echo\n");
+    /* the value begins in column 14, the 9 stands 14 bytes into it */
+    ck_assert(has_problem(2, 28, "listen", ""));
+    ck_assert_uint_eq(problems(), 1);
+    ck_assert_ptr_null(strstr(config_get_problem(settings->config, 0)->text, "column"));
+}
+END_TEST
+
+START_TEST(test_a_scheme_is_never_a_service)
+{
+    static const struct service unix_service = { .name = "unix" };
+    static const struct service *const own[] = { &unix_service, NULL };
+    ck_assert_int_eq(
+        settings_load_text("test", "[route a]\nlisten=unix:a\nto=unix:b\n", folder, own, &settings),
+        0);
+    ck_assert_uint_eq(problems(), 0);
+    ck_assert_ptr_null(settings->routes[0]->service);
+    ck_assert_ptr_nonnull(settings->routes[0]->target);
+}
+END_TEST
+
+START_TEST(test_ports_need_rules)
+{
+    load("[route a]\nlisten = tcp:8080\nto = unix:b\n"
+         "[route b]\nlisten = tcp:8081\nto = echo\n"
+         "[route c]\nlisten = tcp:8082\nallow = any\nto = unix:b\n"
+         "[route d]\nlisten = tcp:*:8083\nto = echo\n"
+         "[route e]\nlisten = tcp:8084\nto = control\n"
+         "[route f]\nlisten = tcp:8085\nallow = uid:0\nto = echo\n");
+    ck_assert(has_problem(2, 10, "listen", "every local user can connect"));
+    ck_assert(has_problem(2, 10, "listen", "say allow = any, or list who may"));
+    ck_assert(has_problem(12, 10, "listen", "everybody who reaches this machine"));
+    ck_assert(has_problem(15, 10, "listen", "every local user can connect"));
+    ck_assert(has_problem(19, 9, "allow", "nobody vouches"));
+    ck_assert_uint_eq(problems(), 4);
+}
+END_TEST
+
+START_TEST(test_who_writes_a_fifo_is_unknown)
+{
+    load("[route a]\nlisten = fifo:a\nallow = uid:0\nto = unix:b\n"
+         "[route b]\nlisten = fifo:b\nallow = any\nto = unix:b\n"
+         "[route c]\nlisten = fifo:c\nto = unix:b\n");
+    ck_assert(has_problem(3, 9, "allow", "nobody vouches"));
+    ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+START_TEST(test_bytes_and_messages_need_a_frame)
+{
+    load("[route a]\nlisten = unix:a\nto = unix-dgram:b\n"
+         "[route b]\nlisten = unix:c,frame=lf\nto = unix-dgram:b\n"
+         "[route c]\nlisten = unix-dgram:d\nto = unix:b,frame=none\n");
+    ck_assert(has_problem(3, 6, "to", "frame=lf"));
+    ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+START_TEST(test_includes)
+{
+    char text[512];
+    put("one.conf", "include = two.conf\n[route one]\nlisten = unix:one\nto = echo\n");
+    put("two.conf", "[route two]\nlisten = unix:two\nto = nothing\n");
+    snprintf(text, sizeof(text), "include = o*.conf\ninclude = none-*.conf\ninclude = missing\n");
+    load(text);
+    ck_assert_uint_eq(settings->route_count, 2);
+    ck_assert(has_problem(3, 11, "include", "no such file"));
+    ck_assert(has_problem(3, 6, "to", "nothing"));
+    ck_assert_uint_eq(problems(), 2);
+    char two[128];
+    snprintf(two, sizeof(two), "%s/two.conf", folder);
+    bool there = false;
+    for (size_t i = 0; i < 2; i++)
+        there |= strcmp(config_get_problem(settings->config, i)->place.file, two) == 0;
+    ck_assert(there);
+}
+END_TEST
+
+START_TEST(test_includes_have_an_end)
+{
+    char name[32], text[64];
+    put("self.conf", "include = self.conf\n[route self]\nlisten = unix:s\nto = echo\n");
+    load("include = self.conf\n");
+    ck_assert_uint_eq(settings->route_count, 1);
+    ck_assert_uint_eq(problems(), 0);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "deep%d", i);
+        snprintf(text, sizeof(text), "include = deep%d\n", i + 1);
+        put(name, text);
+    }
+    load("include = deep0\n");
+    ck_assert(has_problem(1, 11, "include", "more than 8 deep"));
+    ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+START_TEST(test_a_folder_is_read_in_order)
+{
+    struct ferry_error error;
+    put("20-b.conf", "[route b]\nlisten = unix:b\nto = echo\n");
+    put("10-a.conf", "[route a]\nlisten = unix:a\nto = echo\n");
+    put("readme.txt", "not a configuration\n");
+    ck_assert_int_eq(settings_load(folder, services_all, &settings, &error), 0);
+    ck_assert_uint_eq(problems(), 0);
+    ck_assert_uint_eq(settings->route_count, 2);
+    ck_assert_str_eq(settings->routes[0]->name, "a");
+    ck_assert_str_eq(settings->routes[1]->name, "b");
+}
+END_TEST
+
+START_TEST(test_a_path_that_cannot_be_read)
+{
+    struct ferry_error error;
+    struct settings *none = NULL;
+    ck_assert_int_eq(settings_load("/nowhere/x.conf", services_all, &none, &error), -ENOENT);
+    ck_assert_str_eq(error.thing, "/nowhere/x.conf");
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+START_TEST(test_what_anybody_can_change_is_not_believed)
+{
+    struct ferry_error error;
+    struct settings *none = NULL;
+    if (geteuid() != 0)
+        return; /* others can only harm themselves */
+    const char *path = put("a.conf", "[route a]\nlisten = unix:a\nto = echo\n");
+    chmod(path, 0646);
+    ck_assert_int_eq(settings_load(path, services_all, &none, &error), -EPERM);
+    ck_assert_str_eq(error.reason, "could be changed by anybody");
+    load("include = a.conf\n");
+    ck_assert(has_problem(1, 11, "include", "could be changed by anybody; chmod o-w"));
+}
+END_TEST
+
+START_TEST(test_routes_from_the_command_line)
+{
+    struct ferry_error error;
+    const struct rule_settings rule = { true, (char *)(uintptr_t) "uid:0" };
+    ck_assert_int_eq(settings_new(&settings), 0);
+    ck_assert_int_eq(
+        settings_add_route(settings, "relay", "unix:a", "-", &rule, 1, 5, 6, services_all, &error),
+        0);
+    ck_assert_uint_eq(settings->route_count, 1);
+    ck_assert_int_eq(settings->routes[0]->idle_ms, 5);
+    ck_assert_int_eq(settings->routes[0]->total_ms, 6);
+    ck_assert_int_eq(
+        settings_add_route(settings, "b", "tcp:1", "unix:b", NULL, 0, 0, 0, services_all, &error),
+        -EACCES);
+    ck_assert_str_eq(error.thing, "tcp:1");
+    ck_assert_int_eq(
+        settings_add_route(settings, "c", "unix:", "unix:b", NULL, 0, 0, 0, services_all, &error),
+        -EINVAL);
+    ck_assert_uint_eq(settings->route_count, 1);
+}
+END_TEST
+
+static const struct {
+    const char *one, *other;
+    bool equal;
+} pairs[] = {
+    { "listen=unix:a\nto=echo\n", "to = echo\nlisten = unix:a\n", true },
+    { "listen=unix:a\nto=echo\n", "listen=unix:b\nto=echo\n", false },
+    { "listen=unix:a\nto=echo\n", "listen=unix:a\nto=clock\n", false },
+    { "listen=unix:a\nto=echo\n", "listen=unix:a\nto=unix:b\n", false },
+    { "listen=unix:a\nto=unix:c\n", "listen=unix:a\nto=unix:b\n", false },
+    { "listen=unix:a\nto=unix:b\n", "listen=unix:a\nto=unix:b\n", true },
+    { "listen=unix:a\nallow=any\nto=echo\n", "listen=unix:a\ndeny=any\nto=echo\n", false },
+    { "listen=unix:a\nallow=any\nto=echo\n", "listen=unix:a\nto=echo\n", false },
+    { "listen=unix:a\nidle=1\nto=echo\n", "listen=unix:a\nidle=2\nto=echo\n", false },
+    { "listen=unix:a\ntotal=1\nto=echo\n", "listen=unix:a\nto=echo\n", false },
+};
+
+START_TEST(test_equality)
+{
+    struct settings *one;
+    char text[256];
+    snprintf(text, sizeof(text), "[route r]\n%s", pairs[_i].one);
+    load(text);
+    one = settings;
+    settings = NULL;
+    snprintf(text, sizeof(text), "[route r]\n%s", pairs[_i].other);
+    load(text);
+    ck_assert_int_eq(route_settings_equal(one->routes[0], settings->routes[0]), pairs[_i].equal);
+    settings_free(one);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("route/settings");
+    TCase *cases = tcase_create("settings");
+    tcase_set_timeout(cases, 10);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, test_a_whole_route);
+    tcase_add_test(cases, test_all_problems_at_once);
+    tcase_add_test(cases, test_columns_point_into_the_address);
+    tcase_add_test(cases, test_a_scheme_is_never_a_service);
+    tcase_add_test(cases, test_ports_need_rules);
+    tcase_add_test(cases, test_who_writes_a_fifo_is_unknown);
+    tcase_add_test(cases, test_bytes_and_messages_need_a_frame);
+    tcase_add_test(cases, test_includes);
+    tcase_add_test(cases, test_includes_have_an_end);
+    tcase_add_test(cases, test_a_folder_is_read_in_order);
+    tcase_add_test(cases, test_a_path_that_cannot_be_read);
+    tcase_add_test(cases, test_what_anybody_can_change_is_not_believed);
+    tcase_add_test(cases, test_routes_from_the_command_line);
+    tcase_add_loop_test(cases, test_equality, 0, sizeof(pairs) / sizeof(pairs[0]));
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
