@@ -1,6 +1,5 @@
-/* foreign_loop.c - ferry in somebody else's loop: an echo server, driven by libev. A channel gives
- * the loop a descriptor to wait for in each direction; before the loop sleeps the channel is asked
- * whether it already holds something that the descriptor will not tell of. */
+/* foreign_loop.c - ferry in somebody else's loop: an echo server driven by libev, which waits for a
+ * channel's descriptor, after asking whether the channel holds something already. */
 #include <errno.h>
 #include <ev.h>
 #include <ferry/ferry.h>
@@ -8,7 +7,7 @@
 #include <stdlib.h>
 
 struct client {
-    ev_io io;
+    ev_io io; /* first: libev hands it back */
     struct ferry_channel *channel;
     struct ferry_inbox *inbox; /* holds the echo until it is sent */
     struct iovec bytes;
@@ -26,7 +25,7 @@ static void client_close(struct ev_loop *loop, struct client *client)
 /* Echoes until there is nothing to receive, or no room to send; then waits for that. */
 static void client_serve(struct ev_loop *loop, ev_io *io, int events)
 {
-    struct client *client = io->data;
+    struct client *client = (struct client *)io;
     struct ferry_message message;
     int status;
     (void)events;
@@ -52,16 +51,13 @@ static void client_serve(struct ev_loop *loop, ev_io *io, int events)
 
 static void arrived(struct ev_loop *loop, ev_io *io, int events)
 {
-    struct ferry_channel *channel;
-    if (ferry_listener_try_accept(io->data, &channel) < 0)
-        return;
     struct client *client = calloc(1, sizeof(*client));
     if (!client || ferry_inbox_new(65536, 1, &client->inbox) < 0)
         exit(EXIT_FAILURE);
-    client->channel = channel;
-    client->echo.complete = true; /* nothing to send yet */
     ev_init(&client->io, client_serve);
-    client->io.data = client;
+    client->echo.complete = true; /* nothing to send yet */
+    if (ferry_listener_try_accept(io->data, &client->channel) < 0)
+        return client_close(loop, client);
     client_serve(loop, &client->io, events);
 }
 
@@ -80,5 +76,4 @@ int main(int argc, char **argv)
     arrivals.data = listener;
     ev_io_start(EV_DEFAULT, &arrivals);
     ev_run(EV_DEFAULT, 0);
-    return EXIT_SUCCESS;
 }

@@ -52,7 +52,7 @@ void config_free(struct config *config);
  *   file  the name that places carry; copied
  * Returns 0 (also when there are problems), -ENOMEM.
  * Problems are: a line without "=", a key without a name, a key other than `include` before the
- * first section, a section that is never closed or has no name or text behind it, a control
+ * first section, a section that is never closed, has no name, or has text after its "]", a control
  * character other than a tab, and what exceeds a limit of wire/limits.h. Lines may end in CR LF. */
 int config_parse(struct config *config, const char *file, const char *text, size_t size);
 

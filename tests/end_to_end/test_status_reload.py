@@ -153,6 +153,15 @@ def test_status_of_something_else(run_ferry, runtime_dir, start):
     assert "no ferry" in done.stderr
 
 
+def test_status_of_a_ferry_that_refuses_us(up, runtime_dir, run_ferry):
+    control = route("mine", "unix:mine.sock", "control", "deny = any")
+    running = up(ECHO, control, control="mine.sock")
+    done = run_ferry("status", "-s", "mine.sock")
+    assert done.returncode == 1
+    assert "closed without an answer" in done.stderr
+    running.process.wait_for("refused")
+
+
 def test_status_of_a_relay(start_ferry, run_ferry, runtime_dir):
     relay = start_ferry("relay", "unix:a.sock", "echo", "--control", "unix:c.sock")
     wait_until((runtime_dir / "c.sock").exists)
@@ -355,14 +364,13 @@ def test_sockets_of_systemd_are_adopted_by_name(ferry, start, runtime_dir):
     assert (runtime_dir / "activated.sock").exists()  # the manager's, not ours to remove
 
 
-def test_the_limit_of_descriptors_is_raised(up, runtime_dir):
-    running = up(ECHO)
-    limits = dict(
-        (line[:26].strip(), line[26:].split())
-        for line in open(f"/proc/{running.process.pid}/limits")
-    )
-    soft, hard = limits["Max open files"][:2]
-    assert soft == hard
+def test_the_limit_of_descriptors_is_raised(start, ferry):
+    process = start("bash", "-c", f"ulimit -Sn 64; exec {ferry} relay unix:a.sock echo")
+    process.wait_for("started")
+    with open(f"/proc/{process.pid}/limits") as limits:
+        (line,) = [line for line in limits if line.startswith("Max open files")]
+    soft, hard = line.split()[3:5]
+    assert soft == hard != "64"
 
 
 def test_log_of_the_configuration(up, runtime_dir):

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,11 +103,11 @@ START_TEST(test_a_full_backlog_until_the_deadline)
 }
 END_TEST
 
-static int serve_tcp(in_port_t *ret_port)
+static int serve_tcp(in_addr_t host, in_port_t *ret_port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
     socklen_t size = sizeof(address);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(host);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
     ck_assert_int_eq(listen(fd, 8), 0);
@@ -114,13 +116,10 @@ static int serve_tcp(in_port_t *ret_port)
     return fd;
 }
 
-/* Only 127.0.0.1 is served: where localhost is ::1 too, that address is tried and passed over. */
-START_TEST(test_by_name)
+static void reach(const char *host, int listener, in_port_t port)
 {
-    in_port_t port;
-    int listener = serve_tcp(&port);
     char text[128];
-    snprintf(text, sizeof(text), "[route r]\nlisten = unix:r\nto = tcp:localhost:%d\n", port);
+    snprintf(text, sizeof(text), "[route r]\nlisten = unix:r\nto = tcp:%s:%d\n", host, port);
     ck_assert_int_eq(apply(text), 0);
     int client = dial("r", SOCK_STREAM);
     send(client, "by name", 7, MSG_NOSIGNAL);
@@ -132,13 +131,58 @@ START_TEST(test_by_name)
     close(client);
     close(listener);
 }
+
+START_TEST(test_by_name)
+{
+    in_port_t port;
+    int listener = serve_tcp(INADDR_LOOPBACK, &port);
+    reach("localhost", listener, port);
+}
+END_TEST
+
+/* Another hosts file for this process alone; false: that needs root. */
+static bool set_hosts(const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/hosts", folder);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
+}
+
+/* One of the two addresses is served; whichever is tried first, the other must be tried too. */
+START_TEST(test_all_addresses_of_a_name_are_tried)
+{
+    in_port_t port;
+    if (!set_hosts("127.0.0.1 two.test\n127.0.0.2 two.test\n"))
+        return;
+    int listener = serve_tcp(INADDR_LOOPBACK + (in_addr_t)_i, &port);
+    reach("two.test", listener, port);
+}
+END_TEST
+
+START_TEST(test_no_such_name)
+{
+    if (!set_hosts("127.0.0.1 localhost\n"))
+        return;
+    /* an empty label is nothing that could be asked for */
+    ck_assert_int_eq(apply("[route r]\nlisten = unix:r\nto = tcp:no..where:1\n"), 0);
+    int client = dial("r", SOCK_STREAM);
+    expect_closed(client);
+    TURN_UNTIL(emitted[EVENT_FAILED] == 1);
+    ck_assert_ptr_nonnull(strstr(lines[EVENT_FAILED], "no..where: there is no such host"));
+    close(client);
+}
 END_TEST
 
 START_TEST(test_nobody_at_a_port)
 {
     in_port_t port;
     char text[128];
-    close(serve_tcp(&port));
+    close(serve_tcp(INADDR_LOOPBACK, &port));
     snprintf(text, sizeof(text), "[route r]\nlisten = unix:r\nto = tcp:%d\n", port);
     ck_assert_int_eq(apply(text), 0);
     int client = dial("r", SOCK_STREAM);
@@ -214,6 +258,8 @@ int main(void)
     tcase_add_test(cases, test_a_full_backlog_is_waited_for);
     tcase_add_test(cases, test_a_full_backlog_until_the_deadline);
     tcase_add_test(cases, test_by_name);
+    tcase_add_loop_test(cases, test_all_addresses_of_a_name_are_tried, 0, 2);
+    tcase_add_test(cases, test_no_such_name);
     tcase_add_test(cases, test_nobody_at_a_port);
     tcase_add_test(cases, test_a_command_is_told_who_called);
     tcase_add_test(cases, test_nothing_is_left_of_failures);
