@@ -120,8 +120,14 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_pair(
  * and closes on failure too. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **ret_channel);
 
-/* Closes; what the kernel has not sent yet it goes on sending. NULL is allowed. */
+/* Closes; what the kernel has not sent yet it goes on sending. A command (exec:) sees the end of
+ * its input and ends by itself. NULL is allowed. */
 FERRY_PUBLIC void ferry_channel_close(struct ferry_channel *channel);
+
+/* Reaps the commands (exec:) whose channels have been closed and that have ended since. Closing and
+ * dialling do so too; a program that runs long calls it when it gets SIGCHLD. Other children of the
+ * process are not touched. Any thread may call it. */
+FERRY_PUBLIC void ferry_children_reap(void);
 
 /* Sends what can be sent now.
  *   batch   outgoings in order; progress is kept in each
@@ -187,7 +193,8 @@ enum ferry_want {
 };
 
 /* Who is at the other end: pid, uid, gid, and what is wanted of enum ferry_want. Gathered when
- * first asked for, then kept; borrowed from the channel, until the next call.
+ * first asked for, then kept; borrowed from the channel, until the next call. A pidfd costs a
+ * descriptor: the next call that does not want it gives it back.
  * Returns 0, or -ENODATA: nobody vouches for the peer. A wanted fact that cannot be had is absent
  * from the identity. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_identity(

@@ -89,6 +89,11 @@ int ferry_channel_adopt(int fd, struct ferry_channel **ret_channel)
     return 0;
 }
 
+void ferry_children_reap(void)
+{
+    exec_sweep();
+}
+
 /* --- sending and receiving -------------------------------------------------------------------- */
 
 int ferry_channel_try_send(
@@ -219,11 +224,12 @@ int ferry_channel_identity(
 {
     struct ferry_identity identity = FERRY_IDENTITY_UNKNOWN;
     bool enough = channel->identity_asked && !(want & ~channel->identity_has);
+    unsigned unwanted = channel->identity_has & ~want & FERRY_WANT_PIDFD;
 
     if (!channel->link.ops->identity)
         return -ENODATA;
     if (!enough) {
-        want |= channel->identity_has;
+        want |= channel->identity_has & ~unwanted;
         int r = channel->link.ops->identity(&channel->link, want, &identity);
         if (r < 0)
             return r;
@@ -231,6 +237,9 @@ int ferry_channel_identity(
         channel->identity = identity;
         channel->identity_asked = true;
         channel->identity_has = want;
+    } else if (unwanted) {
+        fd_close(&channel->identity.pidfd);
+        channel->identity_has &= ~unwanted;
     }
     *ret_identity = &channel->identity;
     return 0;

@@ -197,7 +197,9 @@ static int flow_receive_batch(struct flow *flow)
         return 1;
     }
     pool_give_batch(flow->pool, batch);
-    if (r == -EMSGSIZE)
+    /* A queue keeps a message that is too large, so there it is the end; elsewhere it is gone. */
+    bool kept = ferry_channel_capabilities(flow->from) & FERRY_HAS_PRIORITY;
+    if (r == -EMSGSIZE && !kept)
         flow->stats.dropped++;
     else if (r != -EAGAIN)
         flow_end(flow, r);
@@ -329,15 +331,27 @@ static bool flow_round(struct flow *flow, bool *ret_passed)
     return flow->bulk ? flow_splice(flow, ret_passed) : flow_copy(flow, ret_passed);
 }
 
+/* A measure of what is held: it is another number whenever any of it has been sent. */
+static size_t flow_held(const struct flow *flow)
+{
+    size_t held = flow->piped;
+    for (size_t i = flow->batch ? flow->batch->sent : 0; flow->batch && i < flow->batch->count; i++)
+        held += 1 + FRAME_HEAD_MAX + FRAME_TAIL_MAX + flow->batch->buffers[i].iov_len -
+                flow->batch->outgoings[i].sent_size;
+    return held;
+}
+
 bool flow_pump(struct flow *flow)
 {
     bool passed = false;
+    size_t held = flow_held(flow);
 
     flow->blocked = false;
     if (flow->batch)
-        passed = flow_send_batch(flow);
+        flow_send_batch(flow);
     else if (flow->piped)
-        passed = flow_send_pipe(flow);
+        flow_send_pipe(flow);
+    passed = flow_held(flow) != held;
     for (unsigned rounds = 0; rounds < FLOW_ROUNDS; rounds++) {
         if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
             break;

@@ -232,8 +232,11 @@ static void relay_ready(struct ferry_relay *relay, size_t side, unsigned events)
     struct flow *into = &relay->flows[relay->side_count - 1 - side];
     bool passed = false;
 
-    if ((events & FERRY_WRITABLE) && into->blocked)
-        passed |= flow_pump(into);
+    if ((events & FERRY_WRITABLE) && into->blocked) {
+        bool took = flow_pump(into);
+        watch_set_balks(&relay->sides[side], !took && into->blocked);
+        passed |= took;
+    }
     if ((events & FERRY_READABLE) && out_of->stats.way != FERRY_WAY_NONE && flow_wants_more(out_of))
         passed |= flow_pump(out_of);
     if ((events & FERRY_HANGUP) && out_of->state == FLOW_DONE)

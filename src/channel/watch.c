@@ -20,6 +20,7 @@ static void watch_retry(struct ferry_source *source, void *data)
 {
     struct watch *watch = data;
     (void)source;
+    watch->retrying = false;
     watch->handler(watch, FERRY_WRITABLE);
 }
 
@@ -78,27 +79,30 @@ int watch_start(struct watch *watch, struct ferry_loop *loop, struct ferry_chann
     return 0;
 }
 
-/* A session that must wait to send is asked again after a pause that doubles. */
-static void watch_set_session(struct watch *watch, unsigned interest)
+/* Waits for room that no descriptor tells of: asks again after a pause that doubles. A pause that
+ * runs is left alone, or messages coming in would put it off for ever. */
+static void watch_wait_blindly(struct watch *watch, bool waits)
 {
-    bool waits = interest & FERRY_WRITABLE;
-
-    if (waits && !watch->retry &&
-        ferry_loop_timer(watch->loop, CLOCK_NEVER, watch_retry, watch, &watch->retry) < 0) {
-        /* Without a timer the loop's turns are the retry: dearer, but nothing is lost. */
-        ferry_source_set_pending(watch->receive, true);
-        return;
-    }
-    if (waits) {
-        int64_t pause_ns = watch->retry_ms * NS_PER_MS;
-        ferry_source_set_deadline(watch->retry, clock_after(clock_now_ns(), pause_ns));
-        if (watch->retry_ms < SESSION_RETRY_MS_MAX)
-            watch->retry_ms *= 2;
-    } else {
+    if (!waits) {
         watch->retry_ms = SESSION_RETRY_MS;
+        watch->retrying = false;
         if (watch->retry)
             ferry_source_set_deadline(watch->retry, CLOCK_NEVER);
+        return;
     }
+    if (watch->retrying)
+        return;
+    if (!watch->retry &&
+        ferry_loop_timer(watch->loop, CLOCK_NEVER, watch_retry, watch, &watch->retry) < 0) {
+        /* Without a timer the loop's turns are the retry: dearer, but nothing is lost. */
+        ferry_source_set_pending(watch->receive ? watch->receive : watch->send, true);
+        return;
+    }
+    watch->retrying = true;
+    ferry_source_set_deadline(
+        watch->retry, clock_after(clock_now_ns(), watch->retry_ms * NS_PER_MS));
+    if (watch->retry_ms < SESSION_RETRY_MS_MAX)
+        watch->retry_ms *= 2;
 }
 
 void watch_set(struct watch *watch, unsigned interest)
@@ -108,16 +112,27 @@ void watch_set(struct watch *watch, unsigned interest)
     watch->interest = interest;
     if (watch->receive)
         ferry_source_set_pending(watch->receive, pending);
-    if (watch->channel->link.flags & LINK_SESSION) {
-        watch_set_session(watch, interest);
-        return;
+    bool session = watch->channel->link.flags & LINK_SESSION;
+    if (session || watch->balks) {
+        watch_wait_blindly(watch, interest & FERRY_WRITABLE);
+        interest &= ~(unsigned)FERRY_WRITABLE;
     }
+    if (session)
+        return;
     if (watch->send) {
         ferry_source_set_interest(watch->send, interest & (FERRY_WRITABLE | FERRY_HANGUP));
         interest &= ~(unsigned)(FERRY_WRITABLE | FERRY_HANGUP);
     }
     if (watch->receive)
         ferry_source_set_interest(watch->receive, interest);
+}
+
+void watch_set_balks(struct watch *watch, bool balks)
+{
+    if (watch->balks == balks)
+        return;
+    watch->balks = balks;
+    watch_wait_blindly(watch, false);
 }
 
 void watch_stop(struct watch *watch)

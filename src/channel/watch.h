@@ -8,14 +8,18 @@
 
 #include <ferry/channel.h>
 #include <ferry/loop.h>
+#include <stdbool.h>
 
 struct watch {
     struct ferry_channel *channel;
     struct ferry_source *receive; /* also sends, when both are one descriptor */
     struct ferry_source *send;    /* NULL when it is */
-    struct ferry_source *retry;   /* session: timer for a full peer; made when needed */
+    struct ferry_source
+        *retry; /* timer for a full peer that poll(2) cannot tell of; made when needed */
     struct ferry_loop *loop;
     int retry_ms;
+    bool retrying; /* the timer runs */
+    bool balks;    /* writable by poll, yet it takes nothing: the retry waits instead */
     unsigned interest;
     void (*handler)(struct watch *watch, unsigned events);
 };
@@ -28,6 +32,9 @@ int watch_start(struct watch *watch, struct ferry_loop *loop, struct ferry_chann
 /* interest: of FERRY_READABLE, FERRY_WRITABLE, FERRY_HANGUP. Call it after every receive, also with
  * the same interest: it looks at what is pending. */
 void watch_set(struct watch *watch, unsigned interest);
+/* Says that the channel takes nothing although its descriptor is writable (the kernel's limit of
+ * descriptors in flight, ETOOMANYREFS), or that it takes again. */
+void watch_set_balks(struct watch *watch, bool balks);
 void watch_stop(struct watch *watch);
 
 #endif

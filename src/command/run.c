@@ -172,6 +172,14 @@ static void run_on_hangup(
         (void)run_on_reload(&run->registry, &text, run);
 }
 
+/* A command of an exec: target has ended, perhaps one whose connection is long gone. */
+static void run_on_child(
+    struct ferry_source *source, const struct signalfd_siginfo *info, void *data)
+{
+    (void)source, (void)info, (void)data;
+    ferry_children_reap();
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -190,7 +198,8 @@ static int run_take_signals(struct run *run)
     static const struct {
         int number;
         ferry_signal_handler handler;
-    } taken[] = { { SIGTERM, run_on_stop }, { SIGINT, run_on_stop }, { SIGHUP, run_on_hangup } };
+    } taken[] = { { SIGTERM, run_on_stop }, { SIGINT, run_on_stop }, { SIGHUP, run_on_hangup },
+        { SIGCHLD, run_on_child } };
     static_assert(COUNT_OF(taken) == COUNT_OF(((struct run *)0)->signals), "a source each");
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < COUNT_OF(taken); i++) {

@@ -24,7 +24,7 @@ struct run {
     bool quiet; /* what goes as it should is not logged */
     struct notify notify;
     struct activation activation;
-    struct ferry_source *signals[3];
+    struct ferry_source *signals[4];
     struct ferry_source *grace; /* timer while stopping; NULL */
     int64_t grace_ms;
     bool ends_alone; /* ends when nobody is served and nobody more can come */

@@ -21,7 +21,8 @@ static const struct {
     [FERRY_TCP] = { FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END, 0, 0,
         true },
     [FERRY_UDP] = { FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_BOUNDARIES, 0, 0, true },
-    [FERRY_FIFO] = { FERRY_HAS_END, FERRY_CAN_RECEIVE, FERRY_CAN_SEND, true },
+    [FERRY_FIFO] = { 0, FERRY_CAN_RECEIVE | FERRY_HAS_END, FERRY_CAN_SEND | FERRY_HAS_HALF_CLOSE,
+        true },
     [FERRY_MQ] = { FERRY_HAS_BOUNDARIES | FERRY_HAS_PRIORITY, FERRY_CAN_RECEIVE, FERRY_CAN_SEND,
         true },
     [FERRY_EXEC] = { FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_DESCRIPTORS |
@@ -40,9 +41,9 @@ bool expect_capabilities(
         schemes[address->scheme].both |
         (verb == ADDRESS_LISTEN ? schemes[address->scheme].listen : schemes[address->scheme].dial);
     if (address_get_flag(address, "append", false))
-        capabilities = FERRY_CAN_SEND;
+        capabilities = FERRY_CAN_SEND | FERRY_HAS_HALF_CLOSE;
     if (ferry_address_option(address, "reply"))
-        capabilities |= FERRY_CAN_SEND | FERRY_CAN_RECEIVE;
+        capabilities |= schemes[address->scheme].listen | schemes[address->scheme].dial;
     if (ferry_address_option(address, "frame"))
         capabilities |= FERRY_HAS_BOUNDARIES;
     if (!address_get_flag(address, "descriptors", true))
@@ -67,6 +68,11 @@ int expect_ways(unsigned listener, unsigned target, bool from_file, struct bytes
 {
     enum ferry_way in, out;
     const char *why_in, *why_out;
+    /* What one side cannot carry, the other is told to refuse. */
+    if (!(listener & target & FERRY_HAS_DESCRIPTORS)) {
+        listener &= ~(unsigned)FERRY_HAS_DESCRIPTORS;
+        target &= ~(unsigned)FERRY_HAS_DESCRIPTORS;
+    }
     int r = ferry_relay_choose(listener, false, target, &in, &why_in);
     if (r == 0)
         r = ferry_relay_choose(target, from_file, listener, &out, &why_out);

@@ -77,9 +77,9 @@ void registry_fini(struct registry *registry);
  * connections end by themselves; new listeners are all opened before anything else changes, and on
  * failure closed again: then nothing has changed and *error says why. Only where the same place is
  * listened on in another way (a path's mode=, say) must the old listener go before the new one can
- * come; it is opened again if that fails. Takes the routes out of
- * *settings on success (their `place` no longer counts). Emits EVENT_STARTED and EVENT_STOPPED, not
- * EVENT_RELOADED: that a file was read again only the caller knows.
+ * come; it is opened again if that fails.
+ * Takes the routes out of *settings on success; their `place` no longer counts. Emits EVENT_STARTED
+ * and EVENT_STOPPED, not EVENT_RELOADED: that a file was read again only the caller knows.
  *   ret_summary  "2 added, 1 changed, 1 removed, 5 untouched"; may be NULL */
 int registry_apply(struct registry *registry, struct settings *settings, struct bytes *ret_summary,
     struct ferry_error *error);

@@ -17,6 +17,7 @@
  */
 #include "base/clock.h"
 #include "base/list.h"
+#include "transport/letter.h"
 #include "transport/session_table.h"
 #include "transport/socket.h"
 #include "transport/unix_path.h"
@@ -53,9 +54,7 @@ struct session {
     struct list arrived;
     struct list full;
     int64_t full_since_ns; /* or since something was last taken */
-    struct list letters;
-    size_t letter_count;
-    size_t letter_size; /* bytes in all */
+    struct letters letters;
     enum session_state state;
     int end_code; /* what receive returns after the last letter */
     /* Where its taker keeps it, learnt when an operation is called: the link has moved to its
@@ -63,63 +62,6 @@ struct session {
     struct link *link;
     struct sockaddr_storage name[]; /* none for a sender without address */
 };
-
-/* A message that waits. Its descriptors, then its bytes, follow. */
-struct letter {
-    struct list node;
-    int code;    /* what was wrong with it, as ferry_channel_try_receive(); it has no bytes then */
-    size_t size; /* bytes; its true size when it is lost */
-    size_t descriptor_count;
-    int descriptors[];
-};
-
-/* --- letters ---------------------------------------------------------------------------------- */
-
-static char *letter_bytes(struct letter *letter)
-{
-    return (char *)&letter->descriptors[letter->descriptor_count];
-}
-
-/* Moves a message's descriptors into a new letter and copies its bytes. */
-static struct letter *letter_new(struct ferry_message *message, int code)
-{
-    size_t size = code < 0 ? 0 : message->size;
-    size_t descriptors_size = message->descriptor_count * sizeof(int);
-    struct letter *letter = malloc(sizeof(*letter) + descriptors_size + size);
-
-    if (!letter)
-        return NULL;
-    list_init(&letter->node);
-    letter->code = code;
-    letter->size = message->size;
-    letter->descriptor_count = message->descriptor_count;
-    if (descriptors_size > 0)
-        memcpy(letter->descriptors, message->descriptors, descriptors_size);
-    message->descriptor_count = 0;
-    if (size > 0)
-        memcpy(letter_bytes(letter), message->data, size);
-    return letter;
-}
-
-static void letter_free(struct letter *letter)
-{
-    for (size_t i = 0; i < letter->descriptor_count; i++)
-        fd_close(&letter->descriptors[i]);
-    free(letter);
-}
-
-static struct letter *letter_first(const struct session *session)
-{
-    return list_empty(&session->letters) ? NULL
-                                         : LIST_ENTRY(session->letters.next, struct letter, node);
-}
-
-static void letter_unlink(struct session *session, struct letter *letter)
-{
-    list_remove(&letter->node);
-    session->letter_count--;
-    session->letter_size -= letter->size;
-}
 
 /* --- what is shared --------------------------------------------------------------------------- */
 
@@ -198,15 +140,15 @@ static void session_end(struct session *session, int code)
 
 static bool session_is_full(const struct session *session)
 {
-    return session->letter_count >= SESSION_QUEUE_COUNT_MAX ||
-           session->letter_size >= SESSION_QUEUE_SIZE_MAX;
+    return session->letters.count >= SESSION_QUEUE_COUNT_MAX ||
+           session->letters.size >= SESSION_QUEUE_SIZE_MAX;
 }
 
 /* Room again only at half the bound, or the socket would be switched on and off by each message. */
 static bool session_has_room(const struct session *session)
 {
-    return session->letter_count <= SESSION_QUEUE_COUNT_MAX / 2 &&
-           session->letter_size <= SESSION_QUEUE_SIZE_MAX / 2;
+    return session->letters.count <= SESSION_QUEUE_COUNT_MAX / 2 &&
+           session->letters.size <= SESSION_QUEUE_SIZE_MAX / 2;
 }
 
 /* Something was taken: it is not stuck, and perhaps no longer full. */
@@ -226,12 +168,8 @@ static void session_free(struct session *session)
 {
     struct sessions *shared = session->shared;
     bool was_full = !list_empty(&session->full);
-    struct letter *letter;
 
-    while ((letter = letter_first(session)) != NULL) {
-        letter_unlink(session, letter);
-        letter_free(letter);
-    }
+    letters_fini(&session->letters);
     session_table_remove(&shared->table, &session->entry);
     list_remove(&session->arrived);
     list_remove(&session->full);
@@ -263,7 +201,7 @@ static struct session *session_new(struct sessions *shared, const struct session
     if (key->name_size > 0)
         session->entry.key.name = memcpy(session->name, key->name, key->name_size);
     list_init(&session->full);
-    list_init(&session->letters);
+    letters_init(&session->letters);
     list_init(&session->arrived);
     list_add_last(&shared->arrived, &session->arrived);
     session_table_add(&shared->table, &session->entry);
@@ -275,11 +213,9 @@ static struct session *session_new(struct sessions *shared, const struct session
 static void session_put(struct session *session, struct letter *letter)
 {
     struct sessions *shared = session->shared;
-    bool was_empty = session->letter_count == 0;
+    bool was_empty = session->letters.count == 0;
 
-    list_add_last(&session->letters, &letter->node);
-    session->letter_count++;
-    session->letter_size += letter->size;
+    letters_add(&session->letters, letter);
     if (shared->family == AF_UNIX && session_is_full(session) && list_empty(&session->full)) {
         session->full_since_ns = clock_now_ns();
         list_add_last(&shared->full, &session->full);
@@ -364,6 +300,14 @@ static struct session *session_of(const struct link *link)
     return session;
 }
 
+/* What the kernel said of the sender with every message of this session. */
+static struct control_facts session_facts(const struct session *session)
+{
+    return (struct control_facts){ .has_credentials = session->entry.key.has_credentials,
+        .credentials = session->entry.key.credentials,
+        .pidfd = -1 };
+}
+
 static int session_send(struct link *link, struct ferry_outgoing *batch, size_t count)
 {
     struct session *session = session_of(link);
@@ -384,44 +328,21 @@ static int session_send(struct link *link, struct ferry_outgoing *batch, size_t 
     }
 }
 
-/* Copies a letter into a slot of the taker's inbox. */
-static int letter_deliver(struct session *session, struct letter *letter, struct inbox_slot *slot,
-    struct ferry_message *message)
-{
-    bool fits = letter->size <= slot->buffer.iov_len;
-    int code = letter->code < 0 ? letter->code : fits ? 0 : -EMSGSIZE;
-    struct control_facts facts = { .has_credentials = session->entry.key.has_credentials,
-        .credentials = session->entry.key.credentials,
-        .pidfd = -1 };
-
-    *message = (struct ferry_message){ .size = letter->size, .descriptors = slot->descriptors };
-    socket_identity_from_message(&facts, &message->sender);
-    if (code < 0)
-        return code;
-    message->data = memcpy(slot->buffer.iov_base, letter_bytes(letter), letter->size);
-    message->descriptor_count = letter->descriptor_count;
-    memcpy(slot->descriptors, letter->descriptors, letter->descriptor_count * sizeof(int));
-    letter->descriptor_count = 0;
-    return 0;
-}
-
 /* Empties the queue into the inbox, up to a letter that is lost: that is reported alone. */
 static int session_take(
     struct session *session, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
-    struct letter *letter;
+    const struct control_facts facts = session_facts(session);
     size_t taken = 0;
     int code = 0;
 
     if (count > inbox->count)
         count = inbox->count;
-    while (taken < count && code == 0 && (letter = letter_first(session)) != NULL) {
-        bool lost = letter->code < 0 || letter->size > inbox->size;
-        if (lost && taken > 0)
+    while (taken < count && code == 0 && session->letters.count > 0) {
+        if (taken > 0 && letters_first_is_lost(&session->letters, inbox->size))
             break;
-        code = letter_deliver(session, letter, &inbox->slots[taken], &batch[taken]);
-        letter_unlink(session, letter);
-        letter_free(letter);
+        code = letters_take(&session->letters, &inbox->slots[taken], &batch[taken]);
+        socket_identity_from_message(&facts, &batch[taken].sender);
         taken++;
     }
     if (taken > 0)
@@ -435,9 +356,9 @@ static int session_receive(
     struct session *session = session_of(link);
     int pumped = -EAGAIN;
 
-    if (session->letter_count == 0 && session->state == SESSION_OPEN)
+    if (session->letters.count == 0 && session->state == SESSION_OPEN)
         pumped = sessions_pump(session->shared);
-    if (session->letter_count > 0)
+    if (session->letters.count > 0)
         return session_take(session, inbox, batch, count);
     if (session->state == SESSION_OPEN)
         return pumped < 0 ? pumped : -EAGAIN;
@@ -448,7 +369,7 @@ static int session_receive(
 static bool session_pending(const struct link *link)
 {
     struct session *session = session_of(link);
-    return session->letter_count > 0 || session->state == SESSION_ENDED;
+    return session->letters.count > 0 || session->state == SESSION_ENDED;
 }
 
 static void session_close(struct link *link)
@@ -466,10 +387,7 @@ static void session_peer(const struct link *link, char *text, size_t size)
 
 static int session_identity(struct link *link, unsigned want, struct ferry_identity *ret_identity)
 {
-    const struct session_key *key = &session_of(link)->entry.key;
-    struct control_facts facts = {
-        .has_credentials = key->has_credentials, .credentials = key->credentials, .pidfd = -1
-    };
+    const struct control_facts facts = session_facts(session_of(link));
     struct ferry_identity identity;
 
     (void)want; /* a message carries neither groups nor pidfd */

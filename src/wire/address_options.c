@@ -51,7 +51,7 @@ struct option_row {
  * Ranges of queues: HARD_MSGMAX and HARD_MSGSIZEMAX of the kernel, MQ_PRIO_MAX of mq_send(3). */
 static const struct option_row rows[] = {
     { "mode", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_MODE, 0, 0 },
-    { "mode", PLAIN_FILE, ADDRESS_DIAL, VALUE_MODE, 0, 0 },
+    { "mode", PLAIN_FILE, BOTH, VALUE_MODE, 0, 0 },
     { "owner", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
     { "group", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
     { "backlog", UNIX_CONNECTED | 1u << FERRY_TCP, ADDRESS_LISTEN, VALUE_NUMBER, 0, INT_MAX },
@@ -61,9 +61,9 @@ static const struct option_row rows[] = {
     { "bind", INET_ANY, ADDRESS_DIAL, VALUE_PLACE, 0, 0 },
     { "timeout", UNIX_ANY | INET_ANY | FIFO | MQ, ADDRESS_DIAL, VALUE_SPAN, 0, 0 },
     { "priority", MQ, ADDRESS_DIAL, VALUE_NUMBER, 0, 32767 },
-    { "offset", PLAIN_FILE, ADDRESS_DIAL, VALUE_SIZE, 0, INT64_MAX },
-    { "length", PLAIN_FILE, ADDRESS_DIAL, VALUE_SIZE, 0, INT64_MAX },
-    { "append", PLAIN_FILE, ADDRESS_DIAL, VALUE_FLAG, 0, 0 },
+    { "offset", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
+    { "length", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
+    { "append", PLAIN_FILE, BOTH, VALUE_FLAG, 0, 0 },
     { "reply", FIFO, BOTH, VALUE_PATH, 0, 0 },
     { "reply", MQ, BOTH, VALUE_QUEUE, 0, 0 },
     { "frame", STREAM_ANY, BOTH, VALUE_FRAME, 0, 0 },
