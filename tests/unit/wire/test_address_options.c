@@ -175,8 +175,8 @@ START_TEST(verbs)
         { "fifo:/p,reply=/r", true, true },
         { "mq:/q,maxmsg=1", true, false },
         { "mq:/q,priority=1", false, true },
-        { "file:/p,mode=0600", false, true },
-        { "file:/p,append", false, true },
+        { "file:/p,mode=0600", true, true },
+        { "file:/p,append", true, true },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ferry_address *address;
