@@ -21,6 +21,15 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, interrupt)
 
 
+def pytest_collection_modifyitems(config, items):
+    """What is said about the program as it is shipped is not asked of a sanitizer's build."""
+    if not SANITIZER:
+        return
+    left_out = [item for item in items if item.get_closest_marker("plain_build")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def build():
     """The build directory (environment FERRY_BUILD, else build/)."""

@@ -12,11 +12,13 @@ import pytest
 from support import wait_until
 
 
+# A sanitizer makes system calls of its own.
+pytestmark = pytest.mark.plain_build
+
+
 @pytest.fixture
-def counted(start_ferry, start, runtime_dir, sanitizer):
+def counted(start_ferry, start, runtime_dir):
     """counted(process, work) runs work() while strace counts the process's system calls."""
-    if sanitizer:
-        pytest.skip("a sanitizer makes system calls of its own")
     assert shutil.which("strace")
 
     def run(process, work):
