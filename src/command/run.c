@@ -77,8 +77,9 @@ static void run_on_grace_over(struct ferry_source *source, void *data)
     struct run *run = data;
     char reason[96];
     (void)source;
-    snprintf(reason, sizeof(reason), "%zu connections did not end within the grace period",
-        run->registry.connection_count);
+    size_t count = run->registry.connection_count;
+    snprintf(reason, sizeof(reason), "%zu connection%s did not end within the grace period", count,
+        count == 1 ? "" : "s");
     run_report(run, EVENT_TROUBLE, reason);
     ferry_loop_stop(run->loop);
 }
