@@ -61,6 +61,7 @@ $(build)/build.ninja:
 
 # A directory that was configured before check was installed has no tests yet.
 $(build)/tests.stamp: $(build)/build.ninja
+	@meson configure --clearcache $(build)
 	@meson setup --reconfigure $(build) $(setup) -Dtests=enabled
 	@touch $@
 

@@ -172,6 +172,11 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_receive(struct ferry_channel *channel
  * Returns 0, -EOPNOTSUPP. */
 FERRY_PUBLIC int ferry_channel_shutdown(struct ferry_channel *channel);
 
+/* Ends our receiving: what is already taken from the kernel is still received, then the end (0).
+ * For channels that have no end of their own (without FERRY_HAS_END): what comes later waits in the
+ * queue, or arrives at the listener as a new channel. A watching relay goes on to its end. */
+FERRY_PUBLIC void ferry_channel_stop_receiving(struct ferry_channel *channel);
+
 FERRY_PUBLIC unsigned ferry_channel_capabilities(const struct ferry_channel *channel);
 
 /* The descriptor to poll before receiving (POLLIN) or sending (POLLOUT) in a loop of one's own;

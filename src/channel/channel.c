@@ -115,11 +115,21 @@ int ferry_channel_try_send(
     return channel->link.ops->send(&channel->link, batch, count);
 }
 
+/* Something waits that asking the kernel is not needed for. */
+static bool channel_has_pending(const struct ferry_channel *channel)
+{
+    if (channel->framing && framing_pending(channel->framing))
+        return true;
+    return channel->link.ops->pending && channel->link.ops->pending(&channel->link);
+}
+
 int ferry_channel_try_receive(struct ferry_channel *channel, struct ferry_inbox *inbox,
     struct ferry_message *batch, size_t count)
 {
     if (!(channel->link.capabilities & FERRY_CAN_RECEIVE))
         return -EOPNOTSUPP;
+    if (channel->stopped && !channel_has_pending(channel))
+        return 0;
     if (channel->framing)
         return framing_receive(channel->framing, &channel->link, inbox, batch, count);
     return channel->link.ops->receive(&channel->link, inbox, batch, count);
@@ -182,6 +192,17 @@ int ferry_channel_shutdown(struct ferry_channel *channel)
     return channel->link.ops->shutdown(&channel->link);
 }
 
+void ferry_channel_stop_receiving(struct ferry_channel *channel)
+{
+    if (channel->stopped)
+        return;
+    channel->stopped = true;
+    if (channel->link.ops->stop_receiving)
+        channel->link.ops->stop_receiving(&channel->link);
+    if (channel->link.on_change)
+        channel->link.on_change(channel->link.on_change_data);
+}
+
 int ferry_channel_connected(struct ferry_channel *channel)
 {
     return channel->link.ops->connected ? channel->link.ops->connected(&channel->link) : 0;
@@ -201,9 +222,7 @@ int ferry_channel_fd(const struct ferry_channel *channel, enum ferry_direction d
 
 bool ferry_channel_pending(const struct ferry_channel *channel)
 {
-    if (channel->framing && framing_pending(channel->framing))
-        return true;
-    return channel->link.ops->pending && channel->link.ops->pending(&channel->link);
+    return channel->stopped || channel_has_pending(channel);
 }
 
 const char *ferry_channel_peer(const struct ferry_channel *channel)

@@ -20,6 +20,7 @@ struct ferry_channel {
     struct ferry_identity identity;
     unsigned identity_has; /* facts gathered, of enum ferry_want */
     bool identity_asked;
+    bool stopped; /* nothing more is received but what is pending, then the end */
 };
 
 /* An empty channel whose link the caller fills, with the frame= of an address (NULL: none). */

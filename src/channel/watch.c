@@ -41,42 +41,38 @@ static void watch_follow(struct watch *watch)
     watch->channel->link.on_change_data = watch;
 }
 
-static int watch_start_session(struct watch *watch)
+static int watch_descriptors(struct watch *watch)
 {
-    int r = ferry_loop_watch_pending(watch->loop, watch_ready, watch, &watch->receive);
-    if (r < 0)
-        return r;
-    watch_follow(watch);
+    int receive_fd = ferry_channel_fd(watch->channel, FERRY_RECEIVE);
+    int send_fd = ferry_channel_fd(watch->channel, FERRY_SEND);
+
+    if (receive_fd >= 0) {
+        int r = ferry_loop_watch(watch->loop, receive_fd, 0, watch_ready, watch, &watch->receive);
+        if (r < 0)
+            return r;
+    }
+    if (send_fd >= 0 && send_fd != receive_fd) {
+        int r = ferry_loop_watch(watch->loop, send_fd, 0, watch_ready, watch, &watch->send);
+        if (r < 0) {
+            watch_stop(watch);
+            return r;
+        }
+    }
     return 0;
 }
 
 int watch_start(struct watch *watch, struct ferry_loop *loop, struct ferry_channel *channel,
     void (*handler)(struct watch *watch, unsigned events))
 {
-    int receive_fd = ferry_channel_fd(channel, FERRY_RECEIVE);
-    int send_fd = ferry_channel_fd(channel, FERRY_SEND);
-
-    memset(watch, 0, sizeof(*watch));
-    watch->loop = loop;
-    watch->channel = channel;
-    watch->handler = handler;
-    watch->retry_ms = SESSION_RETRY_MS;
-    if (channel->link.flags & LINK_SESSION)
-        return watch_start_session(watch);
-    if (receive_fd >= 0) {
-        int r = ferry_loop_watch(loop, receive_fd, 0, watch_ready, watch, &watch->receive);
-        if (r < 0)
-            return r;
-    }
-    if (send_fd >= 0 && send_fd != receive_fd) {
-        int r = ferry_loop_watch(loop, send_fd, 0, watch_ready, watch, &watch->send);
-        if (r < 0) {
-            watch_stop(watch);
-            return r;
-        }
+    *watch = (struct watch){
+        .loop = loop, .channel = channel, .handler = handler, .retry_ms = SESSION_RETRY_MS
+    };
+    int r = channel->link.flags & LINK_SESSION
+                ? ferry_loop_watch_pending(loop, watch_ready, watch, &watch->receive)
+                : watch_descriptors(watch);
+    if (r == 0)
         watch_follow(watch);
-    }
-    return 0;
+    return r;
 }
 
 /* Waits for room that no descriptor tells of: asks again after a pause that doubles. A pause that

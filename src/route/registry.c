@@ -71,6 +71,20 @@ void registry_fini(struct registry *registry)
     registry->pool = NULL;
 }
 
+/* A connection whose peer has no end (a datagram sender, a queue) would go on by the old settings
+ * for ever: it takes in nothing more, delivers what it has, and ends. The sender's next message
+ * arrives anew. */
+static void route_stop_endless(struct route *route)
+{
+    struct list *node;
+    list_each (node, &route->connections) {
+        const struct connection *connection = LIST_ENTRY(node, struct connection, node);
+        struct ferry_channel *peer = connection->service->get_channel(connection->serving, false);
+        if (peer && !(ferry_channel_capabilities(peer) & FERRY_HAS_END))
+            ferry_channel_stop_receiving(peer);
+    }
+}
+
 /* Ends a route's listening; the route stays until its connections have ended. It may be gone when
  * this returns. */
 static void route_retire(struct route *route, bool report)
@@ -81,6 +95,7 @@ static void route_retire(struct route *route, bool report)
     list_remove(&route->node);
     list_add_last(&route->registry->leaving, &route->node);
     route_stop_connections(route, false, "its route has gone");
+    route_stop_endless(route);
     route_release(route);
 }
 

@@ -398,7 +398,13 @@ static int session_identity(struct link *link, unsigned want, struct ferry_ident
     return 0;
 }
 
-static const struct link_ops session_ops = { .send = session_send,
+static void session_stop_receiving(struct link *link)
+{
+    session_end(session_of(link), 0);
+}
+
+static const struct link_ops session_ops = { .stop_receiving = session_stop_receiving,
+    .send = session_send,
     .receive = session_receive,
     .close = session_close,
     .pending = session_pending,

@@ -23,7 +23,10 @@ struct link_ops {
     int (*send)(struct link *link, struct ferry_outgoing *batch, size_t count);
     int (*receive)(
         struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
-    int (*shutdown)(struct link *link);       /* ends our sending */
+    int (*shutdown)(struct link *link); /* ends our sending */
+    /* Takes nothing more from the kernel for this link; what is queued for it is still received,
+     * then its end. NULL: nothing is queued. */
+    void (*stop_receiving)(struct link *link);
     void (*close)(struct link *link);         /* gives everything back; called once */
     int (*connected)(struct link *link);      /* NULL: always */
     bool (*pending)(const struct link *link); /* NULL: never */
@@ -61,8 +64,9 @@ struct link {
     void *state;            /* the mechanism's own, or NULL */
     struct unix_path *path; /* of a client with bind=PATH: removed at close; else NULL */
     /* Set by who watches. Links without a descriptor of their own to poll (datagram sessions) call
-     * this when `pending` or the ability to send may have become true; links whose shutdown closes
-     * send_fd call it just before, with send_fd -1 already: stop watching it. */
+     * this, and the channel itself when its receiving is stopped, when `pending` or the ability to
+     * send may have become true; links whose shutdown closes send_fd call it just before, with
+     * send_fd -1 already: stop watching it. */
     void (*on_change)(void *data);
     void *on_change_data;
 };

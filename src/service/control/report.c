@@ -48,7 +48,8 @@ static json_t *report_end(struct ferry_channel *channel)
         set_number(end, "gid", who->gid);
     process_name(who, name, sizeof(name));
     set_text(end, "name", name);
-    /* The pidfd was for this look only: a status of many connections must not use up descriptors. */
+    /* The pidfd was for this look only: a status of many connections must not use up descriptors.
+     */
     (void)!ferry_channel_identity(channel, 0, &who);
     return end;
 }
