@@ -6,6 +6,7 @@
 #   make test SAN=address,undefined   unit and end-to-end tests under sanitizers (or SAN=thread)
 #   make interop             other people's programs through ferry: MariaDB, tmux, ssh, ...
 #   make soak                an ordinary day in five minutes
+#   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
 #   make install             into PREFIX (/usr/local) under DESTDIR
 #   make abi                 accept the library's present ABI as the one to compare with
 #   make format, make clean
@@ -40,6 +41,18 @@ soak: packages-test $(build)/build.ninja
 	@ninja -C $(build)
 	@scripts/run-suite soak $(build) "$(SAN)" tests/soak
 
+SECONDS = 60
+fuzz: packages-test
+	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Dprogram=false \
+	    -Dtests=disabled -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	@ninja -C build-fuzz
+	@for name in address config control frame; do \
+	    echo "== $$name"; log=build-fuzz/$$name.log; \
+	    build-fuzz/fuzz-$$name -max_total_time=$(SECONDS) -print_final_stats=1 >$$log 2>&1 \
+	        || { tail -n 40 $$log; exit 1; }; \
+	    grep stat:: $$log; \
+	done
+
 install: packages-build $(build)/build.ninja
 	@meson configure $(build) --prefix $(PREFIX)
 	@ninja -C $(build)
@@ -54,7 +67,7 @@ format: packages-test
 	@clang-format -i $(sources)
 
 clean:
-	rm -rf build build-address-undefined build-address build-undefined build-thread
+	rm -rf build build-fuzz build-address-undefined build-address build-undefined build-thread
 
 $(build)/build.ninja:
 	@meson setup $(build) $(setup)
@@ -68,4 +81,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak install abi format clean
+.PHONY: all run test interop soak fuzz install abi format clean

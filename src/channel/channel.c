@@ -37,6 +37,17 @@ void channel_free_empty(struct ferry_channel *channel)
     free(channel);
 }
 
+void options_read(const void *given, void *ret_options, size_t size)
+{
+    size_t given_size = size;
+    memset(ret_options, 0, size);
+    if (given) {
+        memcpy(&given_size, given, sizeof(given_size));
+        memcpy(ret_options, given, given_size < size ? given_size : size);
+    }
+    memcpy(ret_options, &size, sizeof(size));
+}
+
 bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse)
 {
     return refuse || !address_get_flag(address, "descriptors", true);

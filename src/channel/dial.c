@@ -9,15 +9,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Options of a caller built against an older, shorter struct: the rest is zero. */
 static void dial_options_read(const struct ferry_address *address,
     const struct ferry_dial_options *given, struct ferry_dial_options *ret_options)
 {
-    *ret_options = (struct ferry_dial_options){ 0 };
-    if (given)
-        memcpy(ret_options, given,
-            given->struct_size < sizeof(*given) ? given->struct_size : sizeof(*given));
-    ret_options->struct_size = sizeof(*ret_options);
+    options_read(given, ret_options, sizeof(*ret_options));
     ret_options->refuse_descriptors =
         channel_refuses_descriptors(address, ret_options->refuse_descriptors);
 }

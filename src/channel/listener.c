@@ -19,11 +19,7 @@ struct ferry_listener {
 static void listen_options_read(const struct ferry_address *address,
     const struct ferry_listen_options *given, struct ferry_listen_options *ret_options)
 {
-    *ret_options = (struct ferry_listen_options){ 0 };
-    if (given)
-        memcpy(ret_options, given,
-            given->struct_size < sizeof(*given) ? given->struct_size : sizeof(*given));
-    ret_options->struct_size = sizeof(*ret_options);
+    options_read(given, ret_options, sizeof(*ret_options));
     ret_options->refuse_descriptors =
         channel_refuses_descriptors(address, ret_options->refuse_descriptors);
 }

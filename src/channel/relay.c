@@ -307,9 +307,7 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
         relay->loop = loop;
         relay->side_count = one == other ? 1 : 2;
         relay->started_ns = relay->last_ns = clock_now_ns();
-        if (options)
-            memcpy(&relay->options, options,
-                options->struct_size < sizeof(*options) ? options->struct_size : sizeof(*options));
+        options_read(options, &relay->options, sizeof(relay->options));
         r = relay_init(relay, pool, one, other);
     }
     if (r < 0) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "process/name.h"
 #include "process/user.h"
+#include "route/expect.h"
 
 #include <ferry/listener.h>
 #include <string.h>
@@ -54,18 +55,6 @@ static json_t *report_end(struct ferry_channel *channel)
     return end;
 }
 
-static const char *way_name(enum ferry_way way)
-{
-    static const char *const names[] = {
-        [FERRY_WAY_NONE] = "none",
-        [FERRY_WAY_COPY] = "copy",
-        [FERRY_WAY_SPLICE] = "splice",
-        [FERRY_WAY_SENDFILE] = "sendfile",
-        [FERRY_WAY_DISCARD] = "discard",
-    };
-    return names[way];
-}
-
 static json_t *report_connection(const struct connection *connection)
 {
     struct ferry_relay_stats stats = { 0 };
@@ -89,8 +78,8 @@ static json_t *report_connection(const struct connection *connection)
     set_number(object, "descriptors", stats.forth.descriptors + stats.back.descriptors);
     set_number(object, "dropped", stats.forth.dropped + stats.back.dropped);
     json_object_set_new(object, "ways",
-        json_pack(
-            "{s:s, s:s}", "forth", way_name(stats.forth.way), "back", way_name(stats.back.way)));
+        json_pack("{s:s, s:s}", "forth", expect_way_name(stats.forth.way), "back",
+            expect_way_name(stats.back.way)));
     return object;
 }
 
