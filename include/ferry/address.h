@@ -33,7 +33,8 @@ struct ferry_address;
 /* Parses an address.
  *   text         NUL-terminated; borrowed for the call
  *   base         folder that relative paths start from, or NULL to leave them relative to the
- *                process's working directory; borrowed for the call
+ *                process's working directory; with one, exec: takes no relative path to its
+ *                program; borrowed for the call
  *   ret_address  receives a new address, to be freed with ferry_address_free()
  *   error        may be NULL; on failure its reason begins "column N:", counted in bytes from 1
  * Returns 0, -EINVAL (malformed), -ENAMETOOLONG, -ENOMEM. */

@@ -94,17 +94,21 @@ struct ferry_dial_options {
  *   address      borrowed
  *   options      NULL for the defaults
  *   deadline_ns  a full backlog, a FIFO without reader, a connection in progress are waited
- *                for until then. Names are resolved by getaddrinfo(3), which may block longer.
+ *                for until then. Names are resolved by getaddrinfo(3), which may block longer;
+ *                each address of a name is tried, with an equal share of the time that is left.
  *   ret_channel  close with ferry_channel_close()
- *   error        may be NULL
+ *   error        may be NULL; its thing is the address that was tried: of a name, one with the
+ *                number of its host
  * Returns 0, or -errno: -ETIMEDOUT, -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL (an option that
  * dialling cannot use), ... */
 FERRY_PUBLIC FERRY_CHECK int ferry_dial(const struct ferry_address *address,
     const struct ferry_dial_options *options, int64_t deadline_ns,
     struct ferry_channel **ret_channel, struct ferry_error *error);
 
-/* The same without waiting. -EAGAIN: not now (backlog full, no reader yet), try again later. A
- * channel may come back still connecting: ferry_channel_connected() tells. */
+/* The same without waiting. -EAGAIN: not now (backlog full, no reader yet, the directory of bind=
+ * locked), try again later. A channel may come back still connecting: ferry_channel_connected()
+ * tells. Of a name it takes the first address that does not fail at once, even if connecting to it
+ * fails in the end: who wants the others too dials them one by one, as numbers. */
 FERRY_PUBLIC FERRY_CHECK int ferry_try_dial(const struct ferry_address *address,
     const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
     struct ferry_error *error);
@@ -133,10 +137,11 @@ FERRY_PUBLIC void ferry_children_reap(void);
  *   batch   outgoings in order; progress is kept in each
  *   count   items, at least 1
  * Returns how many are complete from the front (>= 1), or -EAGAIN when the first is not (part of
- * it may have gone), -EMSGSIZE (larger than one message may be), -EPIPE (the peer is gone),
- * -EOPNOTSUPP (this channel cannot send, or cannot pass descriptors), -EINVAL (more than
- * FERRY_DESCRIPTORS_MAX, or descriptors with no byte on a stream), or another -errno. Never raises
- * SIGPIPE. */
+ * it may have gone; if the descriptor is writable all the same, try again after a pause), -EMSGSIZE
+ * (larger than one message may be), -EBADMSG (a line feed inside a message for frame=lf; one at its
+ * end is taken for the frame's own), -EPIPE (the peer is gone), -EOPNOTSUPP (this channel cannot
+ * send, or cannot pass descriptors), -EINVAL (more than FERRY_DESCRIPTORS_MAX, or descriptors with
+ * no byte on a stream), or another -errno. Never raises SIGPIPE. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_send(
     struct ferry_channel *channel, struct ferry_outgoing *batch, size_t count);
 

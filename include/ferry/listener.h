@@ -25,7 +25,8 @@ struct ferry_listen_options {
     bool refuse_descriptors; /* accept channels that receive no descriptors (SO_PASSRIGHTS=0) */
 };
 
-/* Starts to listen.
+/* Starts to listen. For a path it may wait up to 1 s for the lock of its directory, which every
+ * process that may read that directory can hold; then -EBUSY.
  *   address       borrowed
  *   options       NULL for the defaults
  *   ret_listener  close with ferry_listener_close()
@@ -64,6 +65,10 @@ FERRY_PUBLIC int ferry_listener_fd(const struct ferry_listener *listener);
 /* The address that it really listens on (the port that the kernel chose for tcp:0). Borrowed. */
 FERRY_PUBLIC const struct ferry_address *ferry_listener_address(
     const struct ferry_listener *listener);
+
+/* Messages that found no channel and were dropped: there are too many senders, or no memory; by UDP
+ * also those whose channel was full. Only datagram listeners drop anything. */
+FERRY_PUBLIC uint64_t ferry_listener_dropped(const struct ferry_listener *listener);
 
 /* What the channels from here can do. */
 FERRY_PUBLIC unsigned ferry_listener_capabilities(const struct ferry_listener *listener);

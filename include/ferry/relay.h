@@ -45,7 +45,7 @@ struct ferry_relay_stats {
 /* Why a relay ended: `code` 0: everything that came was delivered and both ends finished;
  * -ETIMEDOUT: idle or total time-out; else the -errno of the side that `text` names. */
 typedef void (*ferry_relay_done)(struct ferry_relay *relay, int code, const char *text, void *data);
-/* Shows what passes, before it is sent; all borrowed. */
+/* Shows what passes, before it is sent; all borrowed. It may not stop the relay. */
 typedef void (*ferry_relay_tap)(
     struct ferry_relay *relay, bool forth, const struct ferry_message *message, void *data);
 
@@ -56,9 +56,6 @@ struct ferry_relay_options {
     /* When one direction has ended and the other end cannot be told so (a datagram socket), or what
      * still comes is taken by nobody: end after so long without traffic; 0: 500 ms. */
     int64_t linger_timeout_ms;
-    /* End as soon as what came from `other` has ended and was delivered, as netcat does: for a
-     * first channel that never ends by itself, as a terminal. */
-    bool end_with_other;
     ferry_relay_done done; /* called once; the relay is freed after it returns */
     ferry_relay_tap tap;   /* may be NULL; with it everything goes by FERRY_WAY_COPY */
     void *data;

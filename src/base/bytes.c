@@ -71,6 +71,8 @@ void bytes_print(struct bytes *bytes, const char *format, ...)
 
 void bytes_consume(struct bytes *bytes, size_t size)
 {
+    if (!size)
+        return; /* there may be no memory yet */
     bytes->size -= size;
     memmove(bytes->data, bytes->data + size, bytes->size);
     bytes->data[bytes->size] = '\0';

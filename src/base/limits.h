@@ -4,5 +4,9 @@
 
 /* Bytes a text may grow to. A guard against our own mistakes, far above any real use. */
 #define TEXT_SIZE_MAX (64u << 20)
+/* Bytes for the entry of a user or group, at first and at most: that of a group lists all members,
+ * and large directories have many thousands in one. */
+#define ACCOUNT_SIZE     ((size_t)4 << 10)
+#define ACCOUNT_SIZE_MAX ((size_t)4 << 20)
 
 #endif

@@ -37,15 +37,22 @@ void channel_free_empty(struct ferry_channel *channel)
     free(channel);
 }
 
-void options_read(const void *given, void *ret_options, size_t size)
+int options_read(const void *given, void *ret_options, size_t size)
 {
     size_t given_size = size;
+
     memset(ret_options, 0, size);
-    if (given) {
+    if (given)
         memcpy(&given_size, given, sizeof(given_size));
+    if (given_size < sizeof(given_size))
+        return -EINVAL;
+    for (size_t i = size; i < given_size; i++)
+        if (((const char *)given)[i])
+            return -E2BIG;
+    if (given)
         memcpy(ret_options, given, given_size < size ? given_size : size);
-    }
     memcpy(ret_options, &size, sizeof(size));
+    return 0;
 }
 
 bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse)
@@ -146,30 +153,42 @@ int ferry_channel_try_receive(struct ferry_channel *channel, struct ferry_inbox 
     return channel->link.ops->receive(&channel->link, inbox, batch, count);
 }
 
-/* Waits until a direction is worth another try. */
-static int channel_wait(
-    struct ferry_channel *channel, enum ferry_direction direction, int64_t deadline_ns)
+/* Waits until a direction is worth another try.
+ *   blind  poll(2) can't tell: the peer of a datagram session is full, or a writable socket refuses
+ *          descriptors in flight. Waits a pause instead, which doubles. */
+static int channel_wait(struct ferry_channel *channel, enum ferry_direction direction, bool blind,
+    int *pause_ms, int64_t deadline_ns)
 {
-    int64_t now_ns = clock_now_ns();
-    int timeout_ms = clock_poll_ms(deadline_ns, now_ns);
+    int timeout_ms = clock_poll_ms(deadline_ns, clock_now_ns());
     if (timeout_ms == 0)
         return -ETIMEDOUT;
-    /* A full datagram peer is not seen by polling our own, shared socket. */
-    bool blind = direction == FERRY_SEND && (channel->link.flags & LINK_SESSION);
+    if (blind) {
+        *pause_ms = *pause_ms ? *pause_ms * 2 : SESSION_RETRY_MS;
+        if (*pause_ms > SESSION_RETRY_MS_MAX)
+            *pause_ms = SESSION_RETRY_MS_MAX;
+        if (timeout_ms < 0 || timeout_ms > *pause_ms)
+            timeout_ms = *pause_ms;
+    }
     struct pollfd polled = { .fd = ferry_channel_fd(channel, direction),
         .events = direction == FERRY_SEND ? POLLOUT : POLLIN };
-    int r = blind ? poll(NULL, 0, SESSION_RETRY_MS) : poll(&polled, 1, timeout_ms);
+    int r = poll(&polled, blind ? 0 : 1, timeout_ms);
     return r < 0 && errno != EINTR ? -errno : 0;
 }
 
 int ferry_channel_send(
     struct ferry_channel *channel, struct ferry_outgoing *outgoing, int64_t deadline_ns)
 {
-    for (;;) {
+    bool session = channel->link.flags & LINK_SESSION;
+    int pause_ms = 0;
+
+    for (bool waited = false;; waited = true) {
+        size_t before = outgoing->sent_size;
         int r = ferry_channel_try_send(channel, outgoing, 1);
         if (r != -EAGAIN)
             return r < 0 ? r : 0;
-        r = channel_wait(channel, FERRY_SEND, deadline_ns);
+        /* Nothing went although it was writable: asking poll(2) again at once would spin. */
+        bool balks = waited && outgoing->sent_size == before;
+        r = channel_wait(channel, FERRY_SEND, session || balks, &pause_ms, deadline_ns);
         if (r < 0)
             return r;
     }
@@ -186,11 +205,15 @@ int ferry_channel_send_bytes(
 int ferry_channel_receive(struct ferry_channel *channel, struct ferry_inbox *inbox,
     struct ferry_message *message, int64_t deadline_ns)
 {
-    for (;;) {
+    int pause_ms = 0;
+
+    for (bool waited = false;; waited = true) {
         int r = ferry_channel_try_receive(channel, inbox, message, 1);
         if (r != -EAGAIN)
             return r;
-        r = channel_wait(channel, FERRY_RECEIVE, deadline_ns);
+        /* A session's socket may be readable for others only, and not be read while one is full. */
+        bool blind = waited && (channel->link.flags & LINK_SESSION);
+        r = channel_wait(channel, FERRY_RECEIVE, blind, &pause_ms, deadline_ns);
         if (r < 0)
             return r;
     }
@@ -207,9 +230,8 @@ void ferry_channel_stop_receiving(struct ferry_channel *channel)
 {
     if (channel->stopped)
         return;
-    channel->stopped = true;
-    if (channel->link.ops->stop_receiving)
-        channel->link.ops->stop_receiving(&channel->link);
+    const struct link_ops *ops = channel->link.ops;
+    channel->stopped = !ops->stop_receiving || !ops->stop_receiving(&channel->link);
     if (channel->link.on_change)
         channel->link.on_change(channel->link.on_change_data);
 }

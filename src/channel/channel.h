@@ -28,9 +28,10 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
 /* Frees a channel whose link was never filled. */
 void channel_free_empty(struct ferry_channel *channel);
 
-/* Reads an options struct of a caller that may have been built against a shorter one: the rest
- * stays zero. Both begin with their size, struct_size; `given` may be NULL. */
-void options_read(const void *given, void *ret_options, size_t size);
+/* Reads an options struct of a caller that may have been built against another version: what its
+ * struct lacks stays zero. Both begin with their size, struct_size; `given` may be NULL.
+ * Returns 0, -EINVAL (struct_size was not set), -E2BIG (it asks for what this library lacks). */
+int options_read(const void *given, void *ret_options, size_t size);
 
 /* Whether descriptors are to be refused: the caller's option or descriptors=no of the address. */
 bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse);

@@ -1,4 +1,9 @@
-/* dial.c - opening a channel to an address, now or until a deadline. */
+/* dial.c - opening a channel to an address, now or until a deadline.
+ *
+ * A name may stand for several addresses of which only some are served (localhost is 127.0.0.1 and
+ * ::1), and a connection in progress says so only later. So the blocking dial resolves the name and
+ * goes through its addresses; the one that never waits cannot.
+ */
 #include "base/clock.h"
 #include "base/error.h"
 #include "channel/channel.h"
@@ -9,12 +14,18 @@
 #include <stddef.h>
 #include <string.h>
 
-static void dial_options_read(const struct ferry_address *address,
-    const struct ferry_dial_options *given, struct ferry_dial_options *ret_options)
+static int dial_options_read(const struct ferry_address *address,
+    const struct ferry_dial_options *given, struct ferry_dial_options *ret_options,
+    struct ferry_error *error)
 {
-    options_read(given, ret_options, sizeof(*ret_options));
+    int r = options_read(given, ret_options, sizeof(*ret_options));
+    if (r < 0)
+        return error_set(error, r, ferry_address_text(address), NULL,
+            r == -EINVAL ? "the options' struct_size is not set"
+                         : "the options ask for what this version of libferry lacks");
     ret_options->refuse_descriptors =
         channel_refuses_descriptors(address, ret_options->refuse_descriptors);
+    return 0;
 }
 
 int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
@@ -23,8 +34,10 @@ int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_
     struct ferry_dial_options read;
     struct ferry_channel *channel;
 
-    dial_options_read(address, options, &read);
-    int r = channel_new(address, &channel);
+    int r = dial_options_read(address, options, &read, error);
+    if (r < 0)
+        return r;
+    r = channel_new(address, &channel);
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     r = transport_dial(address, &read, &channel->link, error);
@@ -61,16 +74,22 @@ static int dial_finish(const struct ferry_address *address, struct ferry_channel
     }
 }
 
-int ferry_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
+/* As the last try said why not. */
+static int dial_gave_up(
+    const struct ferry_address *address, const struct ferry_error *last, struct ferry_error *error)
+{
+    return error_set(error, -ETIMEDOUT, ferry_address_text(address), last->remedy,
+        "did not answer in time: %s", last->reason);
+}
+
+/* One address, as often as it says "not now". */
+static int dial_until(const struct ferry_address *address, const struct ferry_dial_options *options,
     int64_t deadline_ns, struct ferry_channel **ret_channel, struct ferry_error *error)
 {
-    int64_t limit_ms = address_get_span_ms(address, "timeout", -1);
-    if (limit_ms >= 0 && ferry_deadline(limit_ms) < deadline_ns)
-        deadline_ns = ferry_deadline(limit_ms);
-
     for (int pause_ms = DIAL_PAUSE_MS;; pause_ms *= 2) {
         struct ferry_channel *channel;
-        int r = ferry_try_dial(address, options, &channel, error);
+        struct ferry_error last;
+        int r = ferry_try_dial(address, options, &channel, &last);
         if (r == 0) {
             r = dial_finish(address, channel, deadline_ns, error);
             if (r < 0)
@@ -79,13 +98,69 @@ int ferry_dial(const struct ferry_address *address, const struct ferry_dial_opti
                 *ret_channel = channel;
             return r;
         }
-        if (r != -EAGAIN)
+        if (r != -EAGAIN) {
+            if (error)
+                *error = last;
             return r;
+        }
         if (pause_ms > DIAL_PAUSE_MS_MAX)
             pause_ms = DIAL_PAUSE_MS_MAX;
         int left_ms = clock_poll_ms(deadline_ns, clock_now_ns());
         if (left_ms == 0)
-            return dial_timed_out(address, error);
+            return dial_gave_up(address, &last, error);
         poll(NULL, 0, left_ms > 0 && left_ms < pause_ms ? left_ms : pause_ms);
     }
+}
+
+static int64_t deadline_share(int64_t deadline_ns, size_t count)
+{
+    int64_t now_ns = clock_now_ns();
+    return deadline_ns == CLOCK_NEVER ? CLOCK_NEVER
+                                      : now_ns + (deadline_ns - now_ns) / (int64_t)count;
+}
+
+/* It says something about this machine, which lacks that family of addresses or a way there, and
+ * nothing about whom it dials. */
+static bool is_no_way(int code)
+{
+    return code == -ENETUNREACH || code == -EADDRNOTAVAIL || code == -EAFNOSUPPORT;
+}
+
+/* The addresses of a name in turn, each with an equal share of the time that is left. Fails as the
+ * last did that says something about the peer. */
+static int dial_each(const struct resolved *resolved, const struct ferry_dial_options *options,
+    int64_t deadline_ns, struct ferry_channel **ret_channel, struct ferry_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < resolved->count; i++) {
+        struct ferry_error failure;
+        int r = dial_until(resolved->addresses[i], options,
+            deadline_share(deadline_ns, resolved->count - i), ret_channel, &failure);
+        if (r == 0)
+            return 0;
+        if (code < 0 && is_no_way(r))
+            continue;
+        code = r;
+        if (error)
+            *error = failure;
+    }
+    return code;
+}
+
+int ferry_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
+    int64_t deadline_ns, struct ferry_channel **ret_channel, struct ferry_error *error)
+{
+    struct resolved resolved;
+    int64_t limit_ms = address_get_span_ms(address, "timeout", -1);
+
+    if (limit_ms >= 0 && ferry_deadline(limit_ms) < deadline_ns)
+        deadline_ns = ferry_deadline(limit_ms);
+    int r = transport_resolve(address, &resolved, error);
+    if (r < 0)
+        return r;
+    r = resolved.count ? dial_each(&resolved, options, deadline_ns, ret_channel, error)
+                       : dial_until(address, options, deadline_ns, ret_channel, error);
+    resolved_fini(&resolved);
+    return r;
 }

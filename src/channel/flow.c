@@ -109,6 +109,10 @@ void flow_break(struct flow *flow, int code)
     flow->to_error = code;
     flow_drop_held(flow);
     flow_set_state(flow, flow->state == FLOW_ENDING ? FLOW_DONE : FLOW_DISCARDING);
+    /* The sender is told (EPIPE), and a datagram sender's next message finds a new way. Only where
+     * closing with something unread destroys what the peer has yet to read is it received. */
+    if (!(flow->from->link.flags & LINK_DRAIN))
+        ferry_channel_stop_receiving(flow->from);
 }
 
 void flow_fini(struct flow *flow)
@@ -138,8 +142,8 @@ static bool flow_send_batch(struct flow *flow)
             flow->blocked = true;
             return false;
         }
-        if (r == -EMSGSIZE) {
-            /* One message too large for the other mechanism is that message's fault alone. */
+        if (r == -EMSGSIZE || r == -EBADMSG) {
+            /* One message that the other side cannot carry is that message's fault alone. */
             flow->stats.dropped++;
             r = 1;
         }

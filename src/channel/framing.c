@@ -13,7 +13,7 @@ struct framing {
     enum frame frame;
     bool ended;        /* the link's end was seen; what is kept comes first */
     struct bytes kept; /* received and not yet delivered */
-    size_t delivered;  /* of kept: lent to the caller until the next receive */
+    size_t used;       /* of kept, from the front: delivered; lent until the next receive */
     int *held;         /* descriptors whose message is not complete, FERRY_DESCRIPTORS_MAX */
     size_t held_count;
 };
@@ -47,24 +47,36 @@ struct wrapped {
     char tail[FRAME_TAIL_MAX];
 };
 
+/* A line that brings its own line feed, as syslog senders do, is that line. */
+static bool message_ends_line(const struct ferry_outgoing *message)
+{
+    if (!message->buffer_count)
+        return false;
+    const struct iovec *last = &message->buffers[message->buffer_count - 1];
+    return last->iov_len && ((const char *)last->iov_base)[last->iov_len - 1] == '\n';
+}
+
 /* Lays one message into its frame; the result borrows from both. */
 static int framing_wrap(enum frame frame, const struct ferry_outgoing *message,
     struct wrapped *wrapped, struct ferry_outgoing *ret_outgoing)
 {
     size_t size = 0, head_size, tail_size, count = 0;
+    bool closed = frame == FRAME_LF && message_ends_line(message);
 
     if (message->buffer_count > FRAMED_BUFFERS_MAX)
         return -EINVAL;
     for (size_t i = 0; i < message->buffer_count; i++) {
         const struct iovec *buffer = &message->buffers[i];
-        int r = message->sent_size ? 0 : frame_fits(frame, buffer->iov_base, buffer->iov_len);
-        if (r < 0)
-            return r;
+        size_t checked = buffer->iov_len - (closed && i + 1 == message->buffer_count);
+        if (!message->sent_size && frame_fits(frame, buffer->iov_base, checked) < 0)
+            return -EBADMSG;
         size += buffer->iov_len;
     }
     int r = frame_wrap(frame, size, wrapped->head, &head_size, wrapped->tail, &tail_size);
     if (r < 0)
         return r;
+    if (closed)
+        tail_size = 0;
 
     if (head_size)
         wrapped->buffers[count++] = (struct iovec){ wrapped->head, head_size };
@@ -153,78 +165,83 @@ static int framing_cut(struct framing *framing, char *data, size_t size, struct 
     return (int)found;
 }
 
-/* What is kept is lent out message by message; consumed before the next look at it. */
+static size_t framing_rest(const struct framing *framing)
+{
+    return framing->kept.size - framing->used;
+}
+
+/* What is kept is lent out where it lies: it moves only when more is added to it. */
 static int framing_deliver_kept(
     struct framing *framing, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
-    bytes_consume(&framing->kept, framing->delivered);
-    framing->delivered = 0;
-    return framing_cut(
-        framing, framing->kept.data, framing->kept.size, inbox, batch, count, &framing->delivered);
+    size_t used = 0;
+    int r = framing_cut(framing, framing->kept.data + framing->used, framing_rest(framing), inbox,
+        batch, count, &used);
+    framing->used += used;
+    return r;
+}
+
+static int framing_keep(struct framing *framing, const char *data, size_t size)
+{
+    bytes_consume(&framing->kept, framing->used);
+    framing->used = 0;
+    bytes_append(&framing->kept, data, size);
+    return bytes_failed(&framing->kept) ? -ENOMEM : 0;
 }
 
 /* The link has ended: an unfinished line is a message, an unfinished length-frame an error. */
 static int framing_deliver_rest(struct framing *framing, struct ferry_message *batch)
 {
-    size_t rest = framing->kept.size - framing->delivered;
+    size_t rest = framing_rest(framing);
 
     framing->ended = true;
     if (!rest)
         return 0;
     if (framing->frame != FRAME_LF)
         return -EPROTO;
-    batch[0] = (struct ferry_message){ .data = framing->kept.data + framing->delivered,
-        .size = rest,
-        .sender = FERRY_IDENTITY_UNKNOWN };
-    framing->delivered = framing->kept.size;
+    batch[0] = (struct ferry_message){
+        .data = framing->kept.data + framing->used, .size = rest, .sender = FERRY_IDENTITY_UNKNOWN
+    };
+    framing->used = framing->kept.size;
     return 1;
 }
 
 int framing_receive(struct framing *framing, struct link *link, struct ferry_inbox *inbox,
     struct ferry_message *batch, size_t count)
 {
-    int r;
-    if (framing->kept.size) {
-        r = framing_deliver_kept(framing, inbox, batch, count);
-        if (r != 0)
-            return r;
-    }
-    if (framing->ended)
-        return 0;
+    int r = framing_rest(framing) ? framing_deliver_kept(framing, inbox, batch, count) : 0;
 
-    for (;;) {
+    while (r == 0 && !framing->ended) {
         struct ferry_message chunk;
+        size_t used = 0;
+        bool in_place = !framing_rest(framing);
         r = link->ops->receive(link, inbox, &chunk, 1);
         if (r == 0)
             return framing_deliver_rest(framing, batch);
+        if (r > 0)
+            r = framing_hold(framing, &chunk);
         if (r < 0)
             return r;
-        r = framing_hold(framing, &chunk);
-        if (r < 0)
-            return r;
-        size_t used = 0;
-        bool in_place = !framing->kept.size;
         if (in_place) {
             char *data = inbox->slots[0].buffer.iov_base;
             r = framing_cut(framing, data, chunk.size, inbox, batch, count, &used);
             if (r < 0)
                 return r;
         }
-        bytes_append(&framing->kept, (const char *)chunk.data + used, chunk.size - used);
-        if (bytes_failed(&framing->kept))
+        if (used < chunk.size &&
+            framing_keep(framing, (const char *)chunk.data + used, chunk.size - used) < 0)
             return -ENOMEM;
         if (!in_place)
             r = framing_deliver_kept(framing, inbox, batch, count);
-        if (r != 0)
-            return r;
     }
+    return r;
 }
 
 bool framing_pending(const struct framing *framing)
 {
-    size_t body, size, next, rest = framing->kept.size - framing->delivered;
+    size_t body, size, next, rest = framing_rest(framing);
     if (!rest)
         return false;
-    return frame_find(framing->frame, framing->kept.data + framing->delivered, rest, &body, &size,
-               &next) != 0;
+    return frame_find(
+               framing->frame, framing->kept.data + framing->used, rest, &body, &size, &next) != 0;
 }

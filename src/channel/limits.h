@@ -35,5 +35,8 @@
 /* Milliseconds without traffic after which a relay ends whose one direction has ended while the
  * other side cannot be told so (datagrams), or has only bytes that nobody takes. */
 #define RELAY_LINGER_MS 500
+/* Milliseconds that a relay goes on receiving what nobody takes, however much of it comes: time for
+ * a peer in the midst of sending to read the answer, no licence to keep us busy for ever. */
+#define RELAY_DISCARD_MS_MAX 5000
 
 #endif

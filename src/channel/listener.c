@@ -16,12 +16,18 @@ struct ferry_listener {
     struct ferry_address *address; /* as given: its frame= shapes the channels */
 };
 
-static void listen_options_read(const struct ferry_address *address,
-    const struct ferry_listen_options *given, struct ferry_listen_options *ret_options)
+static int listen_options_read(const struct ferry_address *address,
+    const struct ferry_listen_options *given, struct ferry_listen_options *ret_options,
+    struct ferry_error *error)
 {
-    options_read(given, ret_options, sizeof(*ret_options));
+    int r = options_read(given, ret_options, sizeof(*ret_options));
+    if (r < 0)
+        return error_set(error, r, ferry_address_text(address), NULL,
+            r == -EINVAL ? "the options' struct_size is not set"
+                         : "the options ask for what this version of libferry lacks");
     ret_options->refuse_descriptors =
         channel_refuses_descriptors(address, ret_options->refuse_descriptors);
+    return 0;
 }
 
 static int listener_new(const struct ferry_address *address, struct ferry_listener **ret_listener,
@@ -51,8 +57,10 @@ int ferry_listen(const struct ferry_address *address, const struct ferry_listen_
     struct ferry_listen_options read;
     struct ferry_listener *listener;
 
-    listen_options_read(address, options, &read);
-    int r = listener_new(address, &listener, error);
+    int r = listen_options_read(address, options, &read, error);
+    if (r < 0)
+        return r;
+    r = listener_new(address, &listener, error);
     if (r < 0)
         return r;
     r = transport_listen(address, &read, &listener->listening, error);
@@ -72,8 +80,10 @@ int ferry_listener_adopt(int fd, const struct ferry_address *address,
     struct ferry_listen_options read;
     struct ferry_listener *listener;
 
-    listen_options_read(address, options, &read);
-    int r = listener_new(address, &listener, error);
+    int r = listen_options_read(address, options, &read, error);
+    if (r < 0)
+        return r;
+    r = listener_new(address, &listener, error);
     if (r < 0)
         return r;
     r = descriptor_listening(fd_take(&owned), address, &read, &listener->listening, error);
@@ -132,6 +142,11 @@ int ferry_listener_fd(const struct ferry_listener *listener)
 const struct ferry_address *ferry_listener_address(const struct ferry_listener *listener)
 {
     return listener->listening.bound ? listener->listening.bound : listener->address;
+}
+
+uint64_t ferry_listener_dropped(const struct ferry_listener *listener)
+{
+    return listening_dropped(&listener->listening);
 }
 
 unsigned ferry_listener_capabilities(const struct ferry_listener *listener)

@@ -4,19 +4,18 @@
  * needs a fact which is not known ends the search with a refusal: going on could admit whom the
  * rule would have turned away.
  */
+#include "base/account.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "channel/limits.h"
 #include "wire/address.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <ferry/channel.h>
 #include <ferry/policy.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum subject { SUBJECT_ANY, SUBJECT_UID, SUBJECT_GID };
 
@@ -82,48 +81,6 @@ static int policy_append(
 
 /* --- subjects --------------------------------------------------------------------------------- */
 
-/* 0, -EINVAL; 4294967295 stands for "none" in the kernel and names nobody. */
-static int number_read(const char *text, unsigned *ret_number)
-{
-    char *end;
-    errno = 0;
-    unsigned long number = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
-    if (!isdigit((unsigned char)*text) || errno || *end || number >= UINT32_MAX)
-        return -EINVAL;
-    *ret_number = (unsigned)number;
-    return 0;
-}
-
-static int user_find(const char *name, unsigned *ret_uid)
-{
-    struct passwd entry, *found;
-    char buffer[8192];
-    int r = getpwnam_r(name, &entry, buffer, sizeof(buffer), &found);
-    if (!found)
-        return r && r != ENOENT ? -r : -ENOENT;
-    *ret_uid = found->pw_uid;
-    return 0;
-}
-
-static int group_find(const char *name, unsigned *ret_gid)
-{
-    struct group entry, *found;
-    /* A group's entry lists its members, and so may be long. */
-    for (size_t size = 16384; size <= 1u << 20; size *= 4) {
-        AUTO_FREE char *buffer = malloc(size);
-        if (!buffer)
-            return -ENOMEM;
-        int r = getgrnam_r(name, &entry, buffer, size, &found);
-        if (r == ERANGE)
-            continue;
-        if (!found)
-            return r && r != ENOENT ? -r : -ENOENT;
-        *ret_gid = found->gr_gid;
-        return 0;
-    }
-    return -ERANGE;
-}
-
 static int subject_read(const char *word, struct rule *rule, struct ferry_error *error)
 {
     static const struct {
@@ -131,9 +88,9 @@ static int subject_read(const char *word, struct rule *rule, struct ferry_error 
         enum subject subject;
         int (*read)(const char *text, unsigned *ret_id);
     } kinds[] = {
-        { "uid:", SUBJECT_UID, number_read },
+        { "uid:", SUBJECT_UID, account_parse },
         { "user:", SUBJECT_UID, user_find },
-        { "gid:", SUBJECT_GID, number_read },
+        { "gid:", SUBJECT_GID, account_parse },
         { "group:", SUBJECT_GID, group_find },
     };
 
@@ -198,7 +155,7 @@ static int id_read(const struct ferry_address *address, const char *key,
 {
     const char *name = ferry_address_option(address, key);
     *ret_id = own;
-    if (!name || number_read(name, ret_id) == 0)
+    if (!name || account_parse(name, ret_id) == 0)
         return 0;
     int r = find(name, ret_id);
     if (r == -ENOENT)
@@ -207,37 +164,68 @@ static int id_read(const struct ferry_address *address, const char *key,
     return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
 }
 
+/* Whose the path is where the address does not say: a socket's own once it is bound (a setgid
+ * directory gives it another group than ours), else what binding would give it. */
+static void owner_get(const struct ferry_address *listen, unsigned *ret_uid, unsigned *ret_gid)
+{
+    struct stat status;
+    bool bound = lstat(listen->rest, &status) == 0 && S_ISSOCK(status.st_mode);
+
+    *ret_uid = bound ? status.st_uid : geteuid();
+    *ret_gid = bound ? status.st_gid : getegid();
+}
+
+static int policy_append_mode(
+    struct ferry_policy *policy, struct rule rule, unsigned mode, const char *more)
+{
+    char note[64], text[32];
+
+    snprintf(note, sizeof(note), "mode=%04o%s", mode, more);
+    if (rule.subject == SUBJECT_ANY)
+        return policy_append(policy, rule, "any", note);
+    snprintf(text, sizeof(text), "%s:%u", rule.subject == SUBJECT_UID ? "uid" : "gid", rule.id);
+    return policy_append(policy, rule, text, note);
+}
+
+/* What a mode admits. A rule that needs groups stands only where it decides otherwise than the one
+ * for the rest, since groups can't always be had; never for datagrams, whose messages tell none:
+ * there the kernel's own check at each send has to do. */
+static int policy_append_modes(
+    struct ferry_policy *policy, unsigned mode, unsigned uid, unsigned gid, bool tells_groups)
+{
+    struct rule root = { .allow = true, .subject = SUBJECT_UID, .id = 0 };
+    struct rule owner = { .allow = mode & 0200, .subject = SUBJECT_UID, .id = uid };
+    struct rule group = { .allow = mode & 0020, .subject = SUBJECT_GID, .id = gid };
+    struct rule other = { .allow = mode & 0002, .subject = SUBJECT_ANY };
+    const char *more = "";
+
+    int r = policy_append(policy, root, "uid:0", "root passes any mode");
+    if (r == 0 && uid != 0)
+        r = policy_append_mode(policy, owner, mode, "");
+    if (r == 0 && group.allow != other.allow && tells_groups)
+        r = policy_append_mode(policy, group, mode, "");
+    if (group.allow != other.allow && !tells_groups) {
+        other.allow = true;
+        more = "; a message tells no groups";
+    }
+    return r == 0 ? policy_append_mode(policy, other, mode, more) : r;
+}
+
 /* connect(2) to a path needs write permission: unix(7). Root passes whatever the mode. */
 static int policy_add_mode(
     struct ferry_policy *policy, const struct ferry_address *listen, struct ferry_error *error)
 {
-    unsigned mode = address_get_mode(listen, "mode", 0600), uid, gid;
-    char note[32], text[32];
-    int r = id_read(listen, "owner", user_find, geteuid(), &uid, error);
+    unsigned uid, gid;
+
+    owner_get(listen, &uid, &gid);
+    int r = id_read(listen, "owner", user_find, uid, &uid, error);
     if (r == 0)
-        r = id_read(listen, "group", group_find, getegid(), &gid, error);
+        r = id_read(listen, "group", group_find, gid, &gid, error);
     if (r < 0)
         return r;
-
-    struct rule rules[] = {
-        { .allow = true, .subject = SUBJECT_UID, .id = 0 },
-        { .allow = mode & 0200, .subject = SUBJECT_UID, .id = uid },
-        { .allow = mode & 0020, .subject = SUBJECT_GID, .id = gid },
-        { .allow = mode & 0002, .subject = SUBJECT_ANY },
-    };
-    snprintf(note, sizeof(note), "mode=%04o", mode);
-    for (size_t i = 0; i < COUNT_OF(rules); i++) {
-        if (i == 1 && uid == 0)
-            continue;
-        const char *format = rules[i].subject == SUBJECT_UID   ? "uid:%u"
-                             : rules[i].subject == SUBJECT_GID ? "gid:%u"
-                                                               : "any";
-        snprintf(text, sizeof(text), format, rules[i].id);
-        r = policy_append(policy, rules[i], text, i == 0 ? "root passes any mode" : note);
-        if (r < 0)
-            return error_set_errno(error, r, ferry_address_text(listen), NULL);
-    }
-    return 0;
+    r = policy_append_modes(policy, address_get_mode(listen, "mode", 0600), uid, gid,
+        listen->scheme != FERRY_UNIX_DGRAM);
+    return r < 0 ? error_set_errno(error, r, ferry_address_text(listen), NULL) : 0;
 }
 
 int ferry_policy_add_default(

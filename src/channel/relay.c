@@ -7,7 +7,8 @@
  * The relay ends when its flows are done. A flow that only discards does not keep it alive: bytes
  * that nobody takes are still received for RELAY_LINGER_MS after the last traffic, because closing
  * a TCP socket with something unread in it would reset the connection and could destroy what the
- * peer has not read yet.
+ * peer has not read yet. Whoever never stops sending is left after RELAY_DISCARD_MS_MAX all the
+ * same.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -28,7 +29,8 @@ struct ferry_relay {
     struct ferry_source *timer; /* idle, total and linger; NULL: none is wanted yet */
     struct ferry_relay_options options;
     int64_t started_ns, last_ns;
-    bool ending; /* done is being called */
+    int64_t discarding_ns; /* since when all that comes is dropped, or CLOCK_NEVER */
+    bool ending;           /* done is being called */
 };
 
 /* --- ending ----------------------------------------------------------------------------------- */
@@ -103,7 +105,12 @@ static bool flow_end_untold(const struct flow *flow)
            !(capabilities & FERRY_HAS_HALF_CLOSE);
 }
 
-enum stage { STAGE_RUNNING, STAGE_LINGERING, STAGE_OVER };
+enum stage {
+    STAGE_RUNNING,
+    STAGE_LINGERING,  /* one side cannot be told that the other has ended */
+    STAGE_DISCARDING, /* nothing more can be delivered */
+    STAGE_OVER,
+};
 
 static enum stage relay_stage(const struct ferry_relay *relay)
 {
@@ -115,19 +122,27 @@ static enum stage relay_stage(const struct ferry_relay *relay)
         open |= flow->stats.way != FERRY_WAY_NONE && flow->state != FLOW_DONE;
         untold |= flow_end_untold(flow);
     }
-    bool told = relay->options.end_with_other && relay->side_count > 1 &&
-                relay->flows[1].state == FLOW_DONE;
-    if (!open || told)
+    if (!open)
         return STAGE_OVER;
-    if (!matters || (untold && relay->side_count > 1))
-        return STAGE_LINGERING;
-    return STAGE_RUNNING;
+    if (!matters)
+        return STAGE_DISCARDING;
+    return untold && relay->side_count > 1 ? STAGE_LINGERING : STAGE_RUNNING;
 }
 
-static int64_t relay_linger_ns(const struct ferry_relay *relay)
+/* When the relay ends although it is not over. */
+static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stage)
 {
     int64_t given_ms = relay->options.linger_timeout_ms;
-    return (given_ms ? given_ms : RELAY_LINGER_MS) * NS_PER_MS;
+    int64_t linger_ms = given_ms ? given_ms : RELAY_LINGER_MS;
+    int64_t most_ms = linger_ms > RELAY_DISCARD_MS_MAX ? linger_ms : RELAY_DISCARD_MS_MAX;
+
+    if (stage != STAGE_LINGERING && stage != STAGE_DISCARDING)
+        return CLOCK_NEVER;
+    int64_t quiet_ns = clock_after(relay->last_ns, linger_ms * NS_PER_MS);
+    if (stage == STAGE_LINGERING)
+        return quiet_ns;
+    int64_t most_ns = clock_after(relay->discarding_ns, most_ms * NS_PER_MS);
+    return quiet_ns < most_ns ? quiet_ns : most_ns;
 }
 
 /* The earliest of idle, total and linger. Idle is lazy: traffic moves last_ns, not the timer. */
@@ -141,11 +156,8 @@ static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
         point_ns = clock_after(relay->last_ns, relay->options.idle_timeout_ms * NS_PER_MS);
         deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
     }
-    if (stage == STAGE_LINGERING) {
-        point_ns = clock_after(relay->last_ns, relay_linger_ns(relay));
-        deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
-    }
-    return deadline_ns;
+    point_ns = relay_linger_end(relay, stage);
+    return point_ns < deadline_ns ? point_ns : deadline_ns;
 }
 
 static void relay_on_timer(struct ferry_source *source, void *data)
@@ -159,7 +171,7 @@ static void relay_on_timer(struct ferry_source *source, void *data)
         ferry_source_set_deadline(source, deadline_ns);
         return;
     }
-    if (stage == STAGE_LINGERING && now_ns >= clock_after(relay->last_ns, relay_linger_ns(relay))) {
+    if (now_ns >= relay_linger_end(relay, stage)) {
         relay_finish(relay);
         return;
     }
@@ -180,7 +192,7 @@ static void relay_set_timer(struct ferry_relay *relay, enum stage stage)
     if (relay->timer)
         ferry_source_set_deadline(relay->timer, deadline_ns);
     else if (ferry_loop_timer(relay->loop, deadline_ns, relay_on_timer, relay, &relay->timer) < 0 &&
-             stage == STAGE_LINGERING)
+             stage != STAGE_RUNNING)
         relay_finish(relay);
 }
 
@@ -209,6 +221,8 @@ static void relay_update(struct ferry_relay *relay)
         relay_finish(relay);
         return;
     }
+    if (stage == STAGE_DISCARDING && relay->discarding_ns == CLOCK_NEVER)
+        relay->discarding_ns = ferry_loop_now(relay->loop);
     for (size_t i = 0; i < relay->side_count; i++)
         watch_set(&relay->sides[i], side_interest(relay, i));
     relay_set_timer(relay, stage);
@@ -221,9 +235,6 @@ static void relay_side_gone(struct ferry_relay *relay, size_t side)
     if (into->stats.way == FERRY_WAY_NONE)
         return;
     flow_break(into, -EPIPE);
-    /* Whoever sends into nothing is told, and what it had sent is received and dropped. */
-    if (into->state == FLOW_DISCARDING)
-        relay->last_ns = ferry_loop_now(relay->loop);
 }
 
 static void relay_ready(struct ferry_relay *relay, size_t side, unsigned events)
@@ -303,11 +314,13 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
     struct ferry_relay *relay = calloc(1, sizeof(*relay));
     int r = relay ? 0 : -ENOMEM;
 
+    if (r == 0)
+        r = options_read(options, &relay->options, sizeof(relay->options));
     if (r == 0) {
         relay->loop = loop;
         relay->side_count = one == other ? 1 : 2;
         relay->started_ns = relay->last_ns = clock_now_ns();
-        options_read(options, &relay->options, sizeof(relay->options));
+        relay->discarding_ns = CLOCK_NEVER;
         r = relay_init(relay, pool, one, other);
     }
     if (r < 0) {

@@ -2,6 +2,7 @@
 #include "command/nearest.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #define WORD_MAX 32u
@@ -40,7 +41,7 @@ const char *nearest_word(const char *word, const char *const *known)
 {
     const char *best = NULL, *begun = NULL;
     size_t best_distance = strlen(word) < 4 ? 2 : 3;
-    size_t begun_count = 0;
+    size_t begun_distance = SIZE_MAX, begun_count = 0;
     for (; *known; known++) {
         size_t distance = nearest_distance(word, *known);
         if (distance < best_distance) {
@@ -48,9 +49,12 @@ const char *nearest_word(const char *word, const char *const *known)
             best_distance = distance;
         }
         if (*word && strncmp(word, *known, strlen(word)) == 0) {
-            begun = *known;
             begun_count++;
+            if (distance < begun_distance) {
+                begun = *known;
+                begun_distance = distance;
+            }
         }
     }
-    return begun_count == 1 ? begun : best;
+    return begun_count == 1 || begun_distance <= 2 ? begun : best;
 }

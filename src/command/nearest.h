@@ -9,7 +9,8 @@
 size_t nearest_distance(const char *one, const char *other);
 
 /* The word of the NULL-terminated list that is nearest, or NULL when none is near enough to be
- * meant: two mistakes, fewer in short words, or the beginning of exactly one word. */
+ * meant: two mistakes, fewer in short words, or the beginning of exactly one word, or of the
+ * one that lacks the fewest letters, two at most. */
 const char *nearest_word(const char *word, const char *const *known);
 
 #endif

@@ -18,7 +18,8 @@ struct rules {
 /* Its input is a struct rules, which the parent sets as child input. */
 extern const struct argp rules_argp;
 
-/* A policy of these rules; without any, what mode and owner of the address admit. */
+/* A policy of these rules; without any, what mode and owner of the address admit: call it once the
+ * listener is open, when the path has them. */
 int rules_make_policy(const struct rules *rules, const struct ferry_address *listen,
     struct ferry_policy **ret_policy, struct ferry_error *error);
 

@@ -45,30 +45,13 @@ static void run_notify_ready(struct run *run)
 /* --- stopping ----------------------------------------------------------------------------------
  */
 
-/* Nobody is served and nobody more can come; who only asks how it goes does not count. */
-static bool run_finished(const struct run *run)
-{
-    const struct list *lists[] = { &run->registry.routes, &run->registry.leaving };
-    const struct list *node;
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        list_each (node, lists[i]) {
-            const struct route *route = LIST_ENTRY(node, struct route, node);
-            const struct service *service = route->settings->service;
-            bool serves = !service || service->drains;
-            if (serves && (route->source || !list_empty(&route->connections)))
-                return false;
-        }
-    }
-    return true;
-}
-
 static void run_on_ended(struct registry *registry, int code, void *data)
 {
     struct run *run = data;
     (void)registry;
     if (code < 0 && run->registry.once)
         run->status = EXIT_FAILED;
-    if ((run->stopping || run->ends_alone) && run_finished(run))
+    if ((run->stopping || run->ends_alone) && registry_finished(&run->registry))
         ferry_loop_stop(run->loop);
 }
 
@@ -99,7 +82,7 @@ static void run_on_stop(
     snprintf(status, sizeof(status), "waiting for %zu connections", run->registry.connection_count);
     (void)notify_stopping(&run->notify, status);
     registry_drain(&run->registry);
-    if (run_finished(run) || run->grace_ms == 0 ||
+    if (registry_finished(&run->registry) || run->grace_ms == 0 ||
         ferry_loop_timer(
             run->loop, ferry_deadline(run->grace_ms), run_on_grace_over, run, &run->grace) < 0)
         ferry_loop_stop(run->loop);
@@ -117,6 +100,8 @@ static int run_apply_again(struct run *run, struct bytes *ret_text)
     if (code < 0)
         return code;
     code = registry_apply(&run->registry, settings, ret_text, &error);
+    if (code == 0)
+        run->log.format = settings->log;
     settings_free(settings);
     if (code < 0) {
         ferry_error_format(&error, line, sizeof(line));

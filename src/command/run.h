@@ -30,7 +30,8 @@ struct run {
     bool ends_alone; /* ends when nobody is served and nobody more can come */
     bool stopping;
     int status; /* the exit status so far */
-    /* Reads the configuration again. NULL: there is none.
+    /* Reads the configuration again; the log takes its format once it is applied. NULL: there is
+     * none.
      *   ret_why  why not: problems, one line each
      * Returns 0 or -errno. */
     int (*read)(struct run *run, struct settings **ret_settings, struct bytes *ret_why);

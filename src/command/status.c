@@ -179,6 +179,31 @@ static void report_print(const json_t *report, bool people, struct bytes *text)
     connections_print(routes, people, text);
 }
 
+static bool end_lacks_name(const json_t *end)
+{
+    return json_object_get(end, "pid") && !json_object_get(end, "name");
+}
+
+/* What the tables cannot say: why nobody has a name. */
+static void explain_names(const json_t *report)
+{
+    size_t index, place;
+    json_t *route, *connection;
+    bool lacking = false;
+    if (!json_is_false(json_object_get(report, "names")))
+        return;
+    json_array_foreach(json_object_get(report, "routes"), index, route)
+    {
+        json_array_foreach(json_object_get(route, "connections"), place, connection)
+        {
+            lacking |= end_lacks_name(json_object_get(connection, "peer")) ||
+                       end_lacks_name(json_object_get(connection, "target"));
+        }
+    }
+    if (lacking)
+        fprintf(stderr, "ferry status: command names need Linux 6.5 or newer (SO_PEERPIDFD)\n");
+}
+
 int command_status(int argc, char **argv)
 {
     struct status status = { .people = isatty(STDOUT_FILENO) };
@@ -199,6 +224,7 @@ int command_status(int argc, char **argv)
         report_print(reply, status.people, &text);
         if (!bytes_failed(&text))
             fwrite(text.data, 1, text.size, stdout);
+        explain_names(reply);
     }
     json_decref(reply);
     return bytes_failed(&text) ? command_fail_errno("status", "memory", -ENOMEM) : EXIT_DONE;

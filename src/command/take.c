@@ -193,9 +193,9 @@ static int take_run(struct take *take, struct ferry_error *error)
     int64_t deadline_ns = ferry_deadline(take->timeout_ms);
     int code = ferry_address_parse(take->address, NULL, &address, error);
     if (code == 0)
-        code = rules_make_policy(&take->rules, address, &policy, error);
-    if (code == 0)
         code = ferry_listen(address, NULL, &listener, error);
+    if (code == 0)
+        code = rules_make_policy(&take->rules, address, &policy, error);
     if (code == 0 && !(ferry_listener_capabilities(listener) & FERRY_HAS_DESCRIPTORS))
         code = error_set(error, -EOPNOTSUPP, take->address,
             "use unix:, unix-seq: or unix-dgram: (see ferry-address(7))",

@@ -135,11 +135,18 @@ static int up_read(struct run *run, struct settings **ret_settings, struct bytes
         settings_free(settings);
         return -EBADMSG;
     }
-    if (settings->log_given && !up->format_given)
-        run->log.format = settings->log;
-    add_control(settings, run);
+    if (up->format_given)
+        settings->log = up->format;
     *ret_settings = settings;
     return 0;
+}
+
+static int up_read_again(struct run *run, struct settings **ret_settings, struct bytes *ret_why)
+{
+    int code = up_read(run, ret_settings, ret_why);
+    if (code == 0)
+        add_control(*ret_settings, run);
+    return code;
 }
 
 static int up_start(struct run *run)
@@ -154,6 +161,8 @@ static int up_start(struct run *run)
             code == -EBADMSG ? "" : "ferry up: ", bytes_failed(&why) ? "out of memory" : why.data);
         return EXIT_FAILED;
     }
+    run->log.format = settings->log;
+    add_control(settings, run);
     code = run_start(run, settings, &error);
     settings_free(settings);
     return code < 0 ? command_fail("up", &error) : EXIT_DONE;
@@ -170,7 +179,7 @@ int command_up(int argc, char **argv)
         run_fini(&run);
         return command_fail("up", &error);
     }
-    run.read = up_read;
+    run.read = up_read_again;
     run.data = &up;
     run.grace_ms = up.grace_ms;
     run.registry.configuration = up.path ? up.path : "/etc/ferry";

@@ -6,10 +6,13 @@
  */
 #include "process/name.h"
 #include "base/cleanup.h"
+#include "wire/control.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 void process_name(const struct ferry_identity *who, char *name, size_t size)
 {
@@ -25,4 +28,30 @@ void process_name(const struct ferry_identity *who, char *name, size_t size)
     bool alive = poll(&polled, 1, 0) == 0;
     name[length > 0 && alive ? length : 0] = '\0';
     name[strcspn(name, "\n")] = '\0';
+}
+
+/* Short of descriptors nothing was learned: it is not said that they are missing, and the next
+ * question asks again. */
+static bool names_probe(bool *ret_asked)
+{
+    int pair[2], pidfd = -1;
+    socklen_t size = sizeof(pidfd);
+    *ret_asked = false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return true;
+    int r = getsockopt(pair[0], SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size);
+    bool lacking = r < 0 && errno == ENOPROTOOPT;
+    fd_close(&pair[0]);
+    fd_close(&pair[1]);
+    *ret_asked = r == 0 || lacking;
+    fd_close(&pidfd);
+    return !lacking;
+}
+
+bool process_names_known(void)
+{
+    static bool asked, known;
+    if (!asked)
+        known = names_probe(&asked);
+    return known;
 }

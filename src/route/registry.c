@@ -15,10 +15,11 @@
 #include "route/target.h"
 
 #include <errno.h>
+#include <ferry/listener.h>
 #include <string.h>
 
 enum step {
-    STEP_KEEP,    /* equal: untouched */
+    STEP_KEEP,    /* equal: untouched, but for what the names in its rules stand for now */
     STEP_CHANGE,  /* other settings on the same listener */
     STEP_ADD,     /* a new listener */
     STEP_REPLACE, /* a new listener at a place where the running one must go first */
@@ -29,6 +30,7 @@ struct plan {
     struct route_settings *settings; /* borrowed until the commit */
     struct route *running;           /* NULL when added */
     struct route *fresh;             /* NULL when kept */
+    struct ferry_policy *policy;     /* names looked up anew, when kept; NULL: as it was */
 };
 
 int registry_init(struct registry *registry, struct ferry_loop *loop, struct events *events)
@@ -108,31 +110,37 @@ void registry_drain(struct registry *registry)
 
 bool registry_finished(const struct registry *registry)
 {
-    struct list *node;
-    if (registry->connection_count)
-        return false;
-    list_each (node, &registry->routes)
-        if (LIST_ENTRY(node, struct route, node)->source)
-            return false;
+    const struct list *lists[] = { &registry->routes, &registry->leaving };
+    const struct list *node;
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        list_each (node, lists[i]) {
+            const struct route *route = LIST_ENTRY(node, struct route, node);
+            const struct service *service = route->settings->service;
+            bool serves = !service || service->drains;
+            if (serves && (route->source || !list_empty(&route->connections)))
+                return false;
+        }
+    }
     return true;
 }
 
-void route_get_totals(
-    const struct route *route, uint64_t *ret_in, uint64_t *ret_out, uint64_t *ret_descriptors)
+void route_get_totals(const struct route *route, struct route_totals *ret_totals)
 {
-    uint64_t in = route->bytes_in, out = route->bytes_out, descriptors = route->descriptors;
+    struct route_totals totals = { route->bytes_in, route->bytes_out, route->descriptors,
+        route->dropped };
     struct list *node;
     list_each (node, &route->connections) {
         const struct connection *connection = LIST_ENTRY(node, struct connection, node);
         struct ferry_relay_stats stats = { 0 };
         connection->service->get_stats(connection->serving, &stats);
-        in += stats.forth.bytes;
-        out += stats.back.bytes;
-        descriptors += stats.forth.descriptors + stats.back.descriptors;
+        totals.bytes_in += stats.forth.bytes;
+        totals.bytes_out += stats.back.bytes;
+        totals.descriptors += stats.forth.descriptors + stats.back.descriptors;
+        totals.dropped += stats.forth.dropped + stats.back.dropped;
     }
-    *ret_in = in;
-    *ret_out = out;
-    *ret_descriptors = descriptors;
+    if (route->listener)
+        totals.dropped += ferry_listener_dropped(route->listener);
+    *ret_totals = totals;
 }
 
 /* --- preparing -------------------------------------------------------------------------------- */
@@ -185,11 +193,20 @@ static void plan_match(struct plan *plans, size_t index, const struct registry *
     plan->step = alike || inherited ? STEP_CHANGE : STEP_REPLACE;
 }
 
+/* A name may stand for another number than when the rules were read. Implied rules stay: they say
+ * whom the socket admits, and that stays as it was made. */
+static int plan_prepare_kept(struct plan *plan, struct ferry_error *error)
+{
+    if (plan->settings->rule_count == 0)
+        return 0;
+    return route_make_policy(plan->running, plan->running, &plan->policy, error);
+}
+
 /* All that can fail and touches nothing that runs. */
 static int plan_prepare(struct plan *plan, struct registry *registry, struct ferry_error *error)
 {
     if (plan->step == STEP_KEEP)
-        return 0;
+        return plan_prepare_kept(plan, error);
     int r = route_new(registry, plan->settings, &plan->fresh);
     if (r < 0)
         return error_set_errno(error, r, plan->settings->name, NULL);
@@ -227,6 +244,7 @@ static void plans_undo(struct plan *plans, size_t count)
         if (plans[i].fresh)
             plans[i].fresh->settings = NULL; /* still the caller's */
         route_free(plans[i].fresh);
+        ferry_policy_free(plans[i].policy);
     }
 }
 
@@ -254,6 +272,16 @@ static void route_inherit_figures(struct route *to, struct route *from)
         (one) = (other);                                                                           \
         (other) = kept_;                                                                           \
     } while (0)
+
+/* Rules that are equal as text stand at the same places, so what admitted a connection is still
+ * told by its number. */
+static void commit_keep(struct plan *plan)
+{
+    if (plan->policy)
+        SWAP(plan->running->policy, plan->policy);
+    ferry_policy_free(TAKE(plan->policy));
+    route_settings_free(TAKE(plan->settings));
+}
 
 /* The running route gets the new settings; `fresh` leaves with what belongs to the old ones. */
 static void commit_change(struct plan *plan)
@@ -284,7 +312,7 @@ static void plan_commit(struct plan *plan, struct registry *registry)
     if (plan->step == STEP_ADD || plan->step == STEP_REPLACE)
         route_report(route, EVENT_STARTED);
     if (plan->step == STEP_KEEP)
-        route_settings_free(plan->settings);
+        commit_keep(plan);
     else
         route->settings->place = (struct config_place){ 0 }; /* its file dies with the settings */
 }

@@ -46,13 +46,14 @@ struct route {
     struct ferry_listener *listener; /* NULL when leaving, and after the one peer of `once` */
     struct ferry_source *source;     /* its readiness; NULL: there are no more peers */
     struct ferry_source *pause;      /* timer, armed while accepting pauses */
+    bool told_dropped;               /* that its listener dropped datagrams */
     int pause_ms;                    /* length of the last pause; 0: accepting works */
     bool refuse_descriptors;         /* as it listens: the target could not take any */
     struct ferry_policy *policy;
     struct list connections; /* of struct connection */
     int64_t started_ns;
     uint64_t admitted, refused, failed, ended; /* connections */
-    /* of connections that ended; live ones add theirs when asked */
+    /* of connections that ended and listeners that are closed; live ones add theirs when asked */
     uint64_t bytes_in, bytes_out, descriptors, dropped;
 };
 
@@ -88,11 +89,14 @@ int registry_apply(struct registry *registry, struct settings *settings, struct 
  * not drain: these are stopped. */
 void registry_drain(struct registry *registry);
 
-/* Nobody is served, and nobody more can come: what runs the registry may end. */
+/* Nobody is served, and nobody more can come: what runs the registry may end. Services that do not
+ * drain (who only asks how it goes) do not count. */
 bool registry_finished(const struct registry *registry);
 
-/* Live figures of a route: bytes of ended and of live connections. */
-void route_get_totals(
-    const struct route *route, uint64_t *ret_in, uint64_t *ret_out, uint64_t *ret_descriptors);
+/* What passed a route: by connections that ended, by live ones, and what its listener dropped. */
+struct route_totals {
+    uint64_t bytes_in, bytes_out, descriptors, dropped;
+};
+void route_get_totals(const struct route *route, struct route_totals *ret_totals);
 
 #endif

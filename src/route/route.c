@@ -203,6 +203,16 @@ static void route_fail(struct route *route, int code)
     route_pause(route);
 }
 
+/* Its figure stays with the route. */
+static void listener_end(struct route *route)
+{
+    if (!route->listener)
+        return;
+    route->dropped += ferry_listener_dropped(route->listener);
+    ferry_listener_close(TAKE(route->listener));
+    route->told_dropped = false;
+}
+
 /* There are no more peers. A path that nobody serves must not stay; what a lone channel came from
  * may. */
 static void route_exhaust(struct route *route)
@@ -211,7 +221,7 @@ static void route_exhaust(struct route *route)
     ferry_source_remove(TAKE(route->source));
     ferry_source_remove(TAKE(route->pause));
     if (registry->once) {
-        ferry_listener_close(TAKE(route->listener));
+        listener_end(route);
         list_remove(&route->node);
         list_add_last(&registry->leaving, &route->node);
     }
@@ -227,12 +237,23 @@ static bool shares_socket(const struct route *route)
     return (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
 }
 
+/* Told once; how many they become, the status says. */
+static void route_tell_dropped(struct route *route)
+{
+    if (route->told_dropped || ferry_listener_dropped(route->listener) == 0)
+        return;
+    route->told_dropped = true;
+    route_trouble(route, "datagrams were dropped: a sender's queue was full, or there were too "
+                         "many senders; ferry status --json counts them");
+}
+
 /* Accepts one peer; true: try another. */
 static bool route_accept(struct route *route)
 {
     struct ferry_channel *channel;
     int r = ferry_listener_try_accept(route->listener, &channel);
 
+    route_tell_dropped(route);
     if (r == -EAGAIN && ferry_listener_fd(route->listener) < 0) {
         route_pause(route);
         return false;
@@ -331,5 +352,5 @@ void route_close(struct route *route)
 {
     ferry_source_remove(TAKE(route->source));
     ferry_source_remove(TAKE(route->pause));
-    ferry_listener_close(TAKE(route->listener));
+    listener_end(route);
 }

@@ -38,6 +38,8 @@ struct service {
     const char *name;
     const char *help; /* one line for `ferry up --help` and the man page */
     bool harmless;    /* may stand on TCP or UDP loopback without rules */
+    unsigned needs;   /* capabilities without which a peer's channel cannot be served */
+    unsigned refuses; /* and those with which it cannot */
     bool drains;      /* on reload and stop its connections are waited for (false: control) */
     /* Whether the argument ("" if none) is right; NULL: none is allowed. */
     int (*check)(const char *argument, struct ferry_error *error);

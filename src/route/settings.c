@@ -2,7 +2,7 @@
  * it.
  *
  * Every problem is found in one run: a bad value is noted at its place, and the rest is read on.
- * A route with a problem is not checked further (one mistake should not be told twice) but kept,
+ * A route with a problem is not checked as a whole (one mistake should not be told twice) but kept,
  * so that its name and address still count as taken.
  */
 #include "route/settings.h"
@@ -275,8 +275,13 @@ static int builder_error(struct builder *builder, const struct config_place *pla
 static int builder_base(
     const struct builder *builder, const struct config_entry *entry, char **ret_base)
 {
-    if (!builder->name || strcmp(builder->name, entry->place.file) != 0)
-        return settings_folder(entry->place.file, ret_base);
+    if (!builder->name || strcmp(builder->name, entry->place.file) != 0) {
+        int r = settings_folder(entry->place.file, ret_base);
+        /* Also what a file in the working directory says is not from the command line. */
+        if (r == 0 && !*ret_base)
+            *ret_base = strdup("");
+        return r < 0 || *ret_base ? r : -ENOMEM;
+    }
     *ret_base = builder->folder ? strdup(builder->folder) : NULL;
     return builder->folder && !*ret_base ? -ENOMEM : 0;
 }
@@ -291,6 +296,14 @@ static int builder_address(struct builder *builder, const struct config_entry *e
     r = to ? route_set_to(builder->route, entry->value, base, builder->services, &error)
            : ferry_address_parse(entry->value, base, &builder->route->listen, &error);
     return r < 0 ? builder_error(builder, &entry->place, entry->key, &error) : 0;
+}
+
+static int builder_rule(struct builder *builder, const struct config_entry *entry, bool allow)
+{
+    struct ferry_error error = { 0 };
+    if (settings_check_rule(allow, entry->value, &error) < 0)
+        return builder_error(builder, &entry->place, entry->key, &error);
+    return route_add_rule(builder->route, allow, entry->value);
 }
 
 static int builder_span(
@@ -328,7 +341,7 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
     case KEY_TOTAL:
         return builder_span(builder, entry, &builder->route->total_ms);
     default:
-        return route_add_rule(builder->route, key == KEY_ALLOW, entry->value);
+        return builder_rule(builder, entry, key == KEY_ALLOW);
     }
 }
 
@@ -337,17 +350,22 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
 static int builder_check_unique(struct builder *builder)
 {
     const struct route_settings *route = builder->route;
+    bool named = false, placed = false; /* told already: one of many alike is enough */
     for (size_t i = 0; i + 1 < builder->settings->route_count; i++) {
         const struct route_settings *other = builder->settings->routes[i];
         int r = 0;
-        if (strcmp(other->name, route->name) == 0)
+        if (!named && strcmp(other->name, route->name) == 0) {
+            named = true;
             r = builder_problem(builder, &builder->section->place, "",
                 "there is a route %s already, in %s:%u; rename one of them", route->name,
                 other->place.file, other->place.line);
-        if (r == 0 && route->listen && other->listen &&
-            expect_same_place(route->listen, other->listen))
+        }
+        if (r == 0 && !placed && route->listen && other->listen &&
+            expect_same_place(route->listen, other->listen)) {
+            placed = true;
             r = builder_problem(builder, &builder->set[KEY_LISTEN]->place, "listen",
                 "route %s listens there already; choose another address", other->name);
+        }
         if (r < 0)
             return r;
     }

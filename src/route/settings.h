@@ -48,7 +48,7 @@ struct settings {
     struct config *config; /* what was read; holds the problems */
     struct route_settings **routes;
     size_t route_count;
-    enum log_format log;
+    enum log_format log; /* LOG_TEXT unless given */
     bool log_given;
 };
 

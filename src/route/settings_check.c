@@ -62,6 +62,41 @@ static int check_rules(
     return r;
 }
 
+/* What would send answers back where the mechanism has one direction only. */
+static const char *remedy_answer(enum ferry_scheme scheme)
+{
+    return scheme == FERRY_FIFO ? "give reply=PATH"
+           : scheme == FERRY_MQ ? "give reply=/NAME"
+                                : NULL;
+}
+
+/* What no peer from there could be served with. */
+static int check_needs(const struct route_settings *route, struct ferry_error *error)
+{
+    static const char *const elsewhere = "listen on unix:PATH, without frame=";
+    const struct service *service = route->service;
+    const struct ferry_address *listen = route->listen;
+    const char *thing = ferry_address_text(listen);
+    unsigned listener;
+    if (!service || !expect_capabilities(listen, ADDRESS_LISTEN, &listener))
+        return 0;
+    unsigned missing = service->needs & ~listener;
+    if (missing & FERRY_HAS_IDENTITY)
+        return error_set(error, -EOPNOTSUPP, thing, elsewhere,
+            "nobody vouches for who comes there, and %s must know", service->name);
+    if (service->refuses & listener & FERRY_HAS_BOUNDARIES)
+        return error_set(
+            error, -EOPNOTSUPP, thing, elsewhere, "%s takes bytes, not messages", service->name);
+    if (missing & FERRY_CAN_SEND)
+        return error_set(error, -EOPNOTSUPP, thing, remedy_answer(listen->scheme),
+            "nothing can be answered there");
+    if (missing & FERRY_CAN_RECEIVE)
+        return error_set(error, -EOPNOTSUPP, thing, NULL, "nothing comes from there");
+    return missing || (service->refuses & listener)
+               ? error_set(error, -EOPNOTSUPP, thing, NULL, "%s cannot serve it", service->name)
+               : 0;
+}
+
 static int check_service(const struct route_settings *route, struct ferry_error *error)
 {
     const struct service *service = route->service;
@@ -93,11 +128,24 @@ static int check_way(const struct route_settings *route, struct ferry_error *err
     return 0;
 }
 
+int settings_check_rule(bool allow, const char *subjects, struct ferry_error *error)
+{
+    struct ferry_policy *policy;
+    int r = ferry_policy_new(&policy);
+    if (r < 0)
+        return error_set_errno(error, r, subjects, NULL);
+    r = ferry_policy_add(policy, allow, subjects, error);
+    ferry_policy_free(policy);
+    return r;
+}
+
 int settings_check(
     const struct route_settings *route, enum route_key *ret_key, struct ferry_error *error)
 {
     *ret_key = KEY_LISTEN;
     int r = address_check_verb(route->listen, ADDRESS_LISTEN, error);
+    if (r == 0)
+        r = check_needs(route, error);
     if (r == 0)
         r = check_open(route, error);
     if (r < 0)

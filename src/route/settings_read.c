@@ -81,6 +81,9 @@ static int file_check(int fd, const char *path, struct ferry_error *error)
         return error_set_errno(error, -errno, path, NULL);
     if (S_ISDIR(status.st_mode))
         return error_set(error, -EISDIR, path, "include FOLDER/*.conf", "is a folder");
+    if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
+        return error_set(error, -ESPIPE, path, "write it to a file",
+            "is a pipe, which a reload cannot read again");
     if (geteuid() == 0 && (status.st_mode & S_IWOTH) && S_ISREG(status.st_mode))
         return error_set(error, -EPERM, path, "chmod o-w it", "could be changed by anybody");
     return 0;
@@ -88,7 +91,8 @@ static int file_check(int fd, const char *path, struct ferry_error *error)
 
 static int file_read(const char *path, struct bytes *ret_text, struct ferry_error *error)
 {
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Whatever lies there, a running program must not wait for it. */
+    AUTO_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     char buffer[16384];
     if (fd < 0)
         return error_set_errno(error, -errno, path, NULL);

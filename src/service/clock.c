@@ -204,6 +204,7 @@ const struct service service_clock = {
     .name = "clock",
     .help = "tells the local date and time, once on a stream, else to each message",
     .harmless = true,
+    .needs = FERRY_CAN_SEND,
     .drains = true,
     .serve = clock_serve,
     .stop = clock_stop,

@@ -86,6 +86,7 @@ const struct service service_echo = {
     .name = "echo",
     .help = "sends back whatever it receives",
     .harmless = true,
+    .needs = FERRY_CAN_SEND | FERRY_CAN_RECEIVE,
     .drains = true,
     .serve = echo_serve,
     .stop = echo_stop,

@@ -3,7 +3,8 @@
  * The host of an address is a number, "" for loopback, "*" for every address of this machine (one
  * IPv6 socket that takes IPv4 too), or a name, which getaddrinfo(3) resolves and may block on. Of
  * several addresses listening takes the first that can be bound, dialling the first that does not
- * fail at once: a connection in progress is not given up for another.
+ * fail at once: a connection in progress is not given up for another. Who has the time to wait for
+ * each resolves the name first and dials its addresses.
  */
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -66,6 +67,54 @@ static int resolve(const char *host, uint16_t port, int type, const char *thing,
         return 0;
     return error_set(error, resolve_outcome(code), thing, "check the name with getent ahosts",
         "the host \"%s\" can't be resolved: %s", host, gai_strerror(code));
+}
+
+static bool is_number(const char *host)
+{
+    struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
+    AUTO_ADDRESSES struct addrinfo *entries = NULL;
+    return !*host || getaddrinfo(host, NULL, &hints, &entries) == 0;
+}
+
+static struct ferry_address *numeric_address(
+    const struct ferry_address *address, const struct addrinfo *entry)
+{
+    char host[NI_MAXHOST];
+    int code =
+        getnameinfo(entry->ai_addr, entry->ai_addrlen, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
+    return code == 0 ? address_with_host(address, host) : NULL;
+}
+
+static int inet_resolve(
+    const struct ferry_address *address, struct resolved *ret_resolved, struct ferry_error *error)
+{
+    AUTO_ADDRESSES struct addrinfo *entries = NULL;
+    const char *thing = ferry_address_text(address);
+    struct resolved resolved = { 0 };
+    size_t count = 0;
+
+    if (is_number(address->rest)) {
+        *ret_resolved = resolved;
+        return 0;
+    }
+    int r = resolve(address->rest, address->port, scheme_type(address), thing, &entries, error);
+    if (r < 0)
+        return r;
+    for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next)
+        count++;
+    resolved.addresses = calloc(count, sizeof(*resolved.addresses));
+    if (!resolved.addresses)
+        return error_set_errno(error, -ENOMEM, thing, NULL);
+    for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next) {
+        resolved.addresses[resolved.count] = numeric_address(address, entry);
+        if (!resolved.addresses[resolved.count]) {
+            resolved_fini(&resolved);
+            return error_set_errno(error, -ENOMEM, thing, NULL);
+        }
+        resolved.count++;
+    }
+    *ret_resolved = resolved;
+    return 0;
 }
 
 /* --- listen ----------------------------------------------------------------------------------- */
@@ -289,4 +338,6 @@ static int inet_dial(const struct ferry_address *address, const struct ferry_dia
     return r < 0 ? error_set_errno(error, r, thing, NULL) : 0;
 }
 
-const struct transport transport_inet = { .listen = inet_listen, .dial = inet_dial };
+const struct transport transport_inet = {
+    .listen = inet_listen, .resolve = inet_resolve, .dial = inet_dial
+};

@@ -52,6 +52,7 @@ void letters_init(struct letters *letters)
     list_init(&letters->list);
     letters->count = 0;
     letters->size = 0;
+    letters->descriptor_count = 0;
 }
 
 void letters_add(struct letters *letters, struct letter *letter)
@@ -59,6 +60,7 @@ void letters_add(struct letters *letters, struct letter *letter)
     list_add_last(&letters->list, &letter->node);
     letters->count++;
     letters->size += letter->size;
+    letters->descriptor_count += letter->descriptor_count;
 }
 
 static struct letter *letters_first(const struct letters *letters)
@@ -73,6 +75,7 @@ static void letters_drop_first(struct letters *letters)
     list_remove(&letter->node);
     letters->count--;
     letters->size -= letter->size;
+    letters->descriptor_count -= letter->descriptor_count;
     letter_free(letter);
 }
 
@@ -103,6 +106,7 @@ int letters_take(
         ret_message->data = memcpy(slot->buffer.iov_base, letter_bytes(letter), letter->size);
         ret_message->descriptor_count = letter->descriptor_count;
         memcpy(slot->descriptors, letter->descriptors, letter->descriptor_count * sizeof(int));
+        letters->descriptor_count -= letter->descriptor_count;
         letter->descriptor_count = 0;
     }
     letters_drop_first(letters);

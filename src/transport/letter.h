@@ -12,6 +12,7 @@ struct letters {
     struct list list;
     size_t count;
     size_t size; /* bytes in all */
+    size_t descriptor_count;
 };
 
 void letters_init(struct letters *letters);

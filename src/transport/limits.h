@@ -25,10 +25,10 @@
 #define ACCEPT_SKIPS_MAX 64u
 /* Connections that may wait for accept; the kernel clamps it to net.core.somaxconn. */
 #define BACKLOG_DEFAULT 4096
-/* Milliseconds until a directory's lock is given up, at start and at the end, and between tries.
- * Whoever may read a directory may lock it, so neither may wait for ever. */
-#define PATH_LOCK_MS       5000
-#define PATH_UNLOCK_MS     1000
+/* Milliseconds until listening gives up on a directory's lock, and between its tries. A start holds
+ * it for a few system calls; whoever may read the directory may hold it for ever, and the loop
+ * stands still meanwhile. */
+#define PATH_LOCK_MS       1000
 #define PATH_LOCK_PAUSE_MS 5
 /* Descriptors looked at to find who owns a socket: it is for a message only. */
 #define OWNER_SCAN_MAX 200000u
@@ -41,11 +41,14 @@
 #define SESSIONS_MAX         16384u
 #define SESSIONS_PER_UID_MAX 4096u
 /* What waits in one session before the socket is no longer read (unix) or datagrams are dropped
- * (udp): items and bytes. One batch more may come on top. */
-#define SESSION_QUEUE_COUNT_MAX 256u
-#define SESSION_QUEUE_SIZE_MAX  (1u << 20)
-/* Milliseconds that one full session, from which nothing is taken, may keep all others of its
- * listener waiting before it is ended. */
-#define SESSION_STALL_MS 1000
+ * (udp): items, bytes, and descriptors (as many as one message brings: they are taken from every
+ * route of the process). One batch more may come on top. */
+#define SESSION_QUEUE_COUNT_MAX       256u
+#define SESSION_QUEUE_SIZE_MAX        (1u << 20)
+#define SESSION_QUEUE_DESCRIPTORS_MAX 253u
+/* Milliseconds that one full session, from which nothing is taken, may keep the other sessions of
+ * its listener waiting before it is ended: longer than a slow taker pauses, since ending splits the
+ * sender's messages over two sessions. */
+#define SESSION_STALL_MS 10000
 
 #endif

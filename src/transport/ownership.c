@@ -1,58 +1,17 @@
 /* ownership.c - mode, owner and group that an address asks for, and giving them to what we made. */
 #include "transport/ownership.h"
-#include "base/cleanup.h"
+#include "base/account.h"
 #include "base/error.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <limits.h>
-#include <pwd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* A group's entry holds all its members. */
-#define ENTRY_SIZE ((size_t)64 << 10)
-
-static bool number_parse(const char *text, unsigned *ret_number)
+/* A name or a number. */
+static int id_read(
+    const char *text, int (*find)(const char *name, unsigned *ret_id), unsigned *ret_id)
 {
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end || number >= UINT_MAX)
-        return false;
-    *ret_number = (unsigned)number;
-    return true;
-}
-
-static int owner_find(const char *name, uid_t *ret_uid)
-{
-    struct passwd entry, *found = NULL;
-    AUTO_FREE char *buffer = malloc(ENTRY_SIZE);
-
-    if (number_parse(name, ret_uid))
-        return 0;
-    if (!buffer)
-        return -ENOMEM;
-    int r = getpwnam_r(name, &entry, buffer, ENTRY_SIZE, &found);
-    if (!found)
-        return r > 0 ? -r : -ENOENT;
-    *ret_uid = found->pw_uid;
-    return 0;
-}
-
-static int group_find(const char *name, gid_t *ret_gid)
-{
-    struct group entry, *found = NULL;
-    AUTO_FREE char *buffer = malloc(ENTRY_SIZE);
-
-    if (number_parse(name, ret_gid))
-        return 0;
-    if (!buffer)
-        return -ENOMEM;
-    int r = getgrnam_r(name, &entry, buffer, ENTRY_SIZE, &found);
-    if (!found)
-        return r > 0 ? -r : -ENOENT;
-    *ret_gid = found->gr_gid;
-    return 0;
+    return account_parse(text, ret_id) == 0 ? 0 : find(text, ret_id);
 }
 
 int ownership_read(
@@ -67,14 +26,17 @@ int ownership_read(
         .owner = (uid_t)-1,
         .group = (gid_t)-1 };
 
-    int r = owner ? owner_find(owner, &ownership.owner) : 0;
-    if (r < 0)
+    int r = owner ? id_read(owner, user_find, &ownership.owner) : 0;
+    if (r == -ENOENT)
         return error_set(
             error, r, thing, "name one that getent passwd lists", "there is no user \"%s\"", owner);
-    r = group ? group_find(group, &ownership.group) : 0;
-    if (r < 0)
+    if (r == 0 && group)
+        r = id_read(group, group_find, &ownership.group);
+    if (r == -ENOENT)
         return error_set(
             error, r, thing, "name one that getent group lists", "there is no group \"%s\"", group);
+    if (r < 0)
+        return error_set_errno(error, r, thing, NULL);
     *ret_ownership = ownership;
     return 0;
 }

@@ -4,7 +4,8 @@
  * (LINK_SHARED) O_NONBLOCK must stay as it is, so poll(2) is asked before each call and little is
  * written at once: a pipe that is writable has room for PIPE_BUF bytes, pipe(7). When another
  * process takes what poll(2) saw, the call waits; nothing short of a description of our own could
- * prevent that.
+ * prevent that. A file never makes its writer wait for a reader, and a socket can be told not to:
+ * these take all at once.
  */
 #include "transport/plain.h"
 #include "base/cleanup.h"
@@ -146,13 +147,20 @@ static ssize_t plain_write(const struct link *link, const struct iovec *buffers,
     return size < 0 ? -errno : size;
 }
 
+/* Whether a write might wait for somebody to read. */
+static bool may_wait(const struct link *link)
+{
+    const struct plain *plain = link->state;
+    return (link->flags & LINK_SHARED) && plain->send != PLAIN_FILE && plain->send != PLAIN_SOCKET;
+}
+
 /* Sends once from the front of the batch.
  *   ret_full  nothing more goes now
  * Returns how many outgoings that completed, or -errno. */
 static int send_once(struct link *link, struct ferry_outgoing *batch, size_t count, bool *ret_full)
 {
     struct iovec buffers[PLAIN_BUFFERS_MAX];
-    bool careful = link->flags & LINK_SHARED;
+    bool careful = may_wait(link);
     size_t offered, limit = careful ? PIPE_BUF : SIZE_MAX;
     ssize_t sent = 0;
 

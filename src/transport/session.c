@@ -7,8 +7,9 @@
  *
  * At the bound of a queue:
  *   unix  the socket is no longer read, so that senders wait in the kernel and nothing is lost. One
- *         session from which nothing is taken must not stop the rest for ever: after
- *         SESSION_STALL_MS it is ended, its taker gets what is queued and then -ENOBUFS.
+ *         session from which nothing is taken must not stop others for ever: after SESSION_STALL_MS
+ *         it is ended, its taker gets what is queued and then -ENOBUFS. The only session is never
+ *         ended so: its sender would go on in another one, and overtake himself.
  *   udp   senders can't be made to wait: the datagram is dropped and counted.
  *
  * The listening's descriptor is an epoll of the socket and a timer. It goes quiet while the socket
@@ -87,6 +88,12 @@ static void socket_read_set(struct sessions *shared, bool reading)
         shared->reading = reading;
 }
 
+/* Others may be kept waiting by a full session. An ended one is no longer in the table. */
+static bool sessions_are_many(const struct sessions *shared)
+{
+    return shared->table.count > 1;
+}
+
 /* Sets the timer to when the listening must be looked at although the socket is quiet. */
 static void timer_set(struct sessions *shared)
 {
@@ -97,7 +104,7 @@ static void timer_set(struct sessions *shared)
         return;
     if (!list_empty(&shared->arrived))
         at_ns = 1;
-    else if (!list_empty(&shared->full))
+    else if (!list_empty(&shared->full) && sessions_are_many(shared))
         at_ns = LIST_ENTRY(shared->full.next, struct session, full)->full_since_ns +
                 SESSION_STALL_MS * NS_PER_MS;
     setting.it_value.tv_sec = at_ns / NS_PER_S;
@@ -141,14 +148,16 @@ static void session_end(struct session *session, int code)
 static bool session_is_full(const struct session *session)
 {
     return session->letters.count >= SESSION_QUEUE_COUNT_MAX ||
-           session->letters.size >= SESSION_QUEUE_SIZE_MAX;
+           session->letters.size >= SESSION_QUEUE_SIZE_MAX ||
+           session->letters.descriptor_count >= SESSION_QUEUE_DESCRIPTORS_MAX;
 }
 
 /* Room again only at half the bound, or the socket would be switched on and off by each message. */
 static bool session_has_room(const struct session *session)
 {
     return session->letters.count <= SESSION_QUEUE_COUNT_MAX / 2 &&
-           session->letters.size <= SESSION_QUEUE_SIZE_MAX / 2;
+           session->letters.size <= SESSION_QUEUE_SIZE_MAX / 2 &&
+           session->letters.descriptor_count <= SESSION_QUEUE_DESCRIPTORS_MAX / 2;
 }
 
 /* Something was taken: it is not stuck, and perhaps no longer full. */
@@ -260,12 +269,12 @@ static bool deal(struct sessions *shared, size_t index)
     return true;
 }
 
-/* Ends the sessions that have been full for too long. */
+/* Ends the sessions that have kept others waiting for too long. */
 static void stalled_end(struct sessions *shared)
 {
     int64_t now_ns = clock_now_ns();
 
-    while (!list_empty(&shared->full)) {
+    while (!list_empty(&shared->full) && sessions_are_many(shared)) {
         struct session *first = LIST_ENTRY(shared->full.next, struct session, full);
         if (now_ns - first->full_since_ns < SESSION_STALL_MS * NS_PER_MS)
             break;
@@ -398,9 +407,13 @@ static int session_identity(struct link *link, unsigned want, struct ferry_ident
     return 0;
 }
 
-static void session_stop_receiving(struct link *link)
+static bool session_stop_receiving(struct link *link)
 {
-    session_end(session_of(link), 0);
+    struct session *session = session_of(link);
+
+    session_end(session, 0);
+    backpressure_set(session->shared);
+    return true;
 }
 
 static const struct link_ops session_ops = { .stop_receiving = session_stop_receiving,
@@ -480,6 +493,7 @@ static void session_listening_close(struct listening *listening)
     epoll_ctl(shared->epoll, EPOLL_CTL_DEL, shared->socket, NULL);
     shared->epoll = -1;
     fd_close(&shared->timer);
+    unix_path_remove(TAKE(listening->path)); /* while the socket lives */
     socket_retire(shared);
     listening_fini(listening);
     sessions_end(shared);

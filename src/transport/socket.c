@@ -35,11 +35,21 @@ static int socket_shutdown(struct link *link)
     return shutdown(link->send_fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+/* The peer's next send is EPIPE, as if it sent to a process that is gone. A datagram socket would
+ * not tell its own end. */
+static bool unix_stop_receiving(struct link *link)
+{
+    bool ends = link->capabilities & FERRY_HAS_END;
+    if (ends)
+        (void)shutdown(link->receive_fd, SHUT_RD);
+    return ends;
+}
+
 static void socket_close(struct link *link)
 {
+    unix_path_remove(TAKE(link->path)); /* while the socket lives */
     fd_close(&link->receive_fd);
     link->send_fd = -1;
-    unix_path_remove(TAKE(link->path));
     free(TAKE(link->state));
 }
 
@@ -81,6 +91,7 @@ static const struct link_ops connecting_ops = { .send = socket_send_stream,
 static const struct link_ops unix_bytes_ops = { .send = socket_send_stream,
     .receive = socket_receive_bytes,
     .shutdown = socket_shutdown,
+    .stop_receiving = unix_stop_receiving,
     .close = socket_close,
     .peer = socket_peer,
     .identity = socket_identity };
@@ -88,6 +99,7 @@ static const struct link_ops unix_bytes_ops = { .send = socket_send_stream,
 static const struct link_ops unix_stream_ops = { .send = socket_send_stream,
     .receive = socket_receive_stream,
     .shutdown = socket_shutdown,
+    .stop_receiving = unix_stop_receiving,
     .close = socket_close,
     .peer = socket_peer,
     .identity = socket_identity };
@@ -95,6 +107,7 @@ static const struct link_ops unix_stream_ops = { .send = socket_send_stream,
 static const struct link_ops unix_message_ops = { .send = message_send,
     .receive = socket_receive_messages,
     .shutdown = socket_shutdown,
+    .stop_receiving = unix_stop_receiving,
     .close = socket_close,
     .pending = message_pending,
     .peer = socket_peer,
@@ -191,6 +204,8 @@ static struct link link_template(int family, int type, bool refuse_descriptors, 
         link.flags = LINK_SPLICE_TO;
         if (family != AF_UNIX || refused)
             link.flags |= LINK_SPLICE_FROM;
+        if (family != AF_UNIX)
+            link.flags |= LINK_DRAIN;
     }
     return link;
 }
@@ -234,8 +249,8 @@ int socket_link(int fd, bool connecting, bool refuse_descriptors, struct link *r
 
 void listening_fini(struct listening *listening)
 {
+    unix_path_remove(TAKE(listening->path)); /* while the socket lives */
     fd_close(&listening->fd);
-    unix_path_remove(TAKE(listening->path));
     ferry_address_free(TAKE(listening->bound));
 }
 

@@ -4,6 +4,7 @@
 #include "transport/single.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static const struct transport *const transports[FERRY_SCHEME_COUNT] = {
     [FERRY_UNIX] = &transport_unix,
@@ -31,6 +32,29 @@ int transport_listen(const struct ferry_address *address,
     if (transport->listen)
         return transport->listen(address, options, ret_listening, error);
     return single_listen(address, options, ret_listening, error);
+}
+
+void resolved_fini(struct resolved *resolved)
+{
+    for (size_t i = 0; i < resolved->count; i++)
+        ferry_address_free(resolved->addresses[i]);
+    free(resolved->addresses);
+    *resolved = (struct resolved){ 0 };
+}
+
+int transport_resolve(
+    const struct ferry_address *address, struct resolved *ret_resolved, struct ferry_error *error)
+{
+    const struct transport *transport = transports[address->scheme];
+
+    /* Before a name server is asked for nothing. */
+    int r = address_check_verb(address, ADDRESS_DIAL, error);
+    if (r < 0)
+        return r;
+    if (transport->resolve)
+        return transport->resolve(address, ret_resolved, error);
+    *ret_resolved = (struct resolved){ 0 };
+    return 0;
 }
 
 int transport_dial(const struct ferry_address *address, const struct ferry_dial_options *options,

@@ -24,9 +24,10 @@ struct link_ops {
     int (*receive)(
         struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
     int (*shutdown)(struct link *link); /* ends our sending */
-    /* Takes nothing more from the kernel for this link; what is queued for it is still received,
-     * then its end. NULL: nothing is queued. */
-    void (*stop_receiving)(struct link *link);
+    /* Lets nothing more come: what is there is still received, then the end. The peer is told where
+     * there is a way. False (or NULL): the link has no end of its own, its owner stops asking it.
+     */
+    bool (*stop_receiving)(struct link *link);
     void (*close)(struct link *link);         /* gives everything back; called once */
     int (*connected)(struct link *link);      /* NULL: always */
     bool (*pending)(const struct link *link); /* NULL: never */
@@ -51,6 +52,9 @@ enum link_flag {
      * sessions. Poll them only when waiting for this session alone; in a loop the listening is
      * watched, and on_change tells. Receiving takes in what the socket has and deals it out. */
     LINK_SESSION = 1 << 4,
+    /* Closing it with something unread destroys what the peer has yet to read of us (TCP resets):
+     * receive and drop for a while first. */
+    LINK_DRAIN = 1 << 5,
 };
 
 struct link {
@@ -91,10 +95,21 @@ struct listening {
 /* Datagrams of a listening that were dropped because a bound was reached; 0 where none can be. */
 uint64_t listening_dropped(const struct listening *listening);
 
+/* The addresses of a name, each with a number for its host, the likeliest to answer first
+ * (RFC 6724). None: the address has no name in it and is dialled as it is. */
+struct resolved {
+    struct ferry_address **addresses;
+    size_t count;
+};
+
+void resolved_fini(struct resolved *resolved);
+
 /* What each mechanism offers. NULL where it cannot. */
 struct transport {
     int (*listen)(const struct ferry_address *address, const struct ferry_listen_options *options,
         struct listening *ret_listening, struct ferry_error *error);
+    int (*resolve)(const struct ferry_address *address, struct resolved *ret_resolved,
+        struct ferry_error *error); /* NULL: no names */
     int (*dial)(const struct ferry_address *address, const struct ferry_dial_options *options,
         struct link *ret_link, struct ferry_error *error);
 };
@@ -112,6 +127,10 @@ extern const struct transport transport_file;
 int transport_listen(const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,
     struct ferry_error *error);
+/* What dialling may try one after the other; it may block for as long as name servers take.
+ *   ret_resolved  end it with resolved_fini() */
+int transport_resolve(
+    const struct ferry_address *address, struct resolved *ret_resolved, struct ferry_error *error);
 /* -EAGAIN: not now, try again later. */
 int transport_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
     struct link *ret_link, struct ferry_error *error);

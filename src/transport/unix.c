@@ -7,6 +7,7 @@
 #include "transport/unix_path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,11 +60,12 @@ static int abstract_bind(
 }
 
 static int path_bind(const struct ferry_address *address, const char *path, int fd, int backlog,
-    struct unix_path **ret_path, struct ferry_error *error)
+    int64_t lock_wait_ms, struct unix_path **ret_path, struct ferry_error *error)
 {
     struct unix_path_options options = { .thing = ferry_address_text(address),
         .type = scheme_type(address->scheme),
-        .backlog = backlog };
+        .backlog = backlog,
+        .lock_wait_ms = lock_wait_ms };
 
     int r = ownership_read(address, &options.ownership, error);
     return r < 0 ? r : unix_path_bind(fd, path, &options, ret_path, error);
@@ -77,7 +79,7 @@ static int unix_bind(const struct ferry_address *address, int fd, int backlog,
     const char *thing = ferry_address_text(address);
 
     if (!address->abstract)
-        return path_bind(address, address->rest, fd, backlog, ret_path, error);
+        return path_bind(address, address->rest, fd, backlog, PATH_LOCK_MS, ret_path, error);
     int r = abstract_bind(fd, address->rest, address->rest_size, thing, error);
     if (r == 0 && backlog >= 0 && listen(fd, backlog) < 0)
         r = error_set_errno(error, -errno, thing, NULL);
@@ -91,32 +93,30 @@ static int unix_listen(const struct ferry_address *address,
     const char *thing = ferry_address_text(address);
     int type = scheme_type(address->scheme);
     int backlog = (int)address_get_number(address, "backlog", BACKLOG_DEFAULT);
-    bool refuse = options && options->refuse_descriptors, refused;
-    struct unix_path *path = NULL;
+    bool refuse = options && options->refuse_descriptors;
     struct ferry_address *bound;
-    AUTO_FD int fd = unix_socket(address->scheme);
+    struct listening listening;
+    int fd = unix_socket(address->scheme);
 
     if (fd < 0)
         return error_set_errno(error, fd, thing, NULL);
-    /* Before the first message can come, or it would not say from whom. */
-    int r = socket_prepare(fd, AF_UNIX, type, refuse, &refused);
-    if (r < 0)
-        return error_set_errno(error, r, thing, NULL);
-    r = ferry_address_parse(thing, NULL, &bound, error);
-    if (r < 0)
-        return r;
-    r = unix_bind(address, fd, type == SOCK_DGRAM ? -1 : backlog, &path, error);
+    int r = ferry_address_parse(thing, NULL, &bound, error);
     if (r < 0) {
-        ferry_address_free(bound);
+        fd_close(&fd);
         return r;
     }
-    r = type == SOCK_DGRAM ? session_listening(fd_take(&fd), bound, refuse, ret_listening)
-                           : socket_listening(fd_take(&fd), bound, refuse, ret_listening);
-    if (r < 0) {
-        unix_path_remove(path);
+    /* Complete before it has a name: the first message shall say from whom it is, and a failure
+     * after the bind would close the socket before its path is removed. */
+    r = type == SOCK_DGRAM ? session_listening(fd, bound, refuse, &listening)
+                           : socket_listening(fd, bound, refuse, &listening);
+    if (r < 0)
         return error_set_errno(error, r, thing, NULL);
+    r = unix_bind(address, fd, type == SOCK_DGRAM ? -1 : backlog, &listening.path, error);
+    if (r < 0) {
+        listening.ops->close(&listening);
+        return r;
     }
-    ret_listening->path = path;
+    *ret_listening = listening;
     return 0;
 }
 
@@ -192,13 +192,28 @@ static int dial_failed(const struct ferry_address *address, int code, struct fer
     }
 }
 
-/* bind=PATH or bind=@NAME: the address that the peer sees and replies go to. */
+/* When dialling, mode=, owner= and group= are those of the path that bind= makes. */
+static int ownership_check(
+    const struct ferry_address *address, const char *name, struct ferry_error *error)
+{
+    static const char *const keys[] = { "mode", "owner", "group" };
+
+    for (size_t i = 0; i < COUNT_OF(keys) && (!name || name[0] == '@'); i++)
+        if (ferry_address_option(address, keys[i]))
+            return error_set(error, -EINVAL, ferry_address_text(address),
+                "leave it out, or add bind=PATH",
+                "when dialling, %s says something about bind=PATH only", keys[i]);
+    return 0;
+}
+
+/* bind=PATH or bind=@NAME: the address that the peer sees and replies go to. Dialling never waits,
+ * so the lock of its directory is not waited for. */
 static int client_bind(const struct ferry_address *address, const char *name, int fd,
     struct unix_path **ret_path, struct ferry_error *error)
 {
     if (name[0] == '@')
         return abstract_bind(fd, name + 1, strlen(name + 1), ferry_address_text(address), error);
-    return path_bind(address, name, fd, -1, ret_path, error);
+    return path_bind(address, name, fd, -1, 0, ret_path, error);
 }
 
 /* A datagram client without a name could not be answered: the kernel gives it one. */
@@ -219,12 +234,14 @@ static int unix_dial(const struct ferry_address *address, const struct ferry_dia
     const char *thing = ferry_address_text(address);
     const char *name = ferry_address_option(address, "bind");
     struct unix_path *path = NULL;
-    AUTO_FD int fd = unix_socket(address->scheme);
 
+    int r = ownership_check(address, name, error);
+    if (r < 0)
+        return r;
+    AUTO_FD int alive = -1, fd = unix_socket(address->scheme);
     if (fd < 0)
         return error_set_errno(error, fd, thing, NULL);
-    int r =
-        name ? client_bind(address, name, fd, &path, error) : client_autobind(address, fd, error);
+    r = name ? client_bind(address, name, fd, &path, error) : client_autobind(address, fd, error);
     if (r < 0)
         return r;
     r = unix_connect(address, fd);
@@ -232,7 +249,11 @@ static int unix_dial(const struct ferry_address *address, const struct ferry_dia
         unix_path_remove(path);
         return dial_failed(address, r, error);
     }
-    r = socket_link(fd_take(&fd), false, options && options->refuse_descriptors, ret_link);
+    /* A failing socket_link() closes the socket, and its path is to go first. */
+    if (path && (alive = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
+        r = -errno;
+    if (r == 0)
+        r = socket_link(fd_take(&fd), false, options && options->refuse_descriptors, ret_link);
     if (r < 0) {
         unix_path_remove(path);
         return error_set_errno(error, r, thing, NULL);

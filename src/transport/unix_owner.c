@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
 /* --- the kernel's list ------------------------------------------------------------------------ */
 
@@ -85,7 +86,7 @@ static struct diag_entry entry_read(const struct unix_diag_msg *message, size_t 
  * device than stat(2) shows: then the file name must be the same. */
 static bool entry_is_path(const struct diag_entry *entry, const struct unix_place *place)
 {
-    char path[sizeof(((struct sockaddr_storage *)0)->__ss_padding)];
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
     uint32_t device = (uint32_t)(major(place->device) << 20 | minor(place->device));
 
     if (!entry->vfs || entry->vfs->udiag_vfs_ino != (uint32_t)place->inode)

@@ -2,9 +2,13 @@
  *
  * The directory is opened once and everything happens in that very directory. Its owner, and
  * nobody else, can replace entries in it: that is checked, since all the rest follows from it.
- * Its own flock(2) keeps two starts apart, so nothing is left over when either dies. A path is
- * removed only while device and inode are those that were bound here: at the end that may be
- * somebody else's socket. A child that forked has the same struct, but not the same pid.
+ * Its own flock(2) keeps two starts apart, so nothing is left over when either dies. Whoever may
+ * read the directory may hold that lock, so it is waited for briefly or not at all.
+ *
+ * A path is removed only while device and inode are those that were bound here: at the end that may
+ * be somebody else's socket. A child that forked has the same struct, but not the same pid. No lock
+ * is needed for it: a start replaces dead sockets only, and ours lives until after its path is
+ * gone.
  *
  * sun_path holds 107 bytes. Shorter paths are bound as they are, so that everyone sees them as
  * they were written; what was made is then looked for in the checked directory.
@@ -148,6 +152,7 @@ static int directory_open(const char *path, const struct unix_path_options *opti
     return error_set_errno(error, code, options->thing, NULL);
 }
 
+/* Returns 0, -EAGAIN (held, and there is no time to wait), -EBUSY (held all that time), ... */
 static int directory_lock(int directory, int64_t limit_ms)
 {
     int64_t deadline_ns = clock_after(clock_now_ns(), limit_ms * NS_PER_MS);
@@ -156,10 +161,29 @@ static int directory_lock(int directory, int64_t limit_ms)
         if (errno != EWOULDBLOCK && errno != EINTR)
             return -errno;
         if (clock_now_ns() >= deadline_ns)
-            return -EBUSY;
+            return limit_ms > 0 ? -EBUSY : -EAGAIN;
         poll(NULL, 0, PATH_LOCK_PAUSE_MS);
     }
     return 0;
+}
+
+static int lock_failed(
+    int code, const char *path, const struct unix_path_options *options, struct ferry_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    int size = !slash ? 1 : slash == path ? 1 : (int)(slash - path);
+    char remedy[sizeof(error->remedy)];
+
+    if (!slash)
+        path = ".";
+    if (code != -EAGAIN && code != -EBUSY)
+        return error_set(error, code, options->thing, NULL,
+            "the directory %.*s can't be locked: %s", size, path, strerrordesc_np(-code));
+    snprintf(remedy, sizeof(remedy),
+        "find who holds it: fuser or lsof; a directory of mode 0700 nobody else can lock: %.*s",
+        size, path);
+    return error_set(error, code, options->thing, remedy,
+        "another process holds the lock (flock) of the directory %.*s", size, path);
 }
 
 /* --- what lies there already ------------------------------------------------------------------ */
@@ -338,10 +362,9 @@ int unix_path_bind(int fd, const char *path, const struct unix_path_options *opt
     int r = directory_open(path, options, opened, error);
     if (r < 0)
         return r;
-    r = directory_lock(opened->directory, PATH_LOCK_MS);
+    r = directory_lock(opened->directory, options->lock_wait_ms);
     if (r < 0)
-        return error_set(error, r, options->thing, "see who holds it: lslocks",
-            "its directory stays locked by another process");
+        return lock_failed(r, path, options, error);
     r = stale_remove(path, opened, options, error);
     if (r == 0)
         r = bind_and_listen(fd, path, opened, options, error);
@@ -353,10 +376,7 @@ int unix_path_bind(int fd, const char *path, const struct unix_path_options *opt
 
 void unix_path_remove(struct unix_path *path)
 {
-    /* Without the lock the path stays: the next start replaces it. */
-    if (path && path->pid == getpid() && directory_lock(path->directory, PATH_UNLOCK_MS) == 0) {
+    if (path && path->pid == getpid())
         file_remove(path);
-        flock(path->directory, LOCK_UN);
-    }
     unix_path_free(path);
 }

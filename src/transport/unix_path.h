@@ -14,21 +14,23 @@ struct unix_path_options {
     const char *thing; /* what errors name: the address as text */
     int type;          /* SOCK_STREAM, ... */
     struct ownership ownership;
-    int backlog; /* for listen(2); -1: do not listen */
+    int backlog;          /* for listen(2); -1: do not listen */
+    int64_t lock_wait_ms; /* how long to wait for the directory's lock; 0: one try, then -EAGAIN */
 };
 
 /* Binds a socket to a path, and lets it listen, all under a lock on the directory:
  * a dead socket of ours that lies there is replaced, anything else is left as it is. Until mode,
- * owner and group are set nobody but its owner can connect. Waits for the lock up to PATH_LOCK_MS.
+ * owner and group are set nobody but its owner can connect.
  *   fd        borrowed
  *   ret_path  give to unix_path_remove()
  * Returns 0, -EADDRINUSE, -EEXIST (not a socket), -EPERM (directory or dead socket of somebody
- * else), -ENOENT, -EACCES, -EBUSY (locked), -ENAMETOOLONG, ... */
+ * else), -ENOENT, -EACCES, -EBUSY or -EAGAIN (locked), -ENAMETOOLONG, ... */
 FERRY_CHECK int unix_path_bind(int fd, const char *path, const struct unix_path_options *options,
     struct unix_path **ret_path, struct ferry_error *error);
 
 /* Removes the path if it is still the socket that we bound and this is the process that bound it,
- * and frees. NULL is allowed. */
+ * and frees. NULL is allowed. Call it before the socket is closed: until then no start of another
+ * process takes the path over, so what is removed is ours for certain. */
 void unix_path_remove(struct unix_path *path);
 
 /* connect(2) to a path of any length. Returns 0 or -errno. */

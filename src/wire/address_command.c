@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char blanks[] = " \t\n";
+static const char blanks[] = ADDRESS_BLANKS;
 
 /* Where the pass is, and where what it reads goes. */
 struct splitter {

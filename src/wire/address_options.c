@@ -50,10 +50,12 @@ struct option_row {
 /* In the order in which options print. Rows of one key stand together and share no scheme.
  * Ranges of queues: HARD_MSGMAX and HARD_MSGSIZEMAX of the kernel, MQ_PRIO_MAX of mq_send(3). */
 static const struct option_row rows[] = {
-    { "mode", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_MODE, 0, 0 },
-    { "mode", PLAIN_FILE, BOTH, VALUE_MODE, 0, 0 },
-    { "owner", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
-    { "group", UNIX_ANY | FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
+    { "mode", UNIX_ANY | PLAIN_FILE, BOTH, VALUE_MODE, 0, 0 },
+    { "mode", FIFO | MQ, ADDRESS_LISTEN, VALUE_MODE, 0, 0 },
+    { "owner", UNIX_ANY, BOTH, VALUE_NAME, 0, 0 },
+    { "owner", FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
+    { "group", UNIX_ANY, BOTH, VALUE_NAME, 0, 0 },
+    { "group", FIFO | MQ, ADDRESS_LISTEN, VALUE_NAME, 0, 0 },
     { "backlog", UNIX_CONNECTED | 1u << FERRY_TCP, ADDRESS_LISTEN, VALUE_NUMBER, 0, INT_MAX },
     { "maxmsg", MQ, ADDRESS_LISTEN, VALUE_NUMBER, 1, 65536 },
     { "msgsize", MQ, ADDRESS_LISTEN, VALUE_SIZE, 1, 16 << 20 },

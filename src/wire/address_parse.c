@@ -151,6 +151,23 @@ static int scheme_read(
     return address_fail_scheme(source);
 }
 
+/* A program by a relative path would be looked for in the working directory, not in the base, and
+ * the base cannot be put in front: how words are quoted is the command's own business. */
+static int program_check(const struct address_source *source, size_t at)
+{
+    AUTO_FREE char **words = NULL;
+    char found[48];
+
+    int r = address_split_command(source->text + at, &words);
+    if (r < 0)
+        return r == -ENOMEM ? address_fail_memory(source) : r;
+    if (words[0][0] == '/' || !strchr(words[0], '/'))
+        return 0;
+    text_escape(words[0], strlen(words[0]), found, sizeof(found));
+    return address_fail(source, -EINVAL, at + strspn(source->text + at, ADDRESS_BLANKS), NULL,
+        "expected an absolute path, or a name that PATH finds, found '%s'", found);
+}
+
 /* exec: a command may contain anything, so it is not searched for commas or escapes. */
 static int command_read(const struct address_source *source, size_t at, struct bytes *rest)
 {
@@ -159,6 +176,11 @@ static int command_read(const struct address_source *source, size_t at, struct b
 
     if (address_check_command(source->text + at, &offset, &expected) < 0)
         return address_fail_expected(source, at + offset, NULL, expected);
+    if (source->base) {
+        int r = program_check(source, at);
+        if (r < 0)
+            return r;
+    }
     bytes_append_text(rest, source->text + at);
     return 0;
 }

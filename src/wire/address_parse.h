@@ -84,6 +84,9 @@ void address_print_keys(struct bytes *text, enum ferry_scheme scheme);
 int address_read_value(const struct address_source *source, size_t index, size_t at,
     const struct address_part *part, struct bytes *ret_value);
 
+/* What parts the words of a command line. */
+#define ADDRESS_BLANKS " \t\n"
+
 /* Whether a command line splits: 0, or -EINVAL with the offset and what was expected there. */
 int address_check_command(const char *text, size_t *ret_at, const char **ret_expected);
 

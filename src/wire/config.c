@@ -29,6 +29,7 @@ struct table {
 
 struct config {
     struct kept *kept;
+    struct table files; /* of const char *, in the order in which they were read */
     struct table sections, entries, problems;
 };
 
@@ -66,6 +67,7 @@ void config_free(struct config *config)
         next = kept->next;
         free(kept);
     }
+    free(config->files.items);
     free(config->sections.items);
     free(config->entries.items);
     free(config->problems.items);
@@ -112,6 +114,38 @@ static void *config_add(struct config *config, struct table *table, size_t size)
 
 /* --- problems --------------------------------------------------------------------------------- */
 
+static size_t file_rank(const struct config *config, const char *file)
+{
+    size_t rank = 0;
+    while (
+        rank < config->files.count && strcmp(*(const char **)config->files.items[rank], file) != 0)
+        rank++;
+    return rank;
+}
+
+static bool place_before(
+    const struct config *config, const struct config_place *one, const struct config_place *other)
+{
+    if (one->file != other->file && strcmp(one->file, other->file) != 0)
+        return file_rank(config, one->file) < file_rank(config, other->file);
+    return one->line != other->line ? one->line < other->line : one->column < other->column;
+}
+
+/* Moves the last problem to its place: who reads them goes through the files from the top. */
+static void problem_settle(struct config *config)
+{
+    void **items = config->problems.items;
+    size_t at = config->problems.count - 1;
+    struct config_problem *last = items[at];
+    for (; at > 0; at--) {
+        const struct config_problem *before = items[at - 1];
+        if (!place_before(config, &last->place, &before->place))
+            break;
+        items[at] = items[at - 1];
+    }
+    items[at] = last;
+}
+
 int config_add_problem(
     struct config *config, const struct config_place *place, const char *key, const char *text)
 {
@@ -127,6 +161,7 @@ int config_add_problem(
     if (!problem)
         return -ENOMEM;
     *problem = (struct config_problem){ *place, kept_key, kept_text };
+    problem_settle(config);
     return 0;
 }
 
@@ -283,8 +318,11 @@ int config_parse(struct config *config, const char *file, const char *text, size
     int r = 0;
 
     reader.file = config_keep_text(config, file, strlen(file));
-    if (!reader.file)
+    const char **listed =
+        reader.file ? config_add(config, &config->files, sizeof(reader.file)) : NULL;
+    if (!listed)
         return -ENOMEM;
+    *listed = reader.file;
     if (size > CONFIG_SIZE_MAX) {
         reader.line = 1;
         return reader_complain(&reader, 1, no_key, "the file is too large");

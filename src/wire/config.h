@@ -56,7 +56,8 @@ void config_free(struct config *config);
  * character other than a tab, and what exceeds a limit of wire/limits.h. Lines may end in CR LF. */
 int config_parse(struct config *config, const char *file, const char *text, size_t size);
 
-/* Adds a problem found elsewhere (a bad value); `text` is copied. */
+/* Adds a problem found elsewhere (a bad value); `text` is copied. Problems stand in the order of
+ * the files as they were parsed, and of their lines and columns, whenever they are found. */
 int config_add_problem(
     struct config *config, const struct config_place *place, const char *key, const char *text);
 

@@ -1,6 +1,7 @@
 """Peers that never end by themselves, a datagram sender and a message queue, when their route is
 changed, removed or stopped: they must not go on by the old settings, and nothing may be lost."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -31,22 +32,26 @@ def up(start_ferry, runtime_dir):
     return run
 
 
-def queue_name():
-    return f"/ferry-test-{os.getpid()}"
+@pytest.fixture
+def queue():
+    """A queue's name. What is left of it goes at the end: all queues of a user share one limit."""
+    name = f"/ferry-test-{os.getpid()}"
+    yield name
+    ctypes.CDLL(None).mq_unlink(name.encode())
 
 
-def send_to_queue(run_ferry, text):
-    done = run_ferry("connect", "--frame", "lf", f"mq:{queue_name()}", input=text)
+def send(run_ferry, queue, text):
+    done = run_ferry("connect", "--frame", "lf", f"mq:{queue}", input=text)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_changed_queue_route_feeds_its_new_target(up, run_ferry, runtime_dir):
+def test_a_changed_queue_route_feeds_its_new_target(up, run_ferry, runtime_dir, queue):
     route = "[route q]\nlisten = mq:{}\nto = file:{},append,frame=lf\n"
-    _, change = up(route.format(queue_name(), "one"))
-    send_to_queue(run_ferry, "first\n")
+    _, change = up(route.format(queue, "one"))
+    send(run_ferry, queue, "first\n")
     wait_until(lambda: (runtime_dir / "one").exists() and (runtime_dir / "one").read_text())
-    change(route.format(queue_name(), "two"))
-    send_to_queue(run_ferry, "second\n")
+    change(route.format(queue, "two"))
+    send(run_ferry, queue, "second\n")
     wait_until(lambda: (runtime_dir / "two").exists() and (runtime_dir / "two").read_text())
     assert (runtime_dir / "one").read_text() == "first\n"
     assert (runtime_dir / "two").read_text() == "second\n"
@@ -100,9 +105,9 @@ def test_a_sender_is_judged_anew_after_the_rules_have_changed(up, runtime_dir):
         target.recv(20)
 
 
-def test_a_queue_does_not_keep_a_stop_waiting(start_ferry, run_ferry, runtime_dir):
-    process = start_ferry("relay", f"mq:{queue_name()}", "file:out,append,frame=lf")
+def test_a_queue_does_not_keep_a_stop_waiting(start_ferry, run_ferry, runtime_dir, queue):
+    process = start_ferry("relay", f"mq:{queue}", "file:out,append,frame=lf")
     process.wait_for("started")
-    send_to_queue(run_ferry, "one\n")
+    send(run_ferry, queue, "one\n")
     wait_until(lambda: (runtime_dir / "out").exists() and (runtime_dir / "out").read_text())
     assert process.stop(seconds=4) == 0, "less than the grace period of 5 s"

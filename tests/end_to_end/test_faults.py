@@ -74,6 +74,20 @@ def test_too_many_descriptors_in_flight_is_waited_for_without_spinning(injected,
     assert counted["epoll_wait"] < 120, counted
 
 
+def test_a_blocking_send_does_not_spin_either(start, start_ferry, runtime_dir, build):
+    """The library's own wait, in the example client: it gives up at its deadline of 5 s."""
+    start_ferry("relay", f"unix:{runtime_dir}/e.sock", "echo").wait_for("started")
+    trace = runtime_dir / "trace"
+    client = start(
+        "strace",
+        *("-f", "-qq", "-o", trace, "-e", "inject=sendmsg:error=ETOOMANYREFS:when=1+"),
+        *(build / "examples" / "example-stream_client", f"unix:{runtime_dir}/e.sock"),
+        env={"ASAN_OPTIONS": "detect_leaks=0"},
+    )
+    assert client.wait(20) == 1
+    assert 10 < trace.read_text().count("sendmsg(") < 500
+
+
 def test_descriptors_in_flight_go_once_there_is_room(injected, runtime_dir):
     injected("sendmsg:error=ETOOMANYREFS:when=1..12", "relay", f"unix:{runtime_dir}/e.sock", "echo")
     with connect(runtime_dir / "e.sock") as client:

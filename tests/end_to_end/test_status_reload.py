@@ -1,9 +1,12 @@
 """`ferry up` and those who ask it: status, reload, signals, the service manager."""
 
+import ctypes
+import errno
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -60,14 +63,16 @@ class Up:
 def up(start_ferry, run_ferry, runtime_dir):
     """up(route...) starts `ferry up` on these routes."""
 
-    def run(*routes, options=(), env=None, control="ferry/control.sock"):
+    def run(*routes, options=(), env=None, control="ferry/control.sock", **more):
         (runtime_dir / "f.conf").write_text("".join(routes))
         environment = {"XDG_RUNTIME_DIR": str(runtime_dir), "RUNTIME_DIRECTORY": ""}
         if os.getuid() == 0:
             # Root's own would be /run/ferry.
             (runtime_dir / "ferry").mkdir(mode=0o700)
             environment["RUNTIME_DIRECTORY"] = str(runtime_dir / "ferry")
-        process = start_ferry("up", "-c", "f.conf", *options, env={**environment, **(env or {})})
+        process = start_ferry(
+            "up", "-c", "f.conf", *options, env={**environment, **(env or {})}, **more
+        )
         up = Up(process, runtime_dir, control, run_ferry)
         wait_until(lambda: not process.running() or up.control.exists())
         assert process.running(), process.stderr()
@@ -117,6 +122,51 @@ def test_status_names_both_ends(up, runtime_dir, start):
     wait_until(lambda: running.route("front")["ended"] == 1)
     front = running.route("front")
     assert (front["bytes_in"], front["bytes_out"], front["connections"]) == (5, 5, [])
+
+
+def deny_peer_pidfd():
+    """For preexec_fn: getsockopt(SO_PEERPIDFD) fails as it does before Linux 6.5."""
+    numbers = {"x86_64": 55, "aarch64": 209}
+    if os.uname().machine not in numbers:
+        pytest.skip("the number of getsockopt(2) is not known for this machine")
+    load, equal, answer = 0x20, 0x15, 0x06
+    steps = [
+        (load, 0, 0, 0),  # the number of the call
+        (equal, 0, 3, numbers[os.uname().machine]),
+        (load, 0, 0, 32),  # its third argument
+        (equal, 0, 1, 77),
+        (answer, 0, 0, 0x00050000 | errno.ENOPROTOOPT),
+        (answer, 0, 0, 0x7FFF0000),
+    ]
+    text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(steps), ctypes.addressof(text)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl.argtypes = [ctypes.c_int] + [ctypes.c_void_p] * 4
+
+    def install(keep=text):
+        if prctl(38, 1, None, None, None) or prctl(22, 2, ctypes.addressof(program), None, None):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+    return install
+
+
+def test_status_says_why_there_are_no_command_names(up):
+    running = up(ECHO, preexec_fn=deny_peer_pidfd())
+    done = running.run_ferry("status", "-s", running.control)
+    assert done.returncode == 0
+    assert f"uid {os.getuid()}" in done.stdout
+    expected = "ferry status: command names need Linux 6.5 or newer (SO_PEERPIDFD)\n"
+    assert done.stderr == expected
+    done = running.run_ferry("status", "--json", "-s", running.control)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["names"] is False
+
+
+def test_status_is_silent_about_names_where_there_are_some(up):
+    running = up(ECHO)
+    if not running.status()["names"]:
+        pytest.skip("this kernel has no SO_PEERPIDFD")
+    assert running.run_ferry("status", "-s", running.control).stderr == ""
 
 
 def test_status_counts_refusals(up, runtime_dir):
@@ -380,6 +430,40 @@ def test_log_of_the_configuration(up, runtime_dir):
     assert {event["route"] for event in events} == {"echo", "control"}
 
 
+def told_reloads(running, count):
+    """The lines that tell of reloads without a change, once there are so many."""
+
+    def told():
+        return [line for line in running.process.stderr().splitlines() if "2 untouched" in line]
+
+    wait_until(lambda: len(told()) == count)
+    return told()
+
+
+def test_the_log_changes_with_a_reload_that_succeeds(up, runtime_dir):
+    running = up(ECHO)
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(str(runtime_dir / "taken.sock"))
+        foreign.listen()
+        running.write("[ferry]\nlog = json\n", ECHO, route("bad", "unix:taken.sock", "echo"))
+        assert running.reload().returncode == 1
+        running.process.wait_for("nothing changed")
+        assert "{" not in running.process.stderr()
+    running.write("[ferry]\nlog = json\n", ECHO)
+    assert running.reload().returncode == 0
+    assert json.loads(told_reloads(running, 1)[0])["event"] == "reloaded"
+    running.write(ECHO)
+    assert running.reload().returncode == 0
+    assert " reloaded " in told_reloads(running, 2)[1]
+
+
+def test_the_log_of_the_command_line_stays(up):
+    running = up("[ferry]\nlog = text\n", ECHO, options=["--log=json"])
+    running.write(ECHO)
+    assert running.reload().returncode == 0
+    assert json.loads(told_reloads(running, 1)[0])["event"] == "reloaded"
+
+
 def test_two_ferries_do_not_share_a_configuration(up, runtime_dir, ferry):
     running = up(ECHO)
     second = subprocess.run(
@@ -397,3 +481,41 @@ def test_two_ferries_do_not_share_a_configuration(up, runtime_dir, ferry):
     assert second.returncode == 1
     assert str(running.process.pid) in second.stderr
     assert running.status()["ok"]
+
+
+def udp_port(port):
+    """What the kernel holds for a UDP port, and how many datagrams it has dropped itself."""
+    with open("/proc/net/udp") as lines:
+        for line in lines:
+            fields = line.split()
+            if fields[1].endswith(f":{port:04X}"):
+                return int(fields[4].split(":")[1], 16), int(fields[-1])
+    raise AssertionError(f"nobody has UDP port {port}")
+
+
+def test_datagrams_that_had_to_be_dropped_are_counted_and_told(up, runtime_dir):
+    """A target that takes nothing while UDP senders can't be made to wait."""
+    sent, port_taken = 3000, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with port_taken:
+        port_taken.bind(("127.0.0.1", 0))
+        port = port_taken.getsockname()[1]
+    target = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    target.bind(str(runtime_dir / "target"))
+    target.settimeout(10)
+    server = up(route("u", f"udp:{port}", "unix-dgram:target", "allow = any"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+        for number in range(sent):
+            sender.send(b"%d" % number)
+            if number % 50 == 49:
+                wait_until(lambda: udp_port(port)[0] == 0)
+        assert udp_port(port)[1] == 0, "the kernel dropped nothing"
+        dropped = server.route("u")["dropped"]
+        assert 0 < dropped < sent
+        got = [int(target.recv(100)) for _ in range(sent - dropped)]
+        assert got == sorted(got) and got[0] == 0
+        target.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            target.recv(100)
+    assert server.route("u")["dropped"] == dropped
+    assert server.process.stderr().count("datagrams were dropped: ") == 1

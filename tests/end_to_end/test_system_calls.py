@@ -150,3 +150,21 @@ def test_batched_datagrams_cost_less_than_one_call_each(start_ferry, runtime_dir
 
     calls = counted(process, work)
     assert calls.total() < count * 3, calls
+
+
+def test_what_goes_to_a_file_is_written_whole(ferry, runtime_dir, start):
+    """Standard output is shared, but a file never makes its writer wait."""
+    size = 1 << 20
+    (runtime_dir / "data").write_bytes(b"x" * size)
+    server = start("socat", "-u", "FILE:data", "UNIX-LISTEN:s.sock")
+    wait_until((runtime_dir / "s.sock").exists)
+    trace = runtime_dir / "trace"
+    client = start(
+        "strace", "-f", "-qq", "-e", "trace=write,writev", "-o", trace, ferry, "connect", "unix:s.sock"
+    )
+    assert (client.wait(), server.wait()) == (0, 0)
+    assert len(client.stdout()) == size
+    sizes = [int(size) for size in re.findall(r"writev?\(.* = (\d+)$", trace.read_text(), re.M)]
+    assert sum(sizes) == size
+    # What socat sends is 8 KiB, and more may lie ready.
+    assert len(sizes) <= size // 8192, len(sizes)

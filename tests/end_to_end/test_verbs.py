@@ -70,6 +70,10 @@ def test_the_nearest_verb_is_suggested(run_ferry):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_beginning_of_a_verb_is_enough(run_ferry):
+    assert "did you mean 'ferry relay'?" in run_ferry("rel").stderr
+
+
 def test_an_unknown_word_is_escaped(run_ferry):
     done = run_ferry("\x1b[2Jx")
     assert "\x1b" not in done.stderr
@@ -104,6 +108,18 @@ def test_check_prints_every_problem_with_its_place(run_ferry, runtime_dir):
     ]
     assert {2, 5, 6, 7} <= set(places)
     assert len(places) == len(done.stderr.splitlines())
+
+
+def test_check_reports_in_the_order_of_the_file(run_ferry, runtime_dir):
+    (runtime_dir / "bad.conf").write_text(
+        "[route b]\nlisen = x\nto = echo\nallow = uid:x\n"
+        "[route c]\nlisten = tcp:18200\nallow = any\nto = control\n"
+        "nothing\n"
+    )
+    done = run_ferry("check", "-c", "bad.conf")
+    assert done.returncode == 1
+    lines = [int(line.split(":")[1]) for line in done.stderr.splitlines()]
+    assert lines == [1, 2, 4, 6, 9]
 
 
 def test_up_refuses_what_check_refuses(run_ferry, runtime_dir):

@@ -198,7 +198,7 @@ static void control_ready(struct ferry_source *source, unsigned events, void *da
 static int control_start(struct serving *serving, const struct service_call *call)
 {
     unsigned capabilities = ferry_channel_capabilities(call->channel);
-    if ((capabilities & FERRY_HAS_BOUNDARIES) || !(capabilities & FERRY_HAS_IDENTITY))
+    if ((service_control.needs & ~capabilities) || (service_control.refuses & capabilities))
         return -EPROTOTYPE;
     int code = ferry_inbox_new(CONTROL_REQUEST_SIZE_MAX, 1, &serving->inbox);
     if (code == 0 && (call->idle_ms || call->total_ms))
@@ -256,6 +256,8 @@ const struct service service_control = {
     .name = "control",
     .help = "answers `ferry status` and `ferry reload`; unix stream sockets only",
     .harmless = false,
+    .needs = FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_IDENTITY,
+    .refuses = FERRY_HAS_BOUNDARIES,
     .drains = false,
     .serve = control_serve,
     .stop = control_stop,

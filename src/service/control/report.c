@@ -109,9 +109,9 @@ static json_t *report_connections(const struct route *route)
 
 static json_t *report_route(const struct route *route, bool leaving)
 {
-    uint64_t in, out, descriptors;
+    struct route_totals totals;
     json_t *object = json_object();
-    route_get_totals(route, &in, &out, &descriptors);
+    route_get_totals(route, &totals);
     set_text(object, "name", route->settings->name);
     set_text(object, "listen",
         ferry_address_text(
@@ -124,9 +124,10 @@ static json_t *report_route(const struct route *route, bool leaving)
     set_number(object, "refused", route->refused);
     set_number(object, "failed", route->failed);
     set_number(object, "ended", route->ended);
-    set_number(object, "bytes_in", in);
-    set_number(object, "bytes_out", out);
-    set_number(object, "descriptors", descriptors);
+    set_number(object, "bytes_in", totals.bytes_in);
+    set_number(object, "bytes_out", totals.bytes_out);
+    set_number(object, "descriptors", totals.descriptors);
+    set_number(object, "dropped", totals.dropped);
     json_object_set_new(object, "connections", report_connections(route));
     return object;
 }
@@ -146,6 +147,7 @@ json_t *report_make(struct registry *registry)
     set_number(
         report, "uptime_ms", (uint64_t)((clock_now_ns() - registry->started_ns) / NS_PER_MS));
     set_text(report, "configuration", registry->configuration);
+    json_object_set_new(report, "names", json_boolean(process_names_known()));
     report_routes(routes, &registry->routes, false);
     report_routes(routes, &registry->leaving, true);
     json_object_set_new(report, "routes", routes);

@@ -288,6 +288,23 @@ START_TEST(test_sending_to_who_is_gone_is_epipe_and_no_signal)
 }
 END_TEST
 
+START_TEST(test_options_must_say_their_size)
+{
+    struct ferry_address *address = address_of("unix:%s/s");
+    struct ferry_dial_options options = { .refuse_descriptors = true };
+    struct {
+        struct ferry_dial_options known;
+        int unknown;
+    } newer = { .known = { .struct_size = sizeof(newer) }, .unknown = 1 };
+    struct ferry_error error;
+    ck_assert_int_eq(ferry_try_dial(address, &options, &one, &error), -EINVAL);
+    ck_assert_int_eq(ferry_try_dial(address, &newer.known, &one, &error), -E2BIG);
+    newer.unknown = 0;
+    ck_assert_int_eq(ferry_try_dial(address, &newer.known, &one, &error), -ENOENT);
+    ferry_address_free(address);
+}
+END_TEST
+
 START_TEST(test_options_that_dialling_cannot_use_are_an_error)
 {
     struct ferry_address *address = address_of("unix:%s/s,mode=0660");
@@ -318,6 +335,7 @@ int main(void)
     tcase_add_test(cases, test_identity_of_the_other_end);
     tcase_add_test(cases, test_buffer_sizes_are_set_and_read_back);
     tcase_add_test(cases, test_sending_to_who_is_gone_is_epipe_and_no_signal);
+    tcase_add_test(cases, test_options_must_say_their_size);
     tcase_add_test(cases, test_options_that_dialling_cannot_use_are_an_error);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -145,11 +145,25 @@ END_TEST
 START_TEST(test_a_line_feed_inside_a_line_is_refused)
 {
     start("lf");
-    ck_assert_int_lt(ferry_channel_send_bytes(framed, "a\nb", 3, ferry_deadline(100)), 0);
+    ck_assert_int_eq(ferry_channel_send_bytes(framed, "a\nb", 3, ferry_deadline(100)), -EBADMSG);
     ck_assert_int_eq(ferry_channel_send_bytes(framed, "ab", 2, ferry_deadline(100)), 0);
     char text[8];
     ck_assert_int_eq(read(raw, text, sizeof(text)), 3);
     ck_assert_mem_eq(text, "ab\n", 3);
+}
+END_TEST
+
+START_TEST(test_a_line_may_bring_its_own_end)
+{
+    struct iovec buffers[] = { { "o", 1 }, { "ne\n", 3 }, { "two", 3 }, { "\n", 1 } };
+    struct ferry_outgoing batch[] = { { .buffers = buffers, .buffer_count = 2 },
+        { .buffers = buffers + 2, .buffer_count = 1 },
+        { .buffers = buffers + 3, .buffer_count = 1 } };
+    char text[16];
+    start("lf");
+    ck_assert_int_eq(ferry_channel_try_send(framed, batch, 3), 3);
+    ck_assert_int_eq(read(raw, text, sizeof(text)), 9);
+    ck_assert_mem_eq(text, "one\ntwo\n\n", 9);
 }
 END_TEST
 
@@ -193,6 +207,7 @@ int main(void)
     tcase_add_test(cases, test_a_length_beyond_the_limit_is_refused_before_it_is_believed);
     tcase_add_test(cases, test_sending_survives_a_full_socket);
     tcase_add_test(cases, test_a_line_feed_inside_a_line_is_refused);
+    tcase_add_test(cases, test_a_line_may_bring_its_own_end);
     tcase_add_test(cases, test_descriptors_wait_for_their_message);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

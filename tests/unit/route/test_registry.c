@@ -2,10 +2,26 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The database of users, which can change while a ferry runs. */
+static uid_t web;
+
+int getpwnam_r(
+    const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **ret_entry)
+{
+    (void)buffer, (void)size;
+    *ret_entry = NULL;
+    if (strcmp(name, "web") != 0)
+        return 0;
+    *entry = (struct passwd){ .pw_uid = web };
+    *ret_entry = entry;
+    return 0;
+}
 
 static ino_t inode(const char *name)
 {
@@ -175,6 +191,52 @@ START_TEST(test_the_same_place_is_restored_on_failure)
 }
 END_TEST
 
+START_TEST(test_names_of_untouched_routes_are_looked_up_anew)
+{
+    static const char text[] = "[route a]\nlisten = unix:a\nallow = user:web\nto = echo\n";
+    char more[256];
+    web = geteuid();
+    ck_assert_int_eq(apply(text), 0);
+    int old = dial("a", SOCK_STREAM);
+    exchange(old, "one", "one");
+
+    /* The name is another user's now; a reload that fails does not notice. */
+    web = geteuid() + 1;
+    int other = serve("taken", 8);
+    snprintf(more, sizeof(more), "%s[route b]\nlisten = unix:taken\nto = echo\n", text);
+    ck_assert_int_eq(apply(more), -EADDRINUSE);
+    int fd = dial("a", SOCK_STREAM);
+    exchange(fd, "two", "two");
+    close(fd);
+
+    ck_assert_int_eq(apply(text), 0);
+    ck_assert_str_eq(summary, "0 added, 0 changed, 0 removed, 1 untouched");
+    fd = dial("a", SOCK_STREAM);
+    expect_closed(fd);
+    close(fd);
+    ck_assert_uint_eq(emitted[EVENT_REFUSED], 1);
+    exchange(old, "three", "three");
+    close(old);
+    TURN_UNTIL(emitted[EVENT_CLOSED] == 2);
+    ck_assert_ptr_nonnull(strstr(lines[EVENT_CLOSED], "allow user:web"));
+    close(other);
+}
+END_TEST
+
+START_TEST(test_who_only_asks_does_not_keep_it_running)
+{
+    ck_assert_int_eq(apply("[route c]\nlisten = unix:c\nto = control\n"), 0);
+    int fd = dial("c", SOCK_STREAM);
+    TURN_UNTIL(registry.connection_count == 1);
+    ck_assert(registry_finished(&registry));
+    ck_assert_int_eq(apply("[route c]\nlisten = unix:c\nto = control\n"
+                           "[route a]\nlisten = unix:a\nto = echo\n"),
+        0);
+    ck_assert(!registry_finished(&registry));
+    close(fd);
+}
+END_TEST
+
 START_TEST(test_draining)
 {
     ck_assert_int_eq(apply("[route a]\nlisten = unix:a\nto = echo\n"
@@ -226,6 +288,8 @@ int main(void)
     tcase_add_test(cases, test_a_failure_changes_nothing);
     tcase_add_test(cases, test_the_same_place_in_another_way);
     tcase_add_test(cases, test_the_same_place_is_restored_on_failure);
+    tcase_add_test(cases, test_names_of_untouched_routes_are_looked_up_anew);
+    tcase_add_test(cases, test_who_only_asks_does_not_keep_it_running);
     tcase_add_test(cases, test_draining);
     tcase_add_test(cases, test_many_reloads_leave_nothing_behind);
     suite_add_tcase(suite, cases);

@@ -177,7 +177,7 @@ START_TEST(test_ports_need_rules)
     ck_assert(has_problem(2, 10, "listen", "every local user can connect"));
     ck_assert(has_problem(2, 10, "listen", "say allow = any, or list who may"));
     ck_assert(has_problem(12, 10, "listen", "everybody who reaches this machine"));
-    ck_assert(has_problem(15, 10, "listen", "every local user can connect"));
+    ck_assert(has_problem(15, 10, "listen", "listen on unix:PATH"));
     ck_assert(has_problem(19, 9, "allow", "nobody vouches"));
     ck_assert_uint_eq(problems(), 4);
 }
@@ -200,6 +200,61 @@ START_TEST(test_bytes_and_messages_need_a_frame)
          "[route c]\nlisten = unix-dgram:d\nto = unix:b,frame=none\n");
     ck_assert(has_problem(3, 6, "to", "frame=lf"));
     ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+START_TEST(test_a_broken_route_has_its_rules_checked)
+{
+    static const unsigned lines[] = { 1, 2, 4, 8 };
+    load("[route b]\nlisen = x\nto = echo\nallow = uid:x\n"
+         "[route c]\nlisten = unix:c\nallow = uid:1\ndeny = uid:2 nobody-here\nallow = any\n"
+         "to = echo\n");
+    ck_assert(has_problem(1, 0, "listen", "missing"));
+    ck_assert(has_problem(2, 0, "lisen", "no such key"));
+    ck_assert(has_problem(4, 9, "allow", "expected a number after uid:"));
+    ck_assert(has_problem(8, 8, "deny", "nobody-here"));
+    ck_assert_uint_eq(problems(), 4);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(config_get_problem(settings->config, i)->place.line, lines[i]);
+}
+END_TEST
+
+START_TEST(test_a_service_needs_what_its_listener_has)
+{
+    load("[route a]\nlisten = tcp:18200\nallow = any\nto = control\n"
+         "[route b]\nlisten = unix-dgram:b\nto = control\n"
+         "[route c]\nlisten = unix:c,frame=lf\nto = control\n"
+         "[route d]\nlisten = unix:d\nto = control\n"
+         "[route e]\nlisten = fd:e\nto = control\n"
+         "[route f]\nlisten = fifo:f\nto = echo\n"
+         "[route g]\nlisten = fifo:g,reply=h\nto = echo\n"
+         "[route i]\nlisten = mq:/i\nto = clock\n"
+         "[route j]\nlisten = file:j\nto = echo\n"
+         "[route k]\nlisten = file:k,append\nto = echo\n"
+         "[route l]\nlisten = file:l,append\nto = clock\n");
+    ck_assert(has_problem(2, 10, "listen", "nobody vouches for who comes there"));
+    ck_assert(has_problem(2, 10, "listen", "listen on unix:PATH"));
+    ck_assert(has_problem(6, 10, "listen", "control takes bytes, not messages"));
+    ck_assert(has_problem(9, 10, "listen", "control takes bytes, not messages"));
+    ck_assert(has_problem(18, 10, "listen", "nothing can be answered there; give reply=PATH"));
+    ck_assert(has_problem(24, 10, "listen", "nothing can be answered there; give reply=/NAME"));
+    ck_assert(has_problem(27, 10, "listen", "nothing can be answered there"));
+    ck_assert(has_problem(30, 10, "listen", "nothing comes from there"));
+    ck_assert_uint_eq(problems(), 7);
+}
+END_TEST
+
+START_TEST(test_a_command_stands_beside_no_configuration)
+{
+    struct ferry_error error;
+    const char *path = put("a.conf", "[route a]\nlisten = unix:a\nto = exec:./hi.sh\n");
+    ck_assert_int_eq(settings_load(path, services_all, &settings, &error), 0);
+    ck_assert(has_problem(3, 11, "to", "a name that PATH finds, found './hi.sh'"));
+    settings_free(settings);
+    settings = NULL;
+    ck_assert_int_eq(chdir(folder), 0); /* and so that the text of the path makes no difference */
+    ck_assert_int_eq(settings_load("a.conf", services_all, &settings, &error), 0);
+    ck_assert(has_problem(3, 11, "to", "a name that PATH finds, found './hi.sh'"));
 }
 END_TEST
 
@@ -346,6 +401,9 @@ int main(void)
     tcase_add_test(cases, test_ports_need_rules);
     tcase_add_test(cases, test_who_writes_a_fifo_is_unknown);
     tcase_add_test(cases, test_bytes_and_messages_need_a_frame);
+    tcase_add_test(cases, test_a_broken_route_has_its_rules_checked);
+    tcase_add_test(cases, test_a_service_needs_what_its_listener_has);
+    tcase_add_test(cases, test_a_command_stands_beside_no_configuration);
     tcase_add_test(cases, test_includes);
     tcase_add_test(cases, test_includes_have_an_end);
     tcase_add_test(cases, test_a_folder_is_read_in_order);

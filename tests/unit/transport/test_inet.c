@@ -99,7 +99,7 @@ START_TEST(tcp_links_have_their_options_and_capabilities)
         ck_assert_int_eq(fcntl(ends[i].send_fd, F_GETFD), FD_CLOEXEC);
         ck_assert_uint_eq(ends[i].capabilities,
             FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END);
-        ck_assert_uint_eq(ends[i].flags, LINK_SPLICE_FROM | LINK_SPLICE_TO);
+        ck_assert_uint_eq(ends[i].flags, LINK_SPLICE_FROM | LINK_SPLICE_TO | LINK_DRAIN);
         ck_assert(
             !ends[i].ops->identity || ends[i].ops->identity(&ends[i], 0, &identity) == -ENODATA);
         ends[i].ops->close(&ends[i]);

@@ -328,19 +328,82 @@ static void count_change(void *data)
     changes++;
 }
 
+/* What is left on the only timer of this process, as /proc shows it; "" without one. */
+static void timer_left(char *text, size_t size)
+{
+    char path[64], line[128];
+
+    *text = '\0';
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        AUTO_FILE FILE *file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file))
+            if (strncmp(line, "it_value: ", 10) == 0)
+                snprintf(text, size, "%.*s", (int)strcspn(line + 10, "\n"), line + 10);
+    }
+}
+
+/* Ended, it would be two sessions of one sender, and the order of his messages lost. */
+START_TEST(the_only_session_is_never_ended_for_being_full)
+{
+    struct listening listening = listen_dgram("only");
+    struct link client = dial_dgram("only"), other = dial_dgram("only"), session, second;
+    char left[64];
+
+    fill_until_quiet(&listening, &client, &session);
+    timer_left(left, sizeof(left));
+    ck_assert_str_eq(left, "(0, 0)");
+    session.ops->close(&session);
+    ck_assert_int_eq(link_send_text(&other, "other"), -EAGAIN);
+    second = accept_one(&listening);
+    second.ops->close(&second);
+    client.ops->close(&client);
+    other.ops->close(&other);
+    listening.ops->close(&listening);
+}
+END_TEST
+
+/* A full session that takes in nothing more keeps nobody waiting. */
+START_TEST(a_full_session_that_stops_receiving_lets_the_others_go_on)
+{
+    struct listening listening = listen_dgram("stops");
+    struct link client = dial_dgram("stops"), session, fresh;
+    struct pollfd polled = { .fd = listening.fd, .events = POLLIN };
+
+    fill_until_quiet(&listening, &client, &session);
+    ck_assert_int_eq(poll(&polled, 1, 0), 0);
+    session.ops->stop_receiving(&session);
+    ck_assert_int_eq(poll(&polled, 1, 0), 1);
+    fresh = accept_one(&listening);
+    ck_assert_receives(&session, "message");
+    session.ops->close(&session);
+    fresh.ops->close(&fresh);
+    client.ops->close(&client);
+    listening.ops->close(&listening);
+}
+END_TEST
+
 START_TEST(stuck_session_ends_and_the_rest_goes_on)
 {
     struct listening listening = listen_dgram("stuck");
     struct link client = dial_dgram("stuck"), session, fresh;
+    struct link other = dial_dgram("stuck"), waiting;
     struct ferry_inbox *inbox;
     struct ferry_message message;
+    char left[64];
     int r, got = 0;
 
     ck_assert_int_eq(ferry_inbox_new(64, 1, &inbox), 0);
+    ck_assert_int_eq(link_send_text(&other, "other"), 1);
+    waiting = accept_one(&listening);
     fill_until_quiet(&listening, &client, &session);
     session.on_change = count_change;
     ck_assert(session.ops->pending(&session));
+    timer_left(left, sizeof(left));
+    ck_assert_str_ne(left, "(0, 0)");
     /* The timer speaks, the session ends, and the sender's next message opens another. */
+    struct pollfd polled = { .fd = listening.fd, .events = POLLIN };
+    ck_assert_int_eq(poll(&polled, 1, 2 * SESSION_STALL_MS), 1);
     fresh = accept_one(&listening);
     ck_assert_uint_eq(changes, 1);
     ck_assert_receives(&fresh, "message");
@@ -350,6 +413,9 @@ START_TEST(stuck_session_ends_and_the_rest_goes_on)
     ck_assert_int_eq(r, -ENOBUFS);
     ck_assert(!session.ops->pending(&session));
     session.ops->close(&session);
+    ck_assert_receives(&waiting, "other");
+    waiting.ops->close(&waiting);
+    other.ops->close(&other);
     fresh.ops->close(&fresh);
     client.ops->close(&client);
     listening.ops->close(&listening);
@@ -601,6 +667,8 @@ int main(void)
     tcase_add_test(cases, batches_and_boundaries);
     tcase_add_test(cases, descriptors_are_carried_and_never_leak);
     tcase_add_test(cases, full_session_loses_nothing);
+    tcase_add_test(cases, the_only_session_is_never_ended_for_being_full);
+    tcase_add_test(cases, a_full_session_that_stops_receiving_lets_the_others_go_on);
     tcase_add_test(cases, stuck_session_ends_and_the_rest_goes_on);
     tcase_add_test(cases, closing_a_full_session_lets_the_others_go_on);
     tcase_add_test(cases, full_udp_session_drops_and_counts);

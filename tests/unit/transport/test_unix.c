@@ -2,8 +2,29 @@
 #include "scratch.h"
 
 #include <stddef.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
 
 static const char *const schemes[] = { "unix", "unix-seq" };
+
+static const char *watched; /* a path that is going to be removed */
+static int removed_alive;   /* times that its socket lived then */
+
+/* In the place of the C library's: looks at the watched socket just before its path goes. */
+int unlinkat(int directory, const char *name, int flags)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+    if (watched) {
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", watched);
+        /* Of another type, or connected to somebody else: both live. */
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EPROTOTYPE ||
+            errno == EPERM)
+            removed_alive++;
+    }
+    return (int)syscall(SYS_unlinkat, directory, name, flags);
+}
 
 START_TEST(client_and_server_talk)
 {
@@ -68,6 +89,102 @@ START_TEST(named_client_is_seen_and_leaves_no_path)
     ck_assert_int_eq(access(name, F_OK), -1);
     server.ops->close(&server);
     listening.ops->close(&listening);
+}
+END_TEST
+
+/* Nobody else's start takes a path over while its socket lives, so it goes first, without a lock.
+ */
+START_TEST(path_goes_before_its_socket)
+{
+    static const char *const all[] = { "unix", "unix-seq", "unix-dgram" };
+    const char *path = scratch_path("before"), *name = scratch_path("before-client");
+
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        struct listening listening = listen_at(address_of("%s:%s", all[i], path));
+        struct link client = dial_to(address_of("%s:%s,bind=%s", all[i], path, name));
+        removed_alive = 0;
+        watched = name;
+        client.ops->close(&client);
+        ck_assert_int_eq(removed_alive, 1);
+        watched = path;
+        listening.ops->close(&listening);
+        ck_assert_int_eq(removed_alive, 2);
+        watched = NULL;
+        ck_assert_int_eq(access(path, F_OK), -1);
+        ck_assert_int_eq(access(name, F_OK), -1);
+    }
+}
+END_TEST
+
+/* Somebody else holds the lock of the directory: dialling comes back at once, listening gives up.
+ */
+START_TEST(locked_directory_stalls_nobody)
+{
+    char directory[128];
+    struct listening listening = listen_at(address_of("unix:%s", scratch_path("unlocked")));
+    struct ferry_error error = { 0 };
+    struct link link;
+
+    snprintf(directory, sizeof(directory), "%s", scratch_path("locked"));
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    AUTO_FD int fd = open(directory, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+    struct ferry_address *address =
+        address_of("unix:%s,bind=%s/client", scratch_path("unlocked"), directory);
+    struct ferry_address *server = address_of("unix:%s/server", directory);
+    ck_assert_int_eq(transport_dial(address, NULL, &link, &error), -EAGAIN);
+    ck_assert_ptr_nonnull(strstr(error.reason, directory));
+    ck_assert_int_eq(transport_listen(server, NULL, &listening, &error), -EBUSY);
+    ck_assert_ptr_nonnull(strstr(error.remedy, "fuser"));
+    ck_assert_int_eq(flock(fd, LOCK_UN), 0);
+    ck_assert_int_eq(transport_dial(address, NULL, &link, &error), 0);
+    link.ops->close(&link);
+    listening.ops->close(&listening);
+    ferry_address_free(address);
+    ferry_address_free(server);
+}
+END_TEST
+
+/* A datagram server of another user answers whom it may write to: as mode= says, else nobody. */
+START_TEST(named_client_is_answered_as_its_mode_says)
+{
+    static const struct {
+        const char *option;
+        mode_t mode;
+        int code;
+    } cases[] = { { "", 0600, EACCES }, { ",mode=0666", 0666, 0 },
+        { ",mode=0620,group=12345", 0620, 0 }, { ",owner=12345", 0600, 0 } };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    socklen_t size = sizeof(address);
+    struct stat status;
+    char server[16], client[16], text[16];
+
+    if (geteuid() != 0) {
+        fprintf(stderr, "needs root: not tried\n");
+        return;
+    }
+    snprintf(server, sizeof(server), "answers%d", _i);
+    snprintf(client, sizeof(client), "asks%d", _i);
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", scratch_path(server));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    struct link link = dial_to(address_of(
+        "unix-dgram:%s,bind=%s%s", address.sun_path, scratch_path(client), cases[_i].option));
+    ck_assert_int_eq(stat(scratch_path(client), &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, cases[_i].mode);
+    ck_assert_int_eq(link_send_text(&link, "question"), 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setegid(12345) < 0 || seteuid(12345) < 0 ||
+            recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&address, &size) != 8)
+            _exit(255);
+        _exit(sendto(fd, "answer", 6, 0, (struct sockaddr *)&address, size) == 6 ? 0 : errno);
+    }
+    ck_assert_int_eq(child_status(pid), cases[_i].code);
+    if (cases[_i].code == 0)
+        ck_assert_receives(&link, "answer");
+    link.ops->close(&link);
+    ck_assert_int_eq(access(scratch_path(client), F_OK), -1);
 }
 END_TEST
 
@@ -198,6 +315,22 @@ START_TEST(options_of_the_other_verb_are_refused)
 }
 END_TEST
 
+START_TEST(ownership_without_a_path_is_refused)
+{
+    static const char *const options[] = { "mode=0666", "owner=0", "group=0,bind=@ferry-nobody" };
+
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        struct ferry_address *address =
+            address_of("unix-dgram:%s,%s", scratch_path("nowhere"), options[i]);
+        struct ferry_error error = { 0 };
+        struct link link;
+        ck_assert_int_eq(transport_dial(address, NULL, &link, &error), -EINVAL);
+        ck_assert_msg(strstr(error.reason, "bind=PATH") != NULL, "%s", error.reason);
+        ferry_address_free(address);
+    }
+}
+END_TEST
+
 START_TEST(unknown_owner_is_named)
 {
     struct ferry_address *address =
@@ -261,11 +394,15 @@ int main(void)
     tcase_add_loop_test(cases, client_and_server_talk, 0, COUNT_OF(schemes));
     tcase_add_test(cases, abstract_names_work_and_name_their_owner);
     tcase_add_test(cases, named_client_is_seen_and_leaves_no_path);
+    tcase_add_test(cases, path_goes_before_its_socket);
+    tcase_add_test(cases, locked_directory_stalls_nobody);
+    tcase_add_loop_test(cases, named_client_is_answered_as_its_mode_says, 0, 4);
     tcase_add_test(cases, failures_say_why_and_what_to_do);
     tcase_add_test(cases, wrong_type_names_the_right_scheme);
     tcase_add_test(cases, full_backlog_is_not_now);
     tcase_add_test(cases, closed_mode_refuses_strangers);
     tcase_add_test(cases, options_of_the_other_verb_are_refused);
+    tcase_add_test(cases, ownership_without_a_path_is_refused);
     tcase_add_test(cases, unknown_owner_is_named);
     tcase_add_test(cases, pairs_are_of_three_kinds_only);
     tcase_add_test(cases, refusing_listener_makes_refusing_links);

@@ -13,7 +13,8 @@ static struct unix_path_options plain_options(void)
     return (struct unix_path_options){ .thing = "test",
         .type = SOCK_STREAM,
         .ownership = { .mode = 0600, .owner = (uid_t)-1, .group = (gid_t)-1 },
-        .backlog = 16 };
+        .backlog = 16,
+        .lock_wait_ms = 100 };
 }
 
 static int bind_with(const struct unix_path_options *options, const char *path,
@@ -483,9 +484,11 @@ END_TEST
 START_TEST(locked_directory_is_waited_for)
 {
     char path[128];
+    struct unix_path_options options = plain_options();
     struct unix_path *bound;
     int fd;
 
+    options.lock_wait_ms = 10000;
     snprintf(path, sizeof(path), "%s", scratch_path("locked"));
     ck_assert_int_eq(mkdir(path, 0700), 0);
     int directory = open(path, O_RDONLY | O_DIRECTORY);
@@ -493,7 +496,7 @@ START_TEST(locked_directory_is_waited_for)
     strcat(path, "/socket");
     pid_t pid = fork();
     if (pid == 0)
-        _exit(bind_at(path, &bound, NULL, &fd) == 0 ? 0 : 1);
+        _exit(bind_with(&options, path, &bound, NULL, &fd) == 0 ? 0 : 1);
     poll(NULL, 0, 50);
     ck_assert_uint_eq(inode_of(path), 0);
     ck_assert_int_eq(flock(directory, LOCK_UN), 0);
@@ -504,15 +507,46 @@ END_TEST
 
 START_TEST(lock_that_stays_is_given_up)
 {
-    char path[128];
+    char path[128], name[128];
+    struct unix_path_options options = plain_options();
+    struct unix_path *bound;
+    struct ferry_error error;
+    int fd;
 
     snprintf(path, sizeof(path), "%s", scratch_path("stuck"));
     ck_assert_int_eq(mkdir(path, 0700), 0);
     int directory = open(path, O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(flock(directory, LOCK_EX), 0);
+    strcpy(name, path);
     strcat(path, "/socket");
-    refused_at(path, -EBUSY);
+    error = refused_at(path, -EBUSY);
+    ck_assert_msg(strstr(error.reason, "lock") && strstr(error.reason, name), "%s", error.reason);
+    ck_assert_msg(strstr(error.remedy, "fuser") && strstr(error.remedy, name), "%s", error.remedy);
+    ck_assert_ptr_nonnull(strstr(error.remedy, "0700"));
+    /* Who has no time to wait tries again later. */
+    options.lock_wait_ms = 0;
+    ck_assert_int_eq(bind_with(&options, path, &bound, &error, &fd), -EAGAIN);
     ck_assert_uint_eq(inode_of(path), 0);
+    close(directory);
+}
+END_TEST
+
+/* Whoever may read the directory may hold its lock: he can't make us leave anything behind. */
+START_TEST(locked_directory_does_not_keep_the_path)
+{
+    char path[128];
+    struct unix_path *bound;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s", scratch_path("held"));
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    int directory = open(path, O_RDONLY | O_DIRECTORY);
+    strcat(path, "/socket");
+    ck_assert_int_eq(bind_at(path, &bound, NULL, &fd), 0);
+    ck_assert_int_eq(flock(directory, LOCK_EX), 0);
+    unix_path_remove(bound);
+    ck_assert_uint_eq(inode_of(path), 0);
+    close(fd);
     close(directory);
 }
 END_TEST
@@ -620,6 +654,7 @@ int main(void)
     tcase_add_loop_test(cases, directory_decides, 0, 7);
     tcase_add_test(cases, locked_directory_is_waited_for);
     tcase_add_test(cases, lock_that_stays_is_given_up);
+    tcase_add_test(cases, locked_directory_does_not_keep_the_path);
     tcase_add_test(cases, long_paths_work);
     tcase_add_loop_test(cases, paths_around_the_limit_are_exact, 0, 4);
     tcase_add_test(cases, name_that_cannot_be_bound_is_refused);

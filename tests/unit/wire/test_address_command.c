@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,36 @@ START_TEST(no_command)
 }
 END_TEST
 
+START_TEST(a_program_beside_the_configuration)
+{
+    static const char *const refused[] = { "exec:./hi.sh", "exec:./hi.sh --loud",
+        "exec: bin/'hi'.sh" };
+    static const char *const found[] = { "'./hi.sh'", "'./hi.sh'", "'bin/hi.sh'" };
+    static const unsigned columns[] = { 6, 6, 7 };
+    static const char *const good[] = { "exec:cat", "exec:/bin/cat ./x", "exec:sh -c ./hi.sh" };
+    static const char *const bases[] = { "/etc/ferry", "" };
+    struct ferry_address *address = NULL;
+    struct ferry_error error = { 0 };
+    char begin[160];
+
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t j = 0; j < 2; j++) {
+            ck_assert_int_eq(ferry_address_parse(refused[i], bases[j], &address, &error), -EINVAL);
+            ck_assert_ptr_null(address);
+            snprintf(begin, sizeof(begin),
+                "column %u: expected an absolute path, or a name that PATH finds, found %s",
+                columns[i], found[i]);
+            ck_assert_str_eq(error.reason, begin);
+        }
+        ck_assert_int_eq(ferry_address_parse(refused[i], NULL, &address, &error), 0);
+        ferry_address_free(address);
+        ck_assert_int_eq(ferry_address_parse(good[i], "/etc/ferry", &address, &error), 0);
+        ferry_address_free(address);
+        address = NULL;
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire/address_command");
@@ -78,6 +109,7 @@ int main(void)
     tcase_add_test(tests, quotes);
     tcase_add_test(tests, backslashes);
     tcase_add_test(tests, no_command);
+    tcase_add_test(tests, a_program_beside_the_configuration);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

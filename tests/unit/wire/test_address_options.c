@@ -165,12 +165,16 @@ START_TEST(verbs)
         bool listen, dial;
     } cases[] = {
         { "unix:/p", true, true },
-        { "unix:/p,mode=0600", true, false },
+        { "unix:/p,mode=0600,owner=o,group=g", true, true },
+        { "fifo:/p,mode=0600", true, false },
+        { "fifo:/p,owner=o", true, false },
+        { "mq:/q,group=g", true, false },
         { "unix:/p,backlog=1", true, false },
         { "unix:/p,bind=/b", false, true },
         { "unix:/p,timeout=1s", false, true },
         { "unix:/p,frame=lf,descriptors=no", true, true },
-        { "unix:/p,mode=0600,bind=/b", false, false },
+        { "unix:/p,backlog=1,bind=/b", false, false },
+        { "unix-dgram:/p,mode=0600,bind=/b", false, true },
         { "tcp:1,backlog=1", true, false },
         { "fifo:/p,reply=/r", true, true },
         { "mq:/q,maxmsg=1", true, false },

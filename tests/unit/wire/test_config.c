@@ -214,6 +214,32 @@ START_TEST(problems_from_elsewhere)
 }
 END_TEST
 
+START_TEST(problems_stand_in_the_order_of_what_was_read)
+{
+    static const struct {
+        const char *file;
+        unsigned line, column;
+    } wanted[] = { { "z", 1, 1 }, { "z", 2, 3 }, { "z", 2, 9 }, { "a", 1, 1 }, { "a", 7, 2 } };
+    struct config *config;
+    ck_assert_int_eq(config_new(&config), 0);
+    ck_assert_int_eq(config_parse(config, "z", "nothing\n", 8), 0);
+    ck_assert_int_eq(config_parse(config, "a", "nothing\n", 8), 0);
+    for (size_t i = 5; i-- > 1;) {
+        struct config_place place = { wanted[i].file, wanted[i].line, wanted[i].column };
+        if (i != 3)
+            ck_assert_int_eq(config_add_problem(config, &place, "key", "bad"), 0);
+    }
+    ck_assert_uint_eq(config_problem_count(config), 5);
+    for (size_t i = 0; i < 5; i++) {
+        const struct config_place *place = &config_get_problem(config, i)->place;
+        ck_assert_str_eq(place->file, wanted[i].file);
+        ck_assert_uint_eq(place->line, wanted[i].line);
+        ck_assert_uint_eq(place->column, wanted[i].column);
+    }
+    config_free(config);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire/config");
@@ -229,6 +255,7 @@ int main(void)
     tcase_add_test(tests, entries_at_the_limit);
     tcase_add_test(tests, entries_stay_in_place);
     tcase_add_test(tests, problems_from_elsewhere);
+    tcase_add_test(tests, problems_stand_in_the_order_of_what_was_read);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

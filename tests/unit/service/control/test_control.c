@@ -104,6 +104,7 @@ START_TEST(test_status)
     ck_assert(json_is_true(json_object_get(reply, "ok")));
     ck_assert_int_eq(json_integer_value(json_object_get(reply, "pid")), getpid());
     ck_assert_uint_eq(json_array_size(json_object_get(reply, "routes")), 0);
+    ck_assert(json_is_boolean(json_object_get(reply, "names")));
     json_decref(reply);
     service_control.stop(serving);
     ck_assert_int_eq(done_count, 0);

@@ -1,0 +1,194 @@
+"""What somebody meets who uses ferry for the first time: an end where one is due, and messages
+that name what is wrong and what would mend it."""
+
+import socket
+
+import pytest
+
+from support import wait_until
+
+
+def failure(done, status=1):
+    """The one line that a failed command says."""
+    assert done.returncode == status, done
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+# --- ends ----------------------------------------------------------------------------------------
+
+
+def test_clock_ends_with_the_client_that_has_asked(start_ferry, run_ferry):
+    start_ferry("relay", "unix-seq:c.sock", "clock").wait_for("started")
+    done = run_ferry("connect", "unix-seq:c.sock", input="?", timeout=10)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("20")
+
+
+def test_a_stop_does_not_wait_for_a_clock_without_questions(start_ferry, run_ferry, runtime_dir):
+    (runtime_dir / "f.conf").write_text("[route c]\nlisten = unix-dgram:c.sock\nto = clock\n")
+    ferry = start_ferry("up", "-c", "f.conf", env={"RUNTIME_DIRECTORY": str(runtime_dir)})
+    wait_until((runtime_dir / "control.sock").exists)
+    assert run_ferry("connect", "unix-dgram:c.sock", input="?").stdout.startswith("20")
+    assert ferry.stop() == 0
+    assert "did not end within" not in ferry.stderr()
+
+
+def test_answers_that_nobody_takes_fail_no_visit(start_ferry, start, runtime_dir):
+    """The start line says that they are dropped."""
+    start("socat", "UNIX-LISTEN:s.sock,fork", "EXEC:cat")
+    wait_until((runtime_dir / "s.sock").exists)
+    relay = start_ferry("relay", "fifo:in", "unix:s.sock")
+    relay.wait_for("out by discard")
+    (runtime_dir / "in").write_text("one\n")
+    relay.wait_for("in 4 out 4 bytes")
+    assert " closed " in relay.stderr()
+    assert " failed " not in relay.stderr()
+
+
+# --- reasons -------------------------------------------------------------------------------------
+
+
+def test_a_failed_connection_says_what_the_kernel_said(start_ferry, runtime_dir):
+    relay = start_ferry("relay", "unix:r.sock", "exec:false")
+    relay.wait_for("started")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(runtime_dir / "r.sock"))
+        client.sendall(b"unread")
+        client.recv(1)
+        relay.wait_for("failed")
+    assert "receiving from the target failed: Connection reset by peer;" in relay.stderr()
+
+
+def test_bytes_that_are_no_frame_are_called_so(start_ferry, run_ferry):
+    start_ferry("relay", "unix-seq:e.sock", "echo").wait_for("started")
+    relay = start_ferry("relay", "unix:r.sock,frame=length", "unix-seq:e.sock")
+    relay.wait_for("started")
+    run_ferry("connect", "unix:r.sock", input="GET / HTTP/1.0\r\n\r\n")
+    relay.wait_for("failed")
+    assert "receiving from the client failed: Protocol error;" in relay.stderr()
+
+
+def test_one_descriptor_is_no_plural(start_ferry, run_ferry):
+    relay = start_ferry("relay", "unix:e.sock", "echo")
+    relay.wait_for("started")
+    assert run_ferry("pass", "unix:e.sock", "/etc/hostname").returncode == 0
+    relay.wait_for("closed")
+    assert ", 1 descriptor in " in relay.stderr()
+
+
+def test_a_target_without_descriptors_is_no_matter_of_permission(start_ferry, run_ferry):
+    start_ferry("relay", "unix:e.sock,descriptors=no", "echo").wait_for("started")
+    line = failure(run_ferry("pass", "unix:e.sock", "/etc/hostname"))
+    assert "not permitted" not in line
+    assert "takes no descriptors" in line or "closed before" in line  # before Linux 6.16
+
+
+def test_a_refused_port_has_a_remedy(run_ferry):
+    line = failure(run_ferry("connect", "tcp:127.0.0.1:1"))
+    assert line.endswith("Connection refused; start its server, or check the address\n")
+
+
+def test_what_connect_cannot_write_is_its_output(start_ferry, ferry, start, runtime_dir):
+    start_ferry("relay", "unix:c.sock", "clock").wait_for("started")
+    client = start("sh", "-c", 'exec "$0" connect unix:c.sock >/dev/full', ferry)
+    assert client.wait() == 1
+    assert "standard output takes no more: No space left on device" in client.stderr()
+
+
+def test_connect_does_not_drop_input_in_silence(run_ferry, runtime_dir):
+    (runtime_dir / "f").write_text("read\n")
+    done = run_ferry("connect", "file:f", input="lost\n")
+    line = failure(done)
+    assert done.stdout == "read\n"
+    assert "takes no input" in line and "append" in line
+    assert run_ferry("connect", "file:f").returncode == 0
+    assert run_ferry("connect", "file:f,append", input="kept\n").returncode == 0
+    assert (runtime_dir / "f").read_text() == "read\nkept\n"
+
+
+def test_connect_knows_its_frames_before_it_dials(run_ferry):
+    done = run_ferry("connect", "--frame=crlf", "unix:missing.sock")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ferry connect: --frame: lf, length or none is expected\n")
+
+
+@pytest.mark.parametrize("size", ["-1", "3x"])
+def test_a_bad_size_is_told_with_one_comma(run_ferry, size):
+    assert "1M or 2G, found" in failure(run_ferry("check", f"file:f,length={size}"))
+
+
+def test_an_open_port_needs_what_can_be_given(run_ferry):
+    """Nobody vouches for who comes by TCP, so a list of users is no remedy."""
+    line = failure(run_ferry("relay", "tcp:127.0.0.1:9", "unix:x.sock"))
+    assert line.endswith("; say allow = any (--allow any), or listen on unix:PATH\n")
+
+
+def test_a_command_has_no_frame(run_ferry):
+    for pair in (("unix-seq:a.sock", "exec:cat"), ("exec:cat", "unix-seq:a.sock")):
+        line = failure(run_ferry("relay", *pair))
+        assert "exec: has no options; lead it over another route's unix:PATH,frame=lf" in line
+
+
+@pytest.mark.parametrize(
+    "listen, to",
+    [
+        ("unix:a.sock", "unix:a.sock"),
+        ("unix:a.sock,mode=0666", "unix:./a.sock"),
+        ("tcp:127.0.0.1:7001", "tcp:127.0.0.1:7001"),
+        ("tcp:*:7001", "tcp:7001"),
+        ("fifo:a", "fifo:a"),
+    ],
+)
+def test_a_route_does_not_lead_to_itself(run_ferry, listen, to):
+    line = failure(run_ferry("relay", "--allow=any", listen, to))
+    assert "the route listens there itself; name the server behind it" in line
+
+
+def test_a_port_of_another_machine_is_not_oneself(run_ferry, runtime_dir):
+    (runtime_dir / "f.conf").write_text(
+        "[route a]\nlisten = tcp:*:7001\nallow = any\nto = tcp:192.0.2.1:7001\n"
+    )
+    assert run_ferry("check", "-c", "f.conf").returncode == 0
+
+
+@pytest.mark.parametrize("word", ["app.sock", "run/app.sock"])
+def test_a_path_without_a_scheme_is_told_what_to_write(run_ferry, word):
+    assert failure(run_ferry("connect", word)).endswith(f"; write unix:{word}\n")
+
+
+# --- what is shown -------------------------------------------------------------------------------
+
+
+def test_status_names_a_target_that_is_no_process(start_ferry, run_ferry, runtime_dir):
+    relay = start_ferry(
+        "relay", "unix-dgram:l.sock", "file:l.out,append,frame=lf", "--control=unix:control.sock"
+    )
+    relay.wait_for("control")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(str(runtime_dir / "l.sock"))
+        sender.send(b"line")
+        wait_until((runtime_dir / "l.out").exists)
+        text = run_ferry("status", "-s", "control.sock").stdout
+    connections = text.split("\n\n")[2]
+    assert "unknown" not in connections
+    assert connections.splitlines()[1].endswith("  ->  file:l.out,append,frame=lf")
+
+
+def test_help_has_help(run_ferry):
+    for words in (("help", "help"), ("help", "--help"), ("-h",)):
+        done = run_ferry(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Verbs:" in done.stdout
+    assert run_ferry("relay", "-h").stdout == run_ferry("relay", "--help").stdout
+
+
+VERBS = ["up", "demo", "check", "status", "reload", "relay", "connect", "pass", "take"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_examples_can_be_copied(run_ferry, verb):
+    """A line that does not fit is broken by argp(3), and what is left of it does not run."""
+    examples = run_ferry("help", verb).stdout.split("\nEXAMPLES\n")[1]
+    for line in examples.splitlines():
+        assert not line or line.startswith(("  ", "SERVICES")), line

@@ -1,0 +1,208 @@
+/* test_dial.c - dialling names: each of their addresses gets its try. */
+#include "base/cleanup.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/ferry.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const hosts[] = { "127.0.0.1", "[::1]" };
+
+static bool ipv6_works(void)
+{
+    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    AUTO_FD int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return true;
+    fprintf(stderr, "no IPv6 here: not tried\n");
+    return false;
+}
+
+/* Makes localhost both addresses, as the usual /etc/hosts does, for this process alone. */
+static bool localhost_is_both(void)
+{
+    static const char text[] = "127.0.0.1 localhost\n::1 localhost\n";
+    char path[] = "/tmp/ferry-hosts-XXXXXX";
+    bool done = false;
+    AUTO_FD int fd = mkostemp(path, O_CLOEXEC);
+
+    if (fd < 0 || !ipv6_works())
+        return false;
+    if (write(fd, text, sizeof(text) - 1) == sizeof(text) - 1 && fchmod(fd, 0644) == 0 &&
+        unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) == 0 &&
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+        done = mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
+    unlink(path);
+    if (!done)
+        fprintf(stderr, "/etc/hosts can't be replaced in a mount namespace: not tried\n");
+    return done;
+}
+
+__attribute__((format(printf, 1, 2))) static struct ferry_address *address_of(
+    const char *format, ...)
+{
+    char text[256];
+    struct ferry_address *address;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    ck_assert_int_eq(ferry_address_parse(text, NULL, &address, NULL), 0);
+    return address;
+}
+
+static struct ferry_listener *listen_on(const char *host, unsigned port)
+{
+    struct ferry_address *address = address_of("tcp:%s:%u", host, port);
+    struct ferry_listener *listener;
+    ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
+    ferry_address_free(address);
+    return listener;
+}
+
+static unsigned port_of(const struct ferry_listener *listener)
+{
+    const char *text = ferry_address_text(ferry_listener_address(listener));
+    return (unsigned)atoi(strrchr(text, ':') + 1);
+}
+
+/* Dials localhost at the port; what is at the other end is at the host expected. */
+static void reaches(unsigned port, const char *host)
+{
+    struct ferry_address *address = address_of("tcp:localhost:%u", port);
+    struct ferry_channel *channel;
+    struct ferry_error error = { 0 };
+    char expected[64];
+
+    int r = ferry_dial(address, NULL, ferry_deadline(2000), &channel, &error);
+    ck_assert_msg(r == 0, "%s: %s", error.thing, error.reason);
+    snprintf(expected, sizeof(expected), "tcp:%s:%u", host, port);
+    ck_assert_str_eq(ferry_channel_peer(channel), expected);
+    ck_assert_int_eq(ferry_channel_connected(channel), 0);
+    ferry_channel_close(channel);
+    ferry_address_free(address);
+}
+
+START_TEST(name_is_reached_wherever_it_is_served)
+{
+    if (!localhost_is_both())
+        return;
+    struct ferry_listener *listener = listen_on(hosts[_i], 0);
+    reaches(port_of(listener), hosts[_i]);
+    ferry_listener_close(listener);
+}
+END_TEST
+
+/* The first address takes the connection and never answers: the second has its share of time. */
+START_TEST(silent_address_leaves_time_for_the_next)
+{
+    struct sockaddr_in6 silent = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    socklen_t size = sizeof(silent);
+    int on = 1;
+
+    if (!localhost_is_both())
+        return;
+    AUTO_FD int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    ck_assert_int_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&silent, sizeof(silent)), 0);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&silent, &size), 0);
+    for (int i = 0; i < 4; i++) { /* fill its backlog */
+        int client = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (connect(client, (struct sockaddr *)&silent, sizeof(silent)) < 0)
+            ck_assert_int_eq(errno, EINPROGRESS);
+    }
+    unsigned port = ntohs(silent.sin6_port);
+    struct ferry_listener *listener = listen_on(hosts[0], port);
+    reaches(port, hosts[0]);
+    ferry_listener_close(listener);
+}
+END_TEST
+
+START_TEST(failure_names_an_address_that_was_tried)
+{
+    struct ferry_error error = { 0 };
+    struct ferry_channel *channel;
+    char expected[2][64];
+
+    if (!localhost_is_both())
+        return;
+    struct ferry_listener *listener = listen_on(hosts[0], 0);
+    unsigned port = port_of(listener);
+    ferry_listener_close(listener);
+    struct ferry_address *address = address_of("tcp:localhost:%u", port);
+    ck_assert_int_eq(
+        ferry_dial(address, NULL, ferry_deadline(2000), &channel, &error), -ECONNREFUSED);
+    for (int i = 0; i < 2; i++)
+        snprintf(expected[i], sizeof(expected[i]), "tcp:%s:%u", hosts[i], port);
+    ck_assert_msg(strcmp(error.thing, expected[0]) == 0 || strcmp(error.thing, expected[1]) == 0,
+        "%s", error.thing);
+    ferry_address_free(address);
+}
+END_TEST
+
+/* bind= is of one family: that the other can't use it says nothing about the peer. */
+START_TEST(failure_tells_of_the_peer_before_this_machine)
+{
+    struct ferry_error error = { 0 };
+    struct ferry_channel *channel;
+
+    if (!localhost_is_both())
+        return;
+    struct ferry_listener *listener = listen_on(hosts[0], 0);
+    unsigned port = port_of(listener);
+    ferry_listener_close(listener);
+    struct ferry_address *address = address_of("tcp:localhost:%u,bind=%s:0", port, hosts[_i]);
+    ck_assert_int_eq(
+        ferry_dial(address, NULL, ferry_deadline(2000), &channel, &error), -ECONNREFUSED);
+    ck_assert_msg(strstr(error.thing, hosts[_i]) != NULL, "%s", error.thing);
+    ferry_address_free(address);
+}
+END_TEST
+
+START_TEST(name_that_is_none_is_told_as_it_was_written)
+{
+    struct ferry_error error = { 0 };
+    struct ferry_channel *channel;
+    struct ferry_address *address = address_of("tcp:no..name:1");
+
+    ck_assert_int_lt(ferry_dial(address, NULL, ferry_deadline(2000), &channel, &error), 0);
+    ck_assert_str_eq(error.thing, "tcp:no..name:1");
+    ferry_address_free(address);
+    /* What dialling can't use is an error before anybody is asked for the name. */
+    address = address_of("tcp:no..name:1,backlog=1");
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(2000), &channel, &error), -EINVAL);
+    ferry_address_free(address);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("channel/dial");
+    TCase *cases = tcase_create("dial");
+    SRunner *runner = srunner_create(suite);
+
+    tcase_set_timeout(cases, 20);
+    tcase_add_loop_test(cases, name_is_reached_wherever_it_is_served, 0, 2);
+    tcase_add_test(cases, silent_address_leaves_time_for_the_next);
+    tcase_add_test(cases, failure_names_an_address_that_was_tried);
+    tcase_add_loop_test(cases, failure_tells_of_the_peer_before_this_machine, 0, 2);
+    tcase_add_test(cases, name_that_is_none_is_told_as_it_was_written);
+    suite_add_tcase(suite, cases);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
