@@ -64,8 +64,9 @@ struct ferry_message {
     int *descriptors;        /* in the inbox; a taken one is set to -1 by the taker */
     size_t descriptor_count; /* items */
     unsigned priority;
-    struct ferry_identity
-        sender; /* per message where FERRY_HAS_IDENTITY on datagrams, else unknown */
+    /* Who sent it, as the kernel says with every message of a unix datagram or packet socket; NULL:
+     * nobody vouches. In the inbox. */
+    const struct ferry_identity *sender;
 };
 
 /* Closes the descriptors that are still in the message. */

@@ -34,6 +34,8 @@ int error_set(struct ferry_error *error, int code, const char *thing, const char
 int error_set_errno(struct ferry_error *error, int code, const char *thing, const char *remedy)
 {
     const char *description = strerrordesc_np(-code);
+    if (!remedy && code == -ECONNREFUSED)
+        remedy = "start its server, or check the address";
     return error_set(error, code, thing, remedy, "%s", description ? description : "unknown error");
 }
 

@@ -150,9 +150,7 @@ static int framing_cut(struct framing *framing, char *data, size_t size, struct 
         if (r <= 0)
             break;
         struct ferry_message *message = &batch[found++];
-        *message = (struct ferry_message){
-            .data = data + used + body, .size = body_size, .sender = FERRY_IDENTITY_UNKNOWN
-        };
+        *message = (struct ferry_message){ .data = data + used + body, .size = body_size };
         if (framing->held_count) {
             message->descriptors = inbox->slots[0].descriptors;
             message->descriptor_count = framing->held_count;
@@ -199,9 +197,7 @@ static int framing_deliver_rest(struct framing *framing, struct ferry_message *b
         return 0;
     if (framing->frame != FRAME_LF)
         return -EPROTO;
-    batch[0] = (struct ferry_message){
-        .data = framing->kept.data + framing->used, .size = rest, .sender = FERRY_IDENTITY_UNKNOWN
-    };
+    batch[0] = (struct ferry_message){ .data = framing->kept.data + framing->used, .size = rest };
     framing->used = framing->kept.size;
     return 1;
 }

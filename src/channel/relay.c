@@ -73,7 +73,8 @@ static void relay_finish(struct ferry_relay *relay)
 
     for (size_t i = 0; i < relay->side_count; i++) {
         struct flow *flow = &relay->flows[i];
-        if (flow->to_error && flow->stats.dropped) {
+        bool carries = flow->stats.way != FERRY_WAY_DISCARD; /* else dropping is its job */
+        if (carries && flow->to_error && flow->stats.dropped) {
             relay_end(relay, flow->to_error, takers[relay->side_count == 1 ? 1 : i]);
             return;
         }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/limits.h"
+#include "wire/frame.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -50,6 +51,8 @@ static error_t connect_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_FRAME:
         connect->frame = argument;
+        if (frame_from_name(argument) == FRAME_ABSENT)
+            argp_error(state, "--frame: lf, length or none is expected");
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
@@ -78,15 +81,43 @@ static const struct argp argp = {
            "  ferry connect unix-seq:/tmp/s.sock --frame lf < lines.txt\n",
 };
 
+/* A relay calls its first side the client: here that is what the shell has set up. */
+static const char *connect_words(const char *text)
+{
+    static const char *const words[][2] = {
+        { "the client takes no more", "standard output takes no more" },
+        { "receiving from the client failed", "reading standard input failed" },
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(text, words[i][0]) == 0)
+            return words[i][1];
+    return text;
+}
+
+/* Input that had nowhere to go is not lost in silence. */
+static int connect_dropped(
+    const struct connect *connect, const struct ferry_relay *relay, struct ferry_error *error)
+{
+    struct ferry_relay_stats stats;
+    ferry_relay_get_stats(relay, &stats);
+    if (stats.forth.way != FERRY_WAY_DISCARD || !stats.forth.bytes)
+        return 0;
+    return error_set(error, -EOPNOTSUPP, connect->address,
+        strncmp(connect->address, "file:", 5) == 0 ? "add ,append to write" : NULL,
+        "takes no input; what came was dropped");
+}
+
 static void connect_done(struct ferry_relay *relay, int code, const char *text, void *data)
 {
     struct connect *connect = data;
     struct ferry_error error;
-    (void)relay;
-    if (code < 0) {
-        error_set(&error, code, connect->address, NULL, "%s: %s", text, strerrordesc_np(-code));
+    if (code < 0)
+        error_set(&error, code, connect->address, NULL, "%s: %s", connect_words(text),
+            strerrordesc_np(-code));
+    else
+        code = connect_dropped(connect, relay, &error);
+    if (code < 0)
         connect->status = command_fail("connect", &error);
-    }
     ferry_loop_stop(connect->loop);
 }
 

@@ -210,6 +210,9 @@ static int pass_run(struct pass *pass)
     if (error_is_peer_gone(code) && code != -ETIMEDOUT)
         error_set(&error, code, pass->address, "its own messages say why",
             "the taker closed before it had taken everything");
+    else if (code == -EPERM)
+        error_set(&error, code, pass->address, "pass to what does",
+            "what listens there takes no descriptors");
     else
         error_set_errno(&error, code, pass->address, NULL);
     return command_fail("pass", &error);

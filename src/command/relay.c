@@ -92,16 +92,15 @@ static const struct argp argp = {
     .parser = relay_parse,
     .children = children,
     .args_doc = "LISTEN TO",
-    .doc =
-        "Run one route: listen on LISTEN, and carry every connection to TO, an address or a "
-        "service (echo, clock). Bytes, messages, descriptors, half-close and backpressure pass "
-        "as they are; the first line says which way was taken and why.\v"
-        "EXAMPLES\n"
-        "  ferry relay unix:/tmp/front.sock unix:/run/app.sock\n"
-        "  ferry relay -x tcp:8080 unix:/run/app.sock --allow any\n"
-        "  ferry relay unix:/tmp/db.sock,mode=0666 unix:/run/mysqld/mysqld.sock --allow user:web\n"
-        "  ferry relay --once unix:/tmp/x.sock exec:'sort -u'\n"
-        "  ferry relay tcp:7 echo\n",
+    .doc = "Run one route: listen on LISTEN, and carry every connection to TO, an address or a "
+           "service (echo, clock). Bytes, messages, descriptors, half-close and backpressure pass "
+           "as they are; the first line says which way was taken and why.\v"
+           "EXAMPLES\n"
+           "  ferry relay unix:/tmp/front.sock unix:/run/app.sock\n"
+           "  ferry relay -x tcp:8080 unix:/run/app.sock --allow any\n"
+           "  ferry relay unix:/tmp/db.sock,mode=0666 unix:/run/db.sock --allow user:web\n"
+           "  ferry relay --once unix:/tmp/x.sock exec:'sort -u'\n"
+           "  ferry relay tcp:7 echo\n",
 };
 
 /* As long as standard error takes it: who wants to see everything waits for it. */

@@ -100,6 +100,13 @@ static void add_end(struct table *table, const json_t *end)
     table_add(table, bytes_failed(&text) ? "?" : text.data);
 }
 
+/* A file, say, has no peer: the route says where it leads. */
+static bool end_is_known(const json_t *end)
+{
+    return json_object_get(end, "pid") || json_object_get(end, "uid") ||
+           member_text(end, "address");
+}
+
 static void routes_print(const json_t *routes, bool people, struct bytes *text)
 {
     static const char *const headings[] = { "ROUTE", "LISTENS ON", "LEADS TO", ">NOW", ">ADMITTED",
@@ -150,7 +157,7 @@ static void connections_print(const json_t *routes, bool people, struct bytes *t
             add_number(&table, connection, "descriptors");
             add_end(&table, json_object_get(connection, "peer"));
             table_add(&table, "->");
-            if (target)
+            if (end_is_known(target))
                 add_end(&table, target);
             else
                 table_add(&table, member_text(route, "to"));

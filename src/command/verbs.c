@@ -84,14 +84,24 @@ static int unknown_verb(const char *word)
 /* The verb's argv[0] is what argp prints before messages and in the usage line. */
 static int command_start(const struct command *command, int argc, char **argv)
 {
+    static char help[] = "--help";
     char name[32];
     snprintf(name, sizeof(name), "ferry %s", command->name);
     argv[0] = name;
+    if (argc == 2 && strcmp(argv[1], "-h") == 0)
+        argv[1] = help; /* argp(3) knows -? only */
     return command->run(argc, argv);
+}
+
+static bool asks_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "-?") == 0;
 }
 
 static int command_help(const char *word)
 {
+    if (asks_help(word) || strcmp(word, "help") == 0)
+        return help_print(stdout);
     const struct command *command = command_find(word);
     char option[] = "--help";
     char *argv[] = { NULL, option, NULL };
@@ -106,7 +116,7 @@ int command_main(int argc, char **argv)
     if (argc < 2)
         return help_print(stderr);
     const char *word = argv[1];
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "-?") == 0)
+    if (asks_help(word))
         return help_print(stdout);
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         printf("ferry %d.%d\n", FERRY_VERSION_MAJOR, FERRY_VERSION_MINOR);

@@ -108,8 +108,14 @@ static void connection_done(int code, const char *reason, void *data)
     struct route *route = connection->route;
     struct registry *registry = route->registry;
     struct ferry_relay_stats stats = { 0 };
+    char text[160];
 
     connection->service->get_stats(connection->serving, &stats);
+    /* A relay's text tells the side, the code why; before there is one, dialling has told both. */
+    if (code < 0 && code != -ETIMEDOUT && code != -EPIPE && stats.last_ns) {
+        snprintf(text, sizeof(text), "%s: %s", reason, strerrordesc_np(-code));
+        reason = text;
+    }
     /* A datagram session has no other end than silence. Without traffic figures it was still on
      * its way to the target, and that took too long. */
     if (code == -ETIMEDOUT && connection->session && stats.last_ns)

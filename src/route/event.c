@@ -106,7 +106,8 @@ static void print_peer(const struct event *event, struct bytes *text)
         bytes_print(
             text, "; in %" PRIu64 " out %" PRIu64 " bytes", event->bytes_in, event->bytes_out);
         if (event->descriptors)
-            bytes_print(text, ", %" PRIu64 " descriptors", event->descriptors);
+            bytes_print(text, ", %" PRIu64 " descriptor%s", event->descriptors,
+                event->descriptors == 1 ? "" : "s");
         if (event->dropped)
             bytes_print(text, ", %" PRIu64 " dropped", event->dropped);
         bytes_print(

@@ -140,7 +140,8 @@ static int policy_add_implied(struct ferry_policy *policy, const struct route_se
     case REACH_EVERYONE:
         if (!settings->service || !settings->service->harmless)
             return error_set(error, -EACCES, ferry_address_text(settings->listen),
-                "say allow = any, or list who may", "every local user can connect to it");
+                "say allow = any (--allow any), or listen on unix:PATH",
+                "every local user can connect to it");
         return ferry_policy_add(policy, true, "any", error);
     case REACH_OWN:
         snprintf(own, sizeof(own), "uid:%u", geteuid());

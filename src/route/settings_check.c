@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "route/expect.h"
 
+#include <errno.h>
 #include <ferry/policy.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ static int check_open(const struct route_settings *route, struct ferry_error *er
     bool near = is_loopback(listen->rest);
     if (near && route->service && route->service->harmless)
         return 0;
-    return error_set(error, -EACCES, ferry_address_text(listen), "say allow = any, or list who may",
+    return error_set(error, -EACCES, ferry_address_text(listen),
+        "say allow = any (--allow any), or listen on unix:PATH",
         near ? "every local user can connect to it"
              : "everybody who reaches this machine can connect to it");
 }
@@ -109,10 +111,41 @@ static int check_service(const struct route_settings *route, struct ferry_error 
     return 0;
 }
 
+/* Every connection would open the next, until no descriptor is left. */
+static bool leads_to_itself(const struct route_settings *route)
+{
+    const struct ferry_address *listen = route->listen, *target = route->target;
+    switch (listen->scheme) {
+    case FERRY_TCP:
+    case FERRY_UDP:
+        return listen->scheme == target->scheme && listen->port == target->port &&
+               (strcmp(listen->rest, target->rest) == 0 ||
+                   (strcmp(listen->rest, "*") == 0 && is_loopback(target->rest)));
+    case FERRY_FD:
+    case FERRY_EXEC:
+    case FERRY_FILE:
+    case FERRY_STDIO:
+        return false;
+    default:
+        return expect_same_place(listen, target);
+    }
+}
+
+/* How bytes and messages can meet here; a command cannot be told itself. */
+static const char *remedy_frame(const struct route_settings *route)
+{
+    if (route->listen->scheme == FERRY_EXEC || route->target->scheme == FERRY_EXEC)
+        return "exec: has no options; lead it over another route's unix:PATH,frame=lf";
+    return "set frame=lf, frame=length or frame=none on the address that carries bytes";
+}
+
 static int check_way(const struct route_settings *route, struct ferry_error *error)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     unsigned listener, target;
+    if (route->target && leads_to_itself(route))
+        return error_set(error, -ELOOP, route->to, "name the server behind it",
+            "the route listens there itself");
     if (!route->target || !expect_capabilities(route->listen, ADDRESS_LISTEN, &listener) ||
         !expect_capabilities(route->target, ADDRESS_DIAL, &target))
         return 0;
@@ -122,9 +155,8 @@ static int check_way(const struct route_settings *route, struct ferry_error *err
             "nothing can pass between %s and this", ferry_address_text(route->listen));
     int r = expect_ways(listener, target, route->target->scheme == FERRY_FILE, &text);
     if (r < 0)
-        return error_set(error, r, route->to,
-            "set frame=lf, frame=length or frame=none on the address that carries bytes",
-            "one side carries bytes, the other messages");
+        return error_set(
+            error, r, route->to, remedy_frame(route), "one side carries bytes, the other messages");
     return 0;
 }
 

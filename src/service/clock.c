@@ -83,12 +83,15 @@ static void clock_ready(struct ferry_source *source, unsigned events, void *data
     if (code > 0 || code == -EMSGSIZE || code == -EBADMSG)
         code = clock_tell(serving);
     else
-        code = -EPIPE; /* the end: the relay sees the same, and says so */
+        code = -EPIPE; /* the end */
     serving->owing = code == -EAGAIN;
-    if (code >= 0 || serving->owing)
+    if (code >= 0 || serving->owing) {
         ferry_source_set_interest(source, serving->owing ? FERRY_WRITABLE : FERRY_READABLE);
-    else
+    } else {
+        /* Who asks nothing more is told nothing more: the relay passes this end on. */
+        (void)ferry_channel_shutdown(serving->desk);
         ferry_source_remove(TAKE(serving->source));
+    }
 }
 
 static void clock_done(struct ferry_relay *relay, int code, const char *text, void *data)
@@ -202,7 +205,7 @@ static struct ferry_channel *clock_get_channel(const struct serving *serving, bo
 
 const struct service service_clock = {
     .name = "clock",
-    .help = "tells the local date and time, once on a stream, else to each message",
+    .help = "tells the date and time, once on a stream, else to each message",
     .harmless = true,
     .needs = FERRY_CAN_SEND,
     .drains = true,

@@ -19,6 +19,7 @@ struct inbox_slot {
         _Alignas(struct cmsghdr) char bytes[CONTROL_RECEIVE_SIZE];
     } control;
     struct sockaddr_storage name;
+    struct ferry_identity sender;
 };
 
 struct ferry_inbox {

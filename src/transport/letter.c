@@ -99,9 +99,7 @@ int letters_take(
 
     if (code == 0 && letter->size > slot->buffer.iov_len)
         code = -EMSGSIZE;
-    *ret_message = (struct ferry_message){
-        .size = letter->size, .descriptors = slot->descriptors, .sender = FERRY_IDENTITY_UNKNOWN
-    };
+    *ret_message = (struct ferry_message){ .size = letter->size, .descriptors = slot->descriptors };
     if (code == 0) {
         ret_message->data = memcpy(slot->buffer.iov_base, letter_bytes(letter), letter->size);
         ret_message->descriptor_count = letter->descriptor_count;

@@ -94,8 +94,7 @@ static int mq_too_large(const struct link *link, struct ferry_message *message)
     struct mq_attr attributes = { 0 };
 
     mq_getattr(link->receive_fd, &attributes);
-    *message = (struct ferry_message){ .size = (size_t)attributes.mq_msgsize,
-        .sender = FERRY_IDENTITY_UNKNOWN };
+    *message = (struct ferry_message){ .size = (size_t)attributes.mq_msgsize };
     return -EMSGSIZE;
 }
 
@@ -116,8 +115,7 @@ static int mq_link_receive(
         batch[good++] = (struct ferry_message){ .data = slot->buffer.iov_base,
             .size = (size_t)size,
             .descriptors = slot->descriptors,
-            .priority = priority,
-            .sender = FERRY_IDENTITY_UNKNOWN };
+            .priority = priority };
     }
     if (good > 0)
         return (int)good;

@@ -231,10 +231,9 @@ int plain_receive(
         return (int)size;
     if (link->remaining >= 0)
         link->remaining -= size;
-    batch[0] = (struct ferry_message){ .data = room->iov_base,
-        .size = (size_t)size,
-        .descriptors = inbox->slots[0].descriptors,
-        .sender = FERRY_IDENTITY_UNKNOWN };
+    batch[0] = (struct ferry_message){
+        .data = room->iov_base, .size = (size_t)size, .descriptors = inbox->slots[0].descriptors
+    };
     return 1;
 }
 

@@ -351,7 +351,7 @@ static int session_take(
         if (taken > 0 && letters_first_is_lost(&session->letters, inbox->size))
             break;
         code = letters_take(&session->letters, &inbox->slots[taken], &batch[taken]);
-        socket_identity_from_message(&facts, &batch[taken].sender);
+        batch[taken].sender = socket_sender(&facts, &inbox->slots[taken]);
         taken++;
     }
     if (taken > 0)

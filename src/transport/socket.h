@@ -54,6 +54,9 @@ int socket_identity(struct link *link, unsigned want, struct ferry_identity *ret
 /* The sender that came with a message. */
 void socket_identity_from_message(
     const struct control_facts *facts, struct ferry_identity *ret_identity);
+/* The same for a received message, kept in its slot; NULL: nobody vouches. */
+const struct ferry_identity *socket_sender(
+    const struct control_facts *facts, struct inbox_slot *slot);
 
 /* --- socket.c --- */
 

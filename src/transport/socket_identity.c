@@ -51,6 +51,13 @@ void socket_identity_from_message(
         *ret_identity = (struct ferry_identity)FERRY_IDENTITY_UNKNOWN;
 }
 
+const struct ferry_identity *socket_sender(
+    const struct control_facts *facts, struct inbox_slot *slot)
+{
+    socket_identity_from_message(facts, &slot->sender);
+    return slot->sender.known == FERRY_UNKNOWN ? NULL : &slot->sender;
+}
+
 /* Groups as they were at connect; the name service knows only what they would be today. */
 static void identity_add_groups(struct ferry_identity *identity, int fd)
 {

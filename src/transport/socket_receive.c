@@ -12,8 +12,6 @@
 
 static const int receive_flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
 
-static const struct ferry_identity identity_unknown = FERRY_IDENTITY_UNKNOWN;
-
 static void message_fill(
     struct ferry_message *message, struct inbox_slot *slot, size_t size, size_t descriptor_count)
 {
@@ -22,7 +20,6 @@ static void message_fill(
         .size = size,
         .descriptors = slot->descriptors,
         .descriptor_count = descriptor_count,
-        .sender = identity_unknown,
     };
 }
 
@@ -137,7 +134,7 @@ static int loss_report(struct socket_losses *losses, struct ferry_message *messa
 
     losses->count--;
     memmove(losses->losses, losses->losses + 1, losses->count * sizeof(first));
-    *message = (struct ferry_message){ .size = first.size, .sender = identity_unknown };
+    *message = (struct ferry_message){ .size = first.size };
     return first.code;
 }
 
@@ -161,7 +158,7 @@ int socket_receive_messages(
         }
         if (slot_is_end(link, &message, &facts))
             break;
-        socket_identity_from_message(&facts, &message.sender);
+        message.sender = socket_sender(&facts, &inbox->slots[i]);
         batch[good++] = message;
     }
     if (received < 0 || good > 0)

@@ -62,7 +62,7 @@ static bool begins_with_word(const char *text, const char *word)
 static bool looks_like_path(const char *text)
 {
     return text[0] == '/' || text[0] == '@' || strncmp(text, "./", 2) == 0 ||
-           strncmp(text, "../", 3) == 0;
+           strncmp(text, "../", 3) == 0 || (*text && !strpbrk(text, ":,") && strpbrk(text, "./"));
 }
 
 /* "8080", ":8080", "host:8080", "[::1]:8080" */

@@ -180,7 +180,7 @@ static int read_size(const struct address_source *source, size_t at, const struc
 {
     int64_t number = size_parse(given, row->most);
     if (number < row->least)
-        return out_of_range(source, at, row, "a size in bytes, as 4096, 64k, 1M or 2G,");
+        return out_of_range(source, at, row, "a size in bytes, as 4096, 64k, 1M or 2G");
     print_units(value, number, size_units, COUNT_OF(size_units));
     return 0;
 }

@@ -96,8 +96,8 @@ START_TEST(test_a_batch_of_messages_keeps_boundaries)
     ck_assert_uint_eq(messages[0].size, 3);
     ck_assert_uint_eq(messages[1].size, 0);
     ck_assert_uint_eq(messages[2].size, 5);
-    ck_assert_uint_eq(messages[2].sender.uid, geteuid());
-    ck_assert_int_eq(messages[2].sender.known, FERRY_PER_MESSAGE);
+    ck_assert_uint_eq(messages[2].sender->uid, geteuid());
+    ck_assert_int_eq(messages[2].sender->known, FERRY_PER_MESSAGE);
 }
 END_TEST
 

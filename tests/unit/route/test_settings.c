@@ -175,7 +175,8 @@ START_TEST(test_ports_need_rules)
          "[route e]\nlisten = tcp:8084\nto = control\n"
          "[route f]\nlisten = tcp:8085\nallow = uid:0\nto = echo\n");
     ck_assert(has_problem(2, 10, "listen", "every local user can connect"));
-    ck_assert(has_problem(2, 10, "listen", "say allow = any, or list who may"));
+    ck_assert(
+        has_problem(2, 10, "listen", "say allow = any (--allow any), or listen on unix:PATH"));
     ck_assert(has_problem(12, 10, "listen", "everybody who reaches this machine"));
     ck_assert(has_problem(15, 10, "listen", "listen on unix:PATH"));
     ck_assert(has_problem(19, 9, "allow", "nobody vouches"));

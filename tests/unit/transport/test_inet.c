@@ -211,7 +211,7 @@ START_TEST(udp_messages_and_answers)
     ck_assert_receives(&server, "question");
     ck_assert_int_eq(server.ops->receive(&server, inbox, &message, 1), 1);
     ck_assert_uint_eq(message.size, 0);
-    ck_assert_int_eq(message.sender.known, FERRY_UNKNOWN);
+    ck_assert_ptr_null(message.sender);
     ck_assert_int_eq(link_send_text(&server, "answer"), 1);
     ck_assert_receives(&client, "answer");
     server.ops->peer(&server, text, sizeof(text));

@@ -213,7 +213,7 @@ START_TEST(batches_and_boundaries)
     ck_assert_int_eq(session.ops->receive(&session, inbox, messages, 8), 2);
     ck_assert_mem_eq(messages[0].data, "one", 3);
     ck_assert_uint_eq(messages[1].size, 0);
-    ck_assert_int_eq(messages[1].sender.pid, getpid());
+    ck_assert_int_eq(messages[1].sender->pid, getpid());
     ck_assert_int_eq(session.ops->receive(&session, inbox, messages, 8), -EMSGSIZE);
     ck_assert_uint_eq(messages[0].size, 13);
     ck_assert_int_eq(session.ops->receive(&session, inbox, messages, 8), 1);

@@ -60,7 +60,7 @@ START_TEST(stream_joins_outgoings_and_completes_empty_ones)
     ck_assert_int_eq(receive(&ends, &message, 1), 1);
     ck_assert_uint_eq(message.size, 6);
     ck_assert_mem_eq(message.data, "abcdef", 6);
-    ck_assert_int_eq(message.sender.known, FERRY_UNKNOWN);
+    ck_assert_ptr_null(message.sender);
     ck_assert_int_eq(receive(&ends, &message, 1), -EAGAIN);
     ends_free(&ends);
 }
@@ -296,9 +296,9 @@ START_TEST(messages_keep_boundaries_and_order)
             for (int i = 0; i < r; i++, got++) {
                 ck_assert_uint_eq(messages[i].size, strlen(texts[got]));
                 ck_assert_mem_eq(messages[i].data, texts[got], messages[i].size);
-                ck_assert_int_eq(messages[i].sender.known, FERRY_PER_MESSAGE);
-                ck_assert_int_eq(messages[i].sender.pid, getpid());
-                ck_assert_uint_eq(messages[i].sender.uid, getuid());
+                ck_assert_int_eq(messages[i].sender->known, FERRY_PER_MESSAGE);
+                ck_assert_int_eq(messages[i].sender->pid, getpid());
+                ck_assert_uint_eq(messages[i].sender->uid, getuid());
             }
         ck_assert_int_eq(r, -EAGAIN);
     }
@@ -592,7 +592,7 @@ START_TEST(accepted_seqpackets_know_their_senders)
     struct link link = accept_one(&listening);
     ck_assert_int_eq(link.ops->receive(&link, inbox, &message, 1), 1);
     ck_assert_uint_eq(message.size, 0);
-    ck_assert_int_eq(message.sender.pid, getpid());
+    ck_assert_int_eq(message.sender->pid, getpid());
     ck_assert_int_eq(link_send_text(&link, "reply"), 1);
     ck_assert_receives(&client, "reply");
     client.ops->close(&client);
