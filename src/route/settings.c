@@ -149,7 +149,8 @@ static int route_set_to(struct route_settings *route, const char *text, const ch
     if (r == -EINVAL && !scheme && !strpbrk(text, ":/")) {
         services_print(services, &names);
         return error_set(error, r, text, "name one, or give an address as unix:PATH",
-            "is no service; there are: %s", names.data ? names.data : "none");
+            "%s; there are: %s", *text ? "is no service" : "names nothing",
+            names.data ? names.data : "none");
     }
     if (r < 0)
         return r;
@@ -286,10 +287,24 @@ static int builder_base(
     return builder->folder && !*ret_base ? -ENOMEM : 0;
 }
 
+/* What is meant as a comment would become part of a path, and nobody would see it. A command may
+ * have a shell's. */
+static const char *value_comment(const char *value)
+{
+    for (const char *at = value; strncmp(value, "exec:", 5) != 0 && *at; at++)
+        if ((*at == ' ' || *at == '\t') && (at[1] == '#' || at[1] == ';'))
+            return at + 1;
+    return NULL;
+}
+
 static int builder_address(struct builder *builder, const struct config_entry *entry, bool to)
 {
     AUTO_FREE char *base = NULL;
     struct ferry_error error = { 0 };
+    const char *comment = value_comment(entry->value);
+    if (comment)
+        return builder_note(builder, &entry->place, entry->key, (unsigned)(comment - entry->value),
+            "no comment stands after a value; give it a line of its own, or write # as \\x23");
     int r = builder_base(builder, entry, &base);
     if (r < 0)
         return r;

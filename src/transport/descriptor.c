@@ -186,16 +186,22 @@ static int descriptor_failed(
     }
 }
 
-/* The descriptor of fd:, taken. */
+/* The descriptor of fd:, taken. What was passed to this program is open across exec; what is not is
+ * the program's own, our loop's perhaps, or taken already. */
 static int number_take(const struct ferry_address *address, int *ret_fd, struct ferry_error *error)
 {
     int fd = address->descriptor;
+    int flags = fd < 0 ? 0 : fcntl(fd, F_GETFD);
 
     if (fd < 0)
         return error_set(error, -ENOENT, ferry_address_text(address),
             "let a service manager pass it (FileDescriptorName=), or use fd:NUMBER",
             "no descriptor of this name was passed (LISTEN_FDNAMES)");
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+    if (flags >= 0 && flags & FD_CLOEXEC)
+        return error_set(error, -EBADF, ferry_address_text(address),
+            "let whoever starts this program open it (3<>FILE)",
+            "descriptor %d was not passed to this program, or is in use", fd);
+    if (flags < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return descriptor_failed(address, fd, -errno, error);
     *ret_fd = fd;
     return 0;

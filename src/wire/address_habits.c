@@ -76,6 +76,10 @@ static bool looks_like_place(const char *text)
 
 static void print_remedy(const char *text, char *remedy, size_t size)
 {
+    if (*text == '"' || *text == '\'') {
+        snprintf(remedy, size, "write it without quotes");
+        return;
+    }
     if (looks_like_path(text)) {
         snprintf(remedy, size, "write unix:%s", text);
         return;

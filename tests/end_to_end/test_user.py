@@ -161,6 +161,29 @@ def test_a_path_without_a_scheme_is_told_what_to_write(run_ferry, word):
     assert failure(run_ferry("connect", word)).endswith(f"; write unix:{word}\n")
 
 
+def problems(run_ferry, runtime_dir, listen="unix:a.sock", to="echo"):
+    (runtime_dir / "f.conf").write_text(f"[route a]\nlisten = {listen}\nto = {to}\n")
+    return run_ferry("check", "-c", "f.conf").stderr.splitlines()
+
+
+def test_a_comment_does_not_become_part_of_a_path(run_ferry, runtime_dir):
+    for comment in ("# here", "; here"):
+        assert problems(run_ferry, runtime_dir, listen=f"unix:a.sock {comment}") == [
+            "f.conf:2:22: listen: no comment stands after a value; "
+            "give it a line of its own, or write # as \\x23"
+        ]
+    assert "no comment" in problems(run_ferry, runtime_dir, to="unix:b.sock\t# there")[0]
+    assert problems(run_ferry, runtime_dir, listen="unix:a#b.sock", to="unix:a \\x23") == []
+    assert problems(run_ferry, runtime_dir, to="exec:sh -c 'cat # all of it'") == []
+
+
+def test_quotes_and_nothing_are_called_by_name(run_ferry, runtime_dir):
+    (line,) = problems(run_ferry, runtime_dir, listen='"unix:a.sock"')
+    assert line.endswith("; write it without quotes")
+    (line,) = problems(run_ferry, runtime_dir, to="")
+    assert line.startswith("f.conf:3:5: to: names nothing; there are: echo")
+
+
 # --- what is shown -------------------------------------------------------------------------------
 
 

@@ -300,14 +300,20 @@ START_TEST(terminal_goes_both_ways_and_ends)
 }
 END_TEST
 
+/* As a descriptor is that another program has passed to this one. */
+static int passed(int fd)
+{
+    ck_assert_int_eq(fcntl(fd, F_SETFD, 0), 0);
+    return fd;
+}
+
 START_TEST(number_is_taken)
 {
     int ends[2];
     struct ferry_error error = { 0 };
     struct link link;
     make_pipe(ends);
-    ck_assert_int_eq(fcntl(ends[0], F_SETFD, 0), 0);
-    link = dial_to(address_of("fd:%d", ends[0]));
+    link = dial_to(address_of("fd:%d", passed(ends[0])));
     ck_assert_int_eq(link.receive_fd, ends[0]);
     ck_assert(fcntl(ends[0], F_GETFD) & FD_CLOEXEC);
     ck_assert(!is_nonblocking(ends[0]));
@@ -318,6 +324,11 @@ START_TEST(number_is_taken)
     ck_assert_int_eq(transport_dial(address, NULL, &link, &error), -EBADF);
     ck_assert_ptr_nonnull(strstr(error.reason, "is not open"));
     ferry_address_free(address);
+    address = address_of("fd:%d", ends[1]);
+    ck_assert_int_eq(transport_dial(address, NULL, &link, &error), -EBADF);
+    ck_assert_ptr_nonnull(strstr(error.reason, "was not passed to this program"));
+    ferry_address_free(address);
+    close(ends[1]);
     address = address_of("fd:web");
     ck_assert_int_eq(transport_dial(address, NULL, &link, &error), -ENOENT);
     ck_assert_ptr_nonnull(strstr(error.reason, "LISTEN_FDNAMES"));
@@ -338,7 +349,7 @@ START_TEST(listening_sockets_are_adopted)
 {
     int fd = bound_socket(SOCK_STREAM, scratch_path("adopted"));
     ck_assert_int_eq(listen(fd, 4), 0);
-    struct listening listening = listen_at(address_of("fd:%d", fd));
+    struct listening listening = listen_at(address_of("fd:%d", passed(fd)));
     struct link client = dial_to(address_of("unix:%s", scratch_path("adopted")));
     struct link server = accept_one(&listening);
     ck_assert_int_eq(link_send_text(&client, "x"), 1);
@@ -354,7 +365,7 @@ END_TEST
 START_TEST(datagram_sockets_bring_sessions)
 {
     int fd = bound_socket(SOCK_DGRAM, scratch_path("datagrams"));
-    struct listening listening = listen_at(address_of("fd:%d", fd));
+    struct listening listening = listen_at(address_of("fd:%d", passed(fd)));
     struct link client = dial_to(address_of("unix-dgram:%s", scratch_path("datagrams")));
     ck_assert_int_eq(link_send_text(&client, "one"), 1);
     struct link server = accept_one(&listening);
@@ -371,7 +382,7 @@ START_TEST(anything_else_comes_once)
     int ends[2];
     struct link link, other;
     make_pair(SOCK_STREAM, ends);
-    struct listening listening = listen_at(address_of("fd:%d", ends[0]));
+    struct listening listening = listen_at(address_of("fd:%d", passed(ends[0])));
     ck_assert_int_eq(listening.fd, -1);
     ck_assert_int_eq(listening.ops->accept(&listening, &link), 0);
     ck_assert_int_eq(listening.ops->accept(&listening, &other), -ENOTCONN);
