@@ -149,6 +149,16 @@ static int up_read_again(struct run *run, struct settings **ret_settings, struct
     return code;
 }
 
+/* Nobody wrote the address of the added route: what "elsewhere" is must be told. */
+static void explain_control(struct ferry_error *error)
+{
+    AUTO_FREE char *address = NULL;
+    struct ferry_error other;
+    if (ask_default_address(&address, &other) == 0 && strcmp(error->thing, address) == 0)
+        snprintf(error->remedy, sizeof(error->remedy),
+            "stop it, or add a route that leads to control and listens elsewhere");
+}
+
 static int up_start(struct run *run)
 {
     AUTO_BYTES struct bytes why = BYTES_EMPTY;
@@ -162,9 +172,14 @@ static int up_start(struct run *run)
         return EXIT_FAILED;
     }
     run->log.format = settings->log;
+    if (settings->route_count == 0)
+        event_emit(&run->events, &(struct event){ .kind = EVENT_TROUBLE,
+                                     .reason = "the configuration has no [route NAME]" });
     add_control(settings, run);
     code = run_start(run, settings, &error);
     settings_free(settings);
+    if (code == -EADDRINUSE)
+        explain_control(&error);
     return code < 0 ? command_fail("up", &error) : EXIT_DONE;
 }
 

@@ -350,6 +350,16 @@ static int bind_and_listen(int fd, const char *path, struct unix_path *opened,
     return r;
 }
 
+/* Whether a living socket is there; says whose. */
+static bool place_is_in_use(const char *path, const struct unix_path *opened,
+    const struct unix_path_options *options, struct ferry_error *error)
+{
+    struct stat status;
+    return fstatat(opened->directory, opened->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISSOCK(status.st_mode) &&
+           stale_check(path, opened, &status, options, error) == -EADDRINUSE;
+}
+
 int unix_path_bind(int fd, const char *path, const struct unix_path_options *options,
     struct unix_path **ret_path, struct ferry_error *error)
 {
@@ -363,6 +373,9 @@ int unix_path_bind(int fd, const char *path, const struct unix_path_options *opt
     if (r < 0)
         return r;
     r = directory_lock(opened->directory, options->lock_wait_ms);
+    /* Of many that start at once those that wait too long have lost to one that serves now. */
+    if (r == -EBUSY && place_is_in_use(path, opened, options, error))
+        return -EADDRINUSE;
     if (r < 0)
         return lock_failed(r, path, options, error);
     r = stale_remove(path, opened, options, error);

@@ -184,6 +184,29 @@ def test_quotes_and_nothing_are_called_by_name(run_ferry, runtime_dir):
     assert line.startswith("f.conf:3:5: to: names nothing; there are: echo")
 
 
+def test_a_second_ferry_is_told_how_to_run_beside_the_first(start_ferry, run_ferry, runtime_dir):
+    env = {"RUNTIME_DIRECTORY": str(runtime_dir)}
+    for name in "ab":
+        (runtime_dir / f"{name}.conf").write_text(
+            f"[route {name}]\nlisten = unix:{name}.sock\nto = echo\n"
+        )
+    first = start_ferry("up", "-c", "a.conf", env=env)
+    first.wait_for("started  control")
+    assert f"is in use by pid {first.pid} (ferry); stop it, or add a route that leads to " in failure(
+        run_ferry("up", "-c", "b.conf", env=env)
+    )
+    with open(runtime_dir / "b.conf", "a") as file:
+        file.write("[route mine]\nlisten = unix:mine.sock\nto = control\n")
+    start_ferry("up", "-c", "b.conf", env=env).wait_for("started  mine")
+
+
+def test_a_configuration_without_routes_is_mentioned(start_ferry, runtime_dir):
+    (runtime_dir / "empty").mkdir()
+    (runtime_dir / "empty" / "routes.cnf").write_text("[route a]\n")
+    ferry = start_ferry("up", "-c", "empty", env={"RUNTIME_DIRECTORY": str(runtime_dir)})
+    ferry.wait_for("trouble  the configuration has no [route NAME]")
+
+
 # --- what is shown -------------------------------------------------------------------------------
 
 
