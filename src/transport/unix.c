@@ -213,6 +213,11 @@ static int client_bind(const struct ferry_address *address, const char *name, in
 {
     if (name[0] == '@')
         return abstract_bind(fd, name + 1, strlen(name + 1), ferry_address_text(address), error);
+    /* A longer path is bound through the directory's descriptor, and so the peer would be told a
+     * name of ours, /proc/self/fd/..., to answer to. */
+    if (strlen(name) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return error_set(error, -ENAMETOOLONG, ferry_address_text(address),
+            "bind to a shorter path, or to @NAME", "an answer finds no path above 107 bytes");
     return path_bind(address, name, fd, -1, 0, ret_path, error);
 }
 

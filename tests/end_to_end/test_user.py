@@ -242,3 +242,12 @@ def test_examples_can_be_copied(run_ferry, verb):
     examples = run_ferry("help", verb).stdout.split("\nEXAMPLES\n")[1]
     for line in examples.splitlines():
         assert not line or line.startswith(("  ", "SERVICES")), line
+
+
+def test_a_client_is_not_bound_where_no_answer_finds_it(start_ferry, run_ferry, runtime_dir):
+    start_ferry("relay", "unix-dgram:d.sock", "echo").wait_for("started")
+    folder = runtime_dir / ("long" * 25)
+    folder.mkdir()
+    done = run_ferry("connect", f"unix-dgram:d.sock,bind={folder}/me", input="x")
+    assert done.returncode == 1
+    assert "no path above 107 bytes" in done.stderr

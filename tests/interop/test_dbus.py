@@ -113,4 +113,4 @@ def test_a_descriptor_over_the_bus(bus, start, runtime_dir):
     # Through the relay twice: from the caller to the bus, from the bus to the service.
     service.end()
     relay.wait_for("; in ")
-    assert "1 descriptors" in relay.stderr()
+    assert "1 descriptor in" in relay.stderr()
