@@ -30,8 +30,10 @@ void channel_free_empty(struct ferry_channel *channel);
 
 /* Reads an options struct of a caller that may have been built against another version: what its
  * struct lacks stays zero. Both begin with their size, struct_size; `given` may be NULL.
+ *   thing  what *error names
  * Returns 0, -EINVAL (struct_size was not set), -E2BIG (it asks for what this library lacks). */
-int options_read(const void *given, void *ret_options, size_t size);
+int options_read(const void *given, void *ret_options, size_t size, const char *thing,
+    struct ferry_error *error);
 
 /* Whether descriptors are to be refused: the caller's option or descriptors=no of the address. */
 bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse);

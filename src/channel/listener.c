@@ -20,11 +20,10 @@ static int listen_options_read(const struct ferry_address *address,
     const struct ferry_listen_options *given, struct ferry_listen_options *ret_options,
     struct ferry_error *error)
 {
-    int r = options_read(given, ret_options, sizeof(*ret_options));
+    int r =
+        options_read(given, ret_options, sizeof(*ret_options), ferry_address_text(address), error);
     if (r < 0)
-        return error_set(error, r, ferry_address_text(address), NULL,
-            r == -EINVAL ? "the options' struct_size is not set"
-                         : "the options ask for what this version of libferry lacks");
+        return r;
     ret_options->refuse_descriptors =
         channel_refuses_descriptors(address, ret_options->refuse_descriptors);
     return 0;

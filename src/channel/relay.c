@@ -316,7 +316,7 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
     int r = relay ? 0 : -ENOMEM;
 
     if (r == 0)
-        r = options_read(options, &relay->options, sizeof(relay->options));
+        r = options_read(options, &relay->options, sizeof(relay->options), "relay", NULL);
     if (r == 0) {
         relay->loop = loop;
         relay->side_count = one == other ? 1 : 2;
