@@ -50,5 +50,7 @@
  * its listener waiting before it is ended: longer than a slow taker pauses, since ending splits the
  * sender's messages over two sessions. */
 #define SESSION_STALL_MS 10000
+/* The same for a full session whose own sender takes no answers: it holds up its own messages. */
+#define SESSION_DEAF_MS 250
 
 #endif

@@ -9,7 +9,8 @@
  *   unix  the socket is no longer read, so that senders wait in the kernel and nothing is lost. One
  *         session from which nothing is taken must not stop others for ever: after SESSION_STALL_MS
  *         it is ended, its taker gets what is queued and then -ENOBUFS. The only session is never
- *         ended so: its sender would go on in another one, and overtake himself.
+ *         ended so: its sender would go on in another one, and overtake himself. But one whose
+ *         sender takes no answers while its queue is full is to blame itself, and ends soon.
  *   udp   senders can't be made to wait: the datagram is dropped and counted.
  *
  * The listening's descriptor is an epoll of the socket and a timer. It goes quiet while the socket
@@ -55,6 +56,8 @@ struct session {
     struct list arrived;
     struct list full;
     int64_t full_since_ns; /* or since something was last taken */
+    int64_t
+        deaf_since_ns; /* since when its sender has taken no answer; CLOCK_NEVER: it takes them */
     struct letters letters;
     enum session_state state;
     int end_code; /* what receive returns after the last letter */
@@ -94,19 +97,39 @@ static bool sessions_are_many(const struct sessions *shared)
     return shared->table.count > 1;
 }
 
+/* When a full session is to be ended. */
+static int64_t session_end_ns(const struct session *session)
+{
+    int64_t full_ns = session->full_since_ns, deaf_ns = session->deaf_since_ns;
+
+    if (deaf_ns != CLOCK_NEVER)
+        return clock_after(deaf_ns > full_ns ? deaf_ns : full_ns, SESSION_DEAF_MS * NS_PER_MS);
+    return sessions_are_many(session->shared) ? clock_after(full_ns, SESSION_STALL_MS * NS_PER_MS)
+                                              : CLOCK_NEVER;
+}
+
+static int64_t stalled_next_ns(const struct sessions *shared)
+{
+    int64_t next_ns = CLOCK_NEVER;
+    struct list *node;
+
+    list_each (node, &shared->full) {
+        int64_t end_ns = session_end_ns(LIST_ENTRY(node, struct session, full));
+        next_ns = end_ns < next_ns ? end_ns : next_ns;
+    }
+    return next_ns;
+}
+
 /* Sets the timer to when the listening must be looked at although the socket is quiet. */
 static void timer_set(struct sessions *shared)
 {
     struct itimerspec setting = { 0 };
-    int64_t at_ns = 0;
+    int64_t at_ns = list_empty(&shared->arrived) ? stalled_next_ns(shared) : 1;
 
     if (shared->timer < 0)
         return;
-    if (!list_empty(&shared->arrived))
-        at_ns = 1;
-    else if (!list_empty(&shared->full) && sessions_are_many(shared))
-        at_ns = LIST_ENTRY(shared->full.next, struct session, full)->full_since_ns +
-                SESSION_STALL_MS * NS_PER_MS;
+    if (at_ns == CLOCK_NEVER)
+        at_ns = 0; /* disarms it */
     setting.it_value.tv_sec = at_ns / NS_PER_S;
     setting.it_value.tv_nsec = at_ns % NS_PER_S;
     timerfd_settime(shared->timer, TFD_TIMER_ABSTIME, &setting, NULL);
@@ -204,6 +227,7 @@ static struct session *session_new(struct sessions *shared, const struct session
         return NULL;
     }
     session->shared = shared;
+    session->deaf_since_ns = CLOCK_NEVER;
     shared->references++;
     session->entry.key = *key;
     session->entry.key.name = NULL;
@@ -273,12 +297,12 @@ static bool deal(struct sessions *shared, size_t index)
 static void stalled_end(struct sessions *shared)
 {
     int64_t now_ns = clock_now_ns();
+    struct list *node, *after;
 
-    while (!list_empty(&shared->full) && sessions_are_many(shared)) {
-        struct session *first = LIST_ENTRY(shared->full.next, struct session, full);
-        if (now_ns - first->full_since_ns < SESSION_STALL_MS * NS_PER_MS)
-            break;
-        session_end(first, -ENOBUFS);
+    list_each_safe (node, after, &shared->full) {
+        struct session *session = LIST_ENTRY(node, struct session, full);
+        if (now_ns >= session_end_ns(session))
+            session_end(session, -ENOBUFS);
     }
     backpressure_set(shared);
 }
@@ -317,16 +341,29 @@ static struct control_facts session_facts(const struct session *session)
         .pidfd = -1 };
 }
 
+/* Its sender took an answer, or did not. */
+static void session_heard(struct session *session, bool took)
+{
+    bool deaf = session->deaf_since_ns != CLOCK_NEVER;
+
+    if (took != deaf)
+        return;
+    session->deaf_since_ns = took ? CLOCK_NEVER : clock_now_ns();
+    if (!list_empty(&session->full))
+        timer_set(session->shared);
+}
+
 static int session_send(struct link *link, struct ferry_outgoing *batch, size_t count)
 {
     struct session *session = session_of(link);
     const struct session_key *key = &session->entry.key;
 
-    if (session->shared->closed)
+    if (session->shared->closed || session->end_code == -ENOBUFS)
         return -EPIPE;
     if (key->name_size == 0)
         return -EOPNOTSUPP;
     int r = socket_send_messages(link, key->name, key->name_size, batch, count);
+    session_heard(session, r != -EAGAIN);
     switch (r) {
     case -ECONNREFUSED:
     case -ECONNRESET:

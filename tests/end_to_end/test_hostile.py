@@ -4,6 +4,7 @@ import array
 import json
 import os
 import socket
+import time
 
 import pytest
 
@@ -98,3 +99,32 @@ def test_many_routes_alike_are_told_once_each(run_ferry, runtime_dir):
     assert done.returncode == 1
     assert said.count("there is a route a already") == 99
     assert said.count("listens there already") == 99
+
+
+def test_a_sender_that_takes_no_answers_does_not_silence_the_others(start_ferry, runtime_dir):
+    process = start_ferry("relay", f"unix-dgram:{runtime_dir}/d.sock", "echo")
+    process.wait_for("started")
+
+    def client(name):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        client.bind(str(runtime_dir / name))
+        client.connect(str(runtime_dir / "d.sock"))
+        return client
+
+    # Not connected, so that the kernel bounds what waits for it (net.unix.max_dgram_qlen): a
+    # connected one could fill the server's whole send buffer, which no server can prevent.
+    hog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    hog.bind(str(runtime_dir / "hog"))
+    hog.setblocking(False)
+    refusals = 0
+    while refusals < 200:  # of the kernel: ferry has stopped reading by then
+        try:
+            hog.sendto(b"x" * 1000, str(runtime_dir / "d.sock"))
+        except BlockingIOError:
+            refusals += 1
+            time.sleep(0.001)
+    good = client("good")
+    good.settimeout(8)
+    for number in range(20):
+        good.send(b"%d" % number)
+        assert good.recv(100) == b"%d" % number
