@@ -507,18 +507,17 @@ END_TEST
 
 START_TEST(lock_that_stays_is_given_up)
 {
-    char path[128], name[128];
+    char path[144], name[128];
     struct unix_path_options options = plain_options();
     struct unix_path *bound;
     struct ferry_error error;
     int fd;
 
-    snprintf(path, sizeof(path), "%s", scratch_path("stuck"));
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    int directory = open(path, O_RDONLY | O_DIRECTORY);
+    snprintf(name, sizeof(name), "%s", scratch_path("stuck"));
+    snprintf(path, sizeof(path), "%s/socket", name);
+    ck_assert_int_eq(mkdir(name, 0700), 0);
+    int directory = open(name, O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(flock(directory, LOCK_EX), 0);
-    strcpy(name, path);
-    strcat(path, "/socket");
     error = refused_at(path, -EBUSY);
     ck_assert_msg(strstr(error.reason, "lock") && strstr(error.reason, name), "%s", error.reason);
     ck_assert_msg(strstr(error.remedy, "fuser") && strstr(error.remedy, name), "%s", error.remedy);
@@ -527,6 +526,27 @@ START_TEST(lock_that_stays_is_given_up)
     options.lock_wait_ms = 0;
     ck_assert_int_eq(bind_with(&options, path, &bound, &error, &fd), -EAGAIN);
     ck_assert_uint_eq(inode_of(path), 0);
+    close(directory);
+}
+END_TEST
+
+/* Of many that start at once those that waited too long are told who serves, not who locks. */
+START_TEST(living_socket_behind_a_lock_is_named)
+{
+    char folder[128], path[144], expected[32];
+
+    snprintf(folder, sizeof(folder), "%s", scratch_path("taken"));
+    snprintf(path, sizeof(path), "%s/socket", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    int directory = open(folder, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(flock(directory, LOCK_EX), 0);
+    int living = raw_bind(path, SOCK_STREAM, 1);
+    struct ferry_error error = refused_at(path, -EADDRINUSE);
+    snprintf(expected, sizeof(expected), "pid %d (", (int)getpid());
+    ck_assert_msg(strstr(error.reason, expected) != NULL, "%s", error.reason);
+    close(living);
+    /* A dead one says nothing about who starts: the lock does. */
+    refused_at(path, -EBUSY);
     close(directory);
 }
 END_TEST
@@ -654,6 +674,7 @@ int main(void)
     tcase_add_loop_test(cases, directory_decides, 0, 7);
     tcase_add_test(cases, locked_directory_is_waited_for);
     tcase_add_test(cases, lock_that_stays_is_given_up);
+    tcase_add_test(cases, living_socket_behind_a_lock_is_named);
     tcase_add_test(cases, locked_directory_does_not_keep_the_path);
     tcase_add_test(cases, long_paths_work);
     tcase_add_loop_test(cases, paths_around_the_limit_are_exact, 0, 4);
