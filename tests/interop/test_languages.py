@@ -1,14 +1,16 @@
-"""Programs in Python and Java, written as their own manuals have it, talk through ferry without
-knowing of it."""
+"""Programs in Python, Java, Node and shell, written as their own manuals have it, talk to ferry and
+through it without knowing of it."""
 
 import array
 import os
+import re
 import socket
 import subprocess
 
 import pytest
 
 from programs import listening_port, need
+from support import ROOT, wait_until
 
 MEGABYTE = 1 << 20
 
@@ -126,116 +128,144 @@ def test_python_peer_credentials_are_the_relay_s(start_ferry, runtime_dir):
     server.close()
 
 
-# --- Java ------------------------------------------------------------------------------------------
+# --- the clients in examples/ ----------------------------------------------------------------------
 
-TCP = """
-import java.io.*;
-import java.net.*;
-import java.util.*;
-
-public class Tcp {
-    public static void main(String[] words) throws Exception {
-        byte[] data = new byte[1 << 20];
-        new Random(7).nextBytes(data);
-        try (Socket socket = new Socket("127.0.0.1", Integer.parseInt(words[0]))) {
-            socket.setSoTimeout(10000);
-            Thread sender = new Thread(() -> {
-                try {
-                    socket.getOutputStream().write(data);
-                    socket.shutdownOutput();
-                } catch (IOException e) {
-                    e.printStackTrace();
-                }
-            });
-            sender.start();
-            byte[] received = socket.getInputStream().readAllBytes();
-            sender.join();
-            System.out.println(Arrays.equals(data, received) ? "equal" : "different");
-        }
-    }
-}
-"""
-
-UNIX = """
-import java.net.*;
-import java.nio.*;
-import java.nio.channels.*;
-import java.nio.charset.StandardCharsets;
-
-public class Unix {
-    public static void main(String[] words) throws Exception {
-        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(words[0]))) {
-            channel.write(ByteBuffer.wrap("from Java".getBytes(StandardCharsets.UTF_8)));
-            channel.shutdownOutput();
-            ByteBuffer received = ByteBuffer.allocate(100);
-            while (channel.read(received) >= 0)
-                ;
-            System.out.println(new String(received.array(), 0, received.position(),
-                StandardCharsets.UTF_8));
-        }
-    }
-}
-"""
-
-DATAGRAM = """
-import java.net.*;
-
-public class Datagram {
-    public static void main(String[] words) throws Exception {
-        try (DatagramSocket socket = new DatagramSocket()) {
-            socket.setSoTimeout(10000);
-            socket.connect(InetAddress.getByName("127.0.0.1"), Integer.parseInt(words[0]));
-            byte[] text = "a datagram".getBytes();
-            socket.send(new DatagramPacket(text, text.length));
-            DatagramPacket answer = new DatagramPacket(new byte[100], 100);
-            socket.receive(answer);
-            System.out.println(new String(answer.getData(), 0, answer.getLength()));
-        }
-    }
-}
-"""
+EXAMPLES = ROOT / "examples"
 
 
-@pytest.fixture(scope="module")
-def java(tmp_path_factory):
-    """java(class, argument...) runs one of the programs above; returns what it printed."""
-    compiler, machine = need("javac", "java")
-    folder = tmp_path_factory.mktemp("java")
-    for name, text in (("Tcp", TCP), ("Unix", UNIX), ("Datagram", DATAGRAM)):
-        (folder / f"{name}.java").write_text(text)
-    subprocess.run(
-        [compiler, "Tcp.java", "Unix.java", "Datagram.java"], cwd=folder, check=True, timeout=60
+def run_client(*words, seconds=60):
+    """Runs a client as its first lines say; returns what it printed."""
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=seconds
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip("\n")
 
-    def run(*words):
-        done = subprocess.run(
-            [machine, "-cp", folder, "-Xshare:auto", *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=40,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
 
-    return run
+def java(name, *words):
+    """Java runs a source file as it is."""
+    need("javac")
+    return run_client(need("java"), EXAMPLES / "java" / f"{name}.java", *words)
+
+
+def python(name, *words):
+    return run_client("/usr/bin/python3", EXAMPLES / "python" / f"{name}.py", *words)
+
+
+def node(name, *words):
+    return run_client(need("node"), EXAMPLES / "node" / f"{name}.js", *words)
+
+
+def shell(name, *words):
+    need("nc", "bash")
+    return run_client(EXAMPLES / "shell" / f"{name}.sh", *words)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.*")), ids=lambda path: path.name)
+def test_a_client_is_short(path):
+    if path.parent.name in ("java", "python", "node", "shell"):
+        assert len(path.read_text().splitlines()) < 40
 
 
 @pytest.mark.timeout(120)
-def test_java_tcp(java, start_ferry):
-    start_ferry("relay", "unix:echo.sock", "echo").wait_for("started")
-    relay = start_ferry("relay", "tcp:127.0.0.1:0", "unix:echo.sock", "--allow", "any")
-    assert java("Tcp", listening_port(relay)) == "equal"
-
-
-@pytest.mark.timeout(120)
-def test_java_unix_channel(java, start_ferry, runtime_dir):
+@pytest.mark.parametrize("run", [python, node, shell], ids=lambda run: run.__name__)
+@pytest.mark.parametrize("where", ["path", "port"])
+def test_a_stream_client(run, where, start_ferry, runtime_dir):
     path = echo_through_a_relay(start_ferry, runtime_dir, "unix")
-    assert java("Unix", path) == "from Java"
+    if where == "port":
+        relay = start_ferry("relay", "tcp:127.0.0.1:0", "unix:echo.sock", "--allow", "any")
+        path = listening_port(relay)
+    text = "good day, " * 10000
+    assert run("stream_client", path, text) == text
 
 
 @pytest.mark.timeout(120)
-def test_java_datagram(java, start_ferry):
+def test_java_s_stream_clients(start_ferry, runtime_dir):
+    path = echo_through_a_relay(start_ferry, runtime_dir, "unix")
+    relay = start_ferry("relay", "tcp:127.0.0.1:0", "unix:echo.sock", "--allow", "any")
+    text = "good day, " * 10000
+    assert java("StreamClient", "127.0.0.1", listening_port(relay), text) == text
+    assert java("UnixClient", path, text) == text
+
+
+def udp_echo(start_ferry):
     relay = start_ferry("relay", "udp:127.0.0.1:0", "echo")
     relay.wait_for("started")
-    port = relay.stderr().split("udp:127.0.0.1:")[1].split()[0]
-    assert java("Datagram", port) == "a datagram"
+    return relay.stderr().split("udp:127.0.0.1:")[1].split()[0]
+
+
+@pytest.mark.timeout(120)
+def test_datagram_clients(start_ferry, runtime_dir):
+    port = udp_echo(start_ferry)
+    assert java("DatagramClient", "127.0.0.1", port, "one", "two") == "one\ntwo"
+    assert python("datagram_client", port, "one", "two") == "one\ntwo"
+    assert sorted(node("datagram_client", port, "one", "two").split()) == ["one", "two"]
+    path = echo_through_a_relay(start_ferry, runtime_dir, "unix-dgram")
+    assert python("datagram_client", path, "one", "two") == "one\ntwo"
+
+
+@pytest.mark.timeout(120)
+def test_java_s_multicast_receiver(start, ferry):
+    """One sender, two receivers, in a network of its own where a group has a way."""
+    need("javac")
+    receiver = f"{need('java')} {EXAMPLES}/java/MulticastReceiver.java 239.7.7.7 4747 lo 2"
+    network = start(
+        "unshare",
+        "--net",
+        "bash",
+        "-euc",
+        f"""
+        ip link set lo up multicast on
+        ip route add 239.0.0.0/8 dev lo
+        {receiver} >one & one=$!
+        {receiver} >two & two=$!
+        read -r # until both have joined
+        printf 'first\nsecond\n' | {ferry} connect --frame=lf udp:239.7.7.7:4747 || true
+        wait $one; wait $two
+        paste one two; echo done
+        """,
+        stdin=subprocess.PIPE,
+    )
+    wait_until(lambda: network.stderr().count("joined") == 2, 60)
+    network.stdin.write(b"\n")
+    network.stdin.flush()
+    network.wait_for("done", 30)
+    assert network.stdout() == b"first\tfirst\nsecond\tsecond\ndone\n"
+
+
+def test_python_passes_descriptors(start_ferry, runtime_dir):
+    for number in range(3):
+        (runtime_dir / f"file{number}").write_text(f"content {number}\n")
+    command = ["cat", "/dev/fd/3", "/dev/fd/4", "/dev/fd/5"]
+    taker = start_ferry("take", "unix:files.sock", "--", *command)
+    wait_until((runtime_dir / "files.sock").exists)
+    files = [runtime_dir / f"file{number}" for number in range(3)]
+    python("descriptor_client", runtime_dir / "files.sock", *files)
+    assert taker.wait() == 0
+    assert taker.stdout() == b"content 0\ncontent 1\ncontent 2\n"
+
+
+def test_python_asks_who_serves(start_ferry, runtime_dir):
+    path = echo_through_a_relay(start_ferry, runtime_dir, "unix")
+    assert python("identity_client", path, "good day") == "good day"
+
+
+def test_node_s_http_client(start_ferry, start, runtime_dir):
+    (runtime_dir / "page").write_text("a page\n")
+    server = start("/usr/bin/python3", "-um", "http.server", "--bind", "127.0.0.1", "0")
+    wait_until(lambda: b"port" in server.stdout())
+    port = server.stdout().split(b"port ")[1].split()[0].decode()
+    start_ferry("relay", "unix:http.sock", f"tcp:127.0.0.1:{port}").wait_for("started")
+    assert node("http_client", runtime_dir / "http.sock", "/page") == "a page"
+
+
+def test_the_shell_reads_a_service_with_nothing_but_bash(start_ferry):
+    relay = start_ferry("relay", "tcp:127.0.0.1:0", "clock")
+    assert re.match(r"\d{4}-\d\d-\d\dT", shell("plain_client", listening_port(relay)))
+
+
+def test_the_shell_asks_over_two_fifos(start_ferry, runtime_dir):
+    relay = start_ferry("relay", "fifo:requests,reply=answers", "echo", "--allow", "any")
+    relay.wait_for("started")
+    got = shell("fifo_client", runtime_dir / "requests", runtime_dir / "answers", "good day")
+    assert got == "good day"
