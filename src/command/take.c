@@ -209,6 +209,9 @@ static int take_run(struct take *take, struct ferry_error *error)
                 "more than %u descriptors, or names too long", TAKE_DESCRIPTORS_MAX);
         else if (code < 0)
             error_set_errno(error, code, take->address, NULL);
+        else if (take->count == 0)
+            code = error_set(error, -ENODATA, take->address, "pass some: ferry pass ADDRESS FILE",
+                "the peer passed no descriptor");
     }
     ferry_channel_close(channel);
     ferry_listener_close(listener);
@@ -295,8 +298,6 @@ static int descriptors_place(struct take *take)
 
 static int take_exec(struct take *take)
 {
-    if (take->stdin_too && take->count == 0)
-        return command_fail_errno("take", "--stdin: no descriptor came", -ENODATA);
     int code = names_export(take);
     if (code == 0)
         code = descriptors_place(take);

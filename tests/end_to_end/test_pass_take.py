@@ -100,12 +100,15 @@ def test_names_cannot_forge(take, runtime_dir):
     assert taker.stdout() == b"a_b\\x1b[2J:c"
 
 
-def test_nothing_passed_is_nothing_listed(take, runtime_dir):
-    taker = take()
+@pytest.mark.parametrize("command", [(), ("--", "echo", "started")])
+def test_nothing_passed_is_a_failure(take, runtime_dir, command):
+    """A command that counts on descriptors is not started without any."""
+    taker = take(*command)
     with socket.socket(socket.AF_UNIX) as sender:
         sender.connect(str(runtime_dir / "t.sock"))
-    assert taker.wait() == 0
-    assert taker.stdout() == b""
+        sender.sendall(b"but no descriptor")
+    assert taker.wait() == 1
+    assert taker.stdout() == b"" and "passed no descriptor" in taker.stderr()
 
 
 def test_too_many_are_refused(take, runtime_dir):
