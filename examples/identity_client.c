@@ -10,15 +10,15 @@ int main(int argc, char **argv)
     struct ferry_channel *server;
     struct ferry_inbox *inbox;
     struct ferry_message answer;
-    const struct ferry_identity *who;
+    struct ferry_identity *who;
 
     if (ferry_address_parse(argc > 1 ? argv[1] : "unix:who.sock", NULL, &address, &error) < 0 ||
         ferry_dial(address, NULL, ferry_deadline(5000), &server, &error) < 0) {
         fprintf(stderr, "%s: %s; %s\n", error.thing, error.reason, error.remedy);
         return EXIT_FAILURE;
     }
-    if (ferry_channel_identity(server, 0, &who) == 0)
-        printf("the server is pid %d, uid %u\n", who->pid, who->uid);
+    if (ferry_channel_identity(server, &who) == 0 && ferry_identity_known(who, FERRY_FACT_PID))
+        printf("the server is pid %d, uid %u\n", ferry_identity_pid(who), ferry_identity_uid(who));
     if (ferry_inbox_new(0, 1, &inbox) < 0 ||
         ferry_channel_receive(server, inbox, &answer, ferry_deadline(5000)) <= 0)
         return EXIT_FAILURE;

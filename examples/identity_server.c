@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     struct ferry_listener *listener;
     struct ferry_policy *policy;
     struct ferry_channel *client;
-    const struct ferry_identity *who;
+    struct ferry_identity *who;
     struct ferry_verdict verdict;
     char rules[64], text[160];
 
@@ -23,11 +23,11 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     while (ferry_listener_accept(listener, FERRY_NEVER, &client) == 0) {
-        if (ferry_channel_identity(client, ferry_policy_wants(policy), &who) == 0) {
+        if (ferry_channel_identity(client, &who) == 0) {
             ferry_policy_decide(policy, who, &verdict);
-            int size =
-                snprintf(text, sizeof(text), "pid %d uid %u gid %u: %s by rule \"%s\"\n", who->pid,
-                    who->uid, who->gid, verdict.allowed ? "welcome" : "refused", verdict.text);
+            int size = snprintf(text, sizeof(text), "pid %d uid %u gid %u: %s by rule \"%s\"\n",
+                ferry_identity_pid(who), ferry_identity_uid(who), ferry_identity_gid(who),
+                verdict.allowed ? "welcome" : "refused", verdict.text);
             if (ferry_channel_send_bytes(client, text, (size_t)size, ferry_deadline(1000)) < 0)
                 fprintf(stderr, "a client left before its answer\n");
         }

@@ -65,8 +65,8 @@ struct ferry_message {
     size_t descriptor_count; /* items */
     unsigned priority;
     /* Who sent it, as the kernel says with every message of a unix datagram or packet socket; NULL:
-     * nobody vouches. In the inbox. */
-    const struct ferry_identity *sender;
+     * nobody vouches. In the inbox, until the next receive into it. */
+    struct ferry_identity *sender;
 };
 
 /* Closes the descriptors that are still in the message. */
@@ -197,19 +197,14 @@ FERRY_PUBLIC bool ferry_channel_pending(const struct ferry_channel *channel);
 /* Where the peer is, as address text for people; "" when it has no address. Borrowed. */
 FERRY_PUBLIC const char *ferry_channel_peer(const struct ferry_channel *channel);
 
-/* Facts about a peer that cost more than its pid, uid and gid. */
-enum ferry_want {
-    FERRY_WANT_GROUPS = 1 << 0, /* supplementary groups */
-    FERRY_WANT_PIDFD = 1 << 1,  /* a descriptor that stands for exactly this process */
-};
-
-/* Who is at the other end: pid, uid, gid, and what is wanted of enum ferry_want. Gathered when
- * first asked for, then kept; borrowed from the channel, until the next call. A pidfd costs a
- * descriptor: the next call that does not want it gives it back.
- * Returns 0, or -ENODATA: nobody vouches for the peer. A wanted fact that cannot be had is absent
- * from the identity. */
+/* Who is at the other end. Each fact is gathered when the identity is first asked for it, and kept;
+ * of a peer for whom nobody vouches all are unknown. Borrowed from the channel, until it is closed
+ * or told to forget. Returns 0, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_identity(
-    struct ferry_channel *channel, unsigned want, const struct ferry_identity **ret_identity);
+    struct ferry_channel *channel, struct ferry_identity **ret_identity);
+/* Gives back what the identity holds: memory, and a descriptor if its pidfd was had. Who asks again
+ * gathers anew. */
+FERRY_PUBLIC void ferry_channel_forget_identity(struct ferry_channel *channel);
 
 /* Buffer sizes in bytes as the kernel reports them (SO_RCVBUF, SO_SNDBUF: twice what was asked;
  * F_GETPIPE_SZ for pipes). Setting returns -EOPNOTSUPP where there is no such buffer. */

@@ -50,14 +50,12 @@ struct ferry_verdict {
     char text[128]; /* the rule's text, or why none matched */
 };
 
-/* Decides. Counts a hit on the rule that decided. No system call is made.
- *   identity     borrowed
+/* Decides. Counts a hit on the rule that decided. Facts are gathered only as far as the rules that
+ * are reached need them.
+ *   identity     borrowed; NULL: nothing is known
  *   ret_verdict  filled */
-FERRY_PUBLIC void ferry_policy_decide(struct ferry_policy *policy,
-    const struct ferry_identity *identity, struct ferry_verdict *ret_verdict);
-
-/* The facts of enum ferry_want that some rule needs. */
-FERRY_PUBLIC unsigned ferry_policy_wants(const struct ferry_policy *policy);
+FERRY_PUBLIC void ferry_policy_decide(struct ferry_policy *policy, struct ferry_identity *identity,
+    struct ferry_verdict *ret_verdict);
 
 FERRY_PUBLIC size_t ferry_policy_count(const struct ferry_policy *policy);
 /* A rule's text, and how often it decided; `rule` counts from 1. The text is borrowed. */

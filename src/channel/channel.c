@@ -19,7 +19,6 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
     AUTO_FREE struct ferry_channel *channel = calloc(1, sizeof(*channel));
     if (!channel)
         return -ENOMEM;
-    channel->identity = (struct ferry_identity)FERRY_IDENTITY_UNKNOWN;
     if (name) {
         int r = framing_new(frame_from_name(name), &channel->framing);
         if (r < 0)
@@ -32,7 +31,7 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
 void channel_free_empty(struct ferry_channel *channel)
 {
     framing_free(channel->framing);
-    ferry_identity_fini(&channel->identity);
+    ferry_identity_free(channel->identity);
     free(channel->peer);
     free(channel);
 }
@@ -271,32 +270,6 @@ const char *ferry_channel_peer(const struct ferry_channel *channel)
     struct ferry_channel *remembering = (struct ferry_channel *)(uintptr_t)channel;
     remembering->peer = strdup(text);
     return remembering->peer ? remembering->peer : "";
-}
-
-int ferry_channel_identity(
-    struct ferry_channel *channel, unsigned want, const struct ferry_identity **ret_identity)
-{
-    struct ferry_identity identity = FERRY_IDENTITY_UNKNOWN;
-    bool enough = channel->identity_asked && !(want & ~channel->identity_has);
-    unsigned unwanted = channel->identity_has & ~want & FERRY_WANT_PIDFD;
-
-    if (!channel->link.ops->identity)
-        return -ENODATA;
-    if (!enough) {
-        want |= channel->identity_has & ~unwanted;
-        int r = channel->link.ops->identity(&channel->link, want, &identity);
-        if (r < 0)
-            return r;
-        ferry_identity_fini(&channel->identity);
-        channel->identity = identity;
-        channel->identity_asked = true;
-        channel->identity_has = want;
-    } else if (unwanted) {
-        fd_close(&channel->identity.pidfd);
-        channel->identity_has &= ~unwanted;
-    }
-    *ret_identity = &channel->identity;
-    return 0;
 }
 
 /* Pipes have one buffer, sockets two; nothing else has any that can be sized. */

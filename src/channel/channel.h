@@ -15,11 +15,9 @@ struct framing;
 
 struct ferry_channel {
     struct link link;
-    struct framing *framing; /* NULL: what the mechanism gives */
-    char *peer;              /* text, made when first asked for */
-    struct ferry_identity identity;
-    unsigned identity_has; /* facts gathered, of enum ferry_want */
-    bool identity_asked;
+    struct framing *framing;         /* NULL: what the mechanism gives */
+    char *peer;                      /* text, made when first asked for */
+    struct ferry_identity *identity; /* NULL: not asked for, or forgotten */
     bool stopped; /* nothing more is received but what is pending, then the end */
 };
 

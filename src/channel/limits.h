@@ -4,6 +4,9 @@
 
 /* Rules in one policy. */
 #define POLICY_RULES_MAX 1024u
+/* Bytes read of /proc/PID/cgroup: a path of PATH_MAX in each of a dozen hierarchies would be more,
+ * a real one is some hundred; systemd's line comes late in it. */
+#define CGROUP_FILE_SIZE_MAX (16u << 10)
 /* Milliseconds between tries of a blocking dial while a backlog is full or a FIFO has no reader;
  * doubles up to the maximum. */
 #define DIAL_PAUSE_MS     1

@@ -260,25 +260,35 @@ int ferry_policy_add_default(
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 
-static enum match rule_match(const struct rule *rule, const struct ferry_identity *identity)
+static enum match match_group(struct ferry_identity *identity, gid_t id)
 {
-    if (rule->subject == SUBJECT_ANY)
+    size_t count;
+
+    if (ferry_identity_known(identity, FERRY_FACT_GID) && ferry_identity_gid(identity) == id)
         return MATCH_YES;
-    if (rule->subject == SUBJECT_UID) {
-        if (identity->uid == (uid_t)-1)
-            return MATCH_UNKNOWN;
-        return identity->uid == rule->id ? MATCH_YES : MATCH_NO;
-    }
-    if (identity->gid == rule->id)
-        return MATCH_YES;
-    for (size_t i = 0; i < identity->group_count; i++)
-        if (identity->groups[i] == rule->id)
+    const gid_t *groups = ferry_identity_groups(identity, &count);
+    for (size_t i = 0; i < count; i++)
+        if (groups[i] == id)
             return MATCH_YES;
-    return identity->groups_known ? MATCH_NO : MATCH_UNKNOWN;
+    return groups && ferry_identity_known(identity, FERRY_FACT_GID) ? MATCH_NO : MATCH_UNKNOWN;
 }
 
-void ferry_policy_decide(struct ferry_policy *policy, const struct ferry_identity *identity,
-    struct ferry_verdict *ret_verdict)
+static enum match rule_match(const struct rule *rule, struct ferry_identity *identity)
+{
+    switch (rule->subject) {
+    case SUBJECT_UID:
+        if (!ferry_identity_known(identity, FERRY_FACT_UID))
+            return MATCH_UNKNOWN;
+        return ferry_identity_uid(identity) == rule->id ? MATCH_YES : MATCH_NO;
+    case SUBJECT_GID:
+        return match_group(identity, rule->id);
+    default:
+        return MATCH_YES;
+    }
+}
+
+void ferry_policy_decide(
+    struct ferry_policy *policy, struct ferry_identity *identity, struct ferry_verdict *ret_verdict)
 {
     *ret_verdict = (struct ferry_verdict){ .text = "no rule admits it" };
     for (size_t i = 0; i < policy->count; i++) {
@@ -295,15 +305,6 @@ void ferry_policy_decide(struct ferry_policy *policy, const struct ferry_identit
                                            : ", but its groups are unknown");
         return;
     }
-}
-
-unsigned ferry_policy_wants(const struct ferry_policy *policy)
-{
-    unsigned wants = 0;
-    for (size_t i = 0; i < policy->count; i++)
-        if (policy->rules[i].subject == SUBJECT_GID)
-            wants |= FERRY_WANT_GROUPS;
-    return wants;
 }
 
 size_t ferry_policy_count(const struct ferry_policy *policy)

@@ -114,15 +114,14 @@ static void limit_raise(struct take *take)
 
 static bool peer_admitted(struct ferry_channel *channel, struct ferry_policy *policy)
 {
-    static const struct ferry_identity unknown = FERRY_IDENTITY_UNKNOWN;
-    const struct ferry_identity *identity = &unknown;
+    struct ferry_identity *identity = NULL; /* out of memory: nothing is known */
     struct ferry_verdict verdict;
-    if (ferry_channel_identity(channel, ferry_policy_wants(policy), &identity) < 0)
-        identity = &unknown;
+    (void)!ferry_channel_identity(channel, &identity);
     ferry_policy_decide(policy, identity, &verdict);
     if (!verdict.allowed) {
         AUTO_BYTES struct bytes who = BYTES_EMPTY;
-        event_print_who(identity, NULL, &who);
+        struct event_who peer = event_who_of(identity);
+        event_print_who(&peer, NULL, &who);
         fprintf(stderr, "ferry take: %s is refused: %s\n", bytes_failed(&who) ? "a peer" : who.data,
             verdict.text);
     }

@@ -14,15 +14,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-void process_name(const struct ferry_identity *who, char *name, size_t size)
+void process_name(struct ferry_identity *who, char *name, size_t size)
 {
     char path[32];
-    struct pollfd polled = { .fd = who->pidfd, .events = POLLIN };
+    pid_t pid = ferry_identity_pid(who);
+    struct pollfd polled = { .fd = ferry_identity_pidfd(who), .events = POLLIN };
 
     name[0] = '\0';
-    if (who->pid <= 0 || who->pidfd < 0)
+    if (pid <= 0 || polled.fd < 0)
         return;
-    snprintf(path, sizeof(path), "/proc/%d/comm", who->pid);
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, name, size - 1);
     bool alive = poll(&polled, 1, 0) == 0;

@@ -23,23 +23,21 @@ static void verdict_print(int rule, const char *rule_text, char *text, size_t si
 }
 
 static void connection_refuse(struct route *route, struct ferry_channel *channel,
-    const struct ferry_identity *who, const struct ferry_verdict *verdict)
+    struct ferry_identity *identity, const struct ferry_verdict *verdict)
 {
     char name[32] = "", text[160];
-    const struct ferry_identity *closer;
+    struct event_who who = event_who_of(identity);
 
     route->refused++;
-    if (who->pid > 0 && ferry_channel_identity(channel,
-                            ferry_policy_wants(route->policy) | FERRY_WANT_PIDFD, &closer) == 0) {
-        who = closer;
-        process_name(who, name, sizeof(name));
-    }
+    process_name(identity, name, sizeof(name));
     verdict_print(verdict->rule, verdict->text, text, sizeof(text));
     struct event event = {
         .kind = EVENT_REFUSED,
         .route = route->settings->name,
-        .who = who,
+        .who = &who,
         .name = name[0] ? name : NULL,
+        .executable = ferry_identity_executable(identity),
+        .unit = ferry_identity_unit(identity),
         .peer = ferry_channel_peer(channel),
         .via = route_get_via(route),
         .to = route->settings->to,
@@ -134,7 +132,7 @@ void connection_stop(struct connection *connection, const char *reason)
 }
 
 static int connection_new(struct route *route, struct ferry_channel *channel,
-    const struct ferry_identity *who, int rule, struct connection **ret_connection)
+    struct ferry_identity *identity, int rule, struct connection **ret_connection)
 {
     unsigned capabilities = ferry_channel_capabilities(channel);
     const char *peer = ferry_channel_peer(channel);
@@ -150,11 +148,7 @@ static int connection_new(struct route *route, struct ferry_channel *channel,
     connection->rule = rule;
     connection->session = (capabilities & FERRY_HAS_BOUNDARIES) &&
                           !(capabilities & (FERRY_HAS_END | FERRY_HAS_PRIORITY));
-    connection->who = (struct ferry_identity)FERRY_IDENTITY_UNKNOWN;
-    connection->who.known = who->known;
-    connection->who.pid = who->pid;
-    connection->who.uid = who->uid;
-    connection->who.gid = who->gid;
+    connection->who = event_who_of(identity);
     list_add_last(&route->connections, &connection->node);
     route->registry->connection_count++;
     *ret_connection = TAKE(connection);
@@ -188,27 +182,27 @@ static int connection_serve(struct connection *connection, struct ferry_channel 
 
 void connection_start(struct route *route, struct ferry_channel *channel)
 {
-    static const struct ferry_identity nobody = FERRY_IDENTITY_UNKNOWN;
     static const struct ferry_relay_stats nothing;
-    const struct ferry_identity *who;
+    struct ferry_identity *identity = NULL; /* out of memory: nothing is known */
     struct ferry_verdict verdict;
     struct connection *connection;
 
-    if (ferry_channel_identity(channel, ferry_policy_wants(route->policy), &who) < 0)
-        who = &nobody;
-    ferry_policy_decide(route->policy, who, &verdict);
+    (void)!ferry_channel_identity(channel, &identity);
+    ferry_policy_decide(route->policy, identity, &verdict);
     if (!verdict.allowed) {
-        connection_refuse(route, channel, who, &verdict);
+        connection_refuse(route, channel, identity, &verdict);
         return;
     }
     route->admitted++;
-    if (connection_new(route, channel, who, verdict.rule, &connection) < 0) {
+    int r = connection_new(route, channel, identity, verdict.rule, &connection);
+    ferry_channel_forget_identity(channel);
+    if (r < 0) {
         ferry_channel_close(channel);
         route->failed++;
         route_trouble(route, "a connection was dropped: out of memory");
         return;
     }
-    int r = connection_serve(connection, channel);
+    r = connection_serve(connection, channel);
     if (r < 0) {
         connection_end(connection, r, strerrordesc_np(-r), &nothing);
         connection_tell(route->registry, r);

@@ -49,6 +49,12 @@ void event_emit(struct events *events, const struct event *event)
         events->sinks[i].sink(&stamped, events->sinks[i].data);
 }
 
+struct event_who event_who_of(struct ferry_identity *identity)
+{
+    return (struct event_who){ ferry_identity_pid(identity), ferry_identity_uid(identity),
+        ferry_identity_gid(identity) };
+}
+
 /* --- for people ------------------------------------------------------------------------------- */
 
 static void print_escaped(struct bytes *text, const char *raw)
@@ -56,7 +62,7 @@ static void print_escaped(struct bytes *text, const char *raw)
     bytes_append_escaped(text, raw, strlen(raw));
 }
 
-void event_print_who(const struct ferry_identity *who, const char *name, struct bytes *text)
+void event_print_who(const struct event_who *who, const char *name, struct bytes *text)
 {
     size_t before = text->size;
     if (who && who->pid > 0) {
@@ -99,6 +105,8 @@ static void print_fact(
 static void print_peer(const struct event *event, struct bytes *text)
 {
     event_print_who(event->who, event->name, text);
+    print_fact(text, " ", "running ", event->executable);
+    print_fact(text, " ", "in ", event->unit);
     print_fact(text, " ", "at ", event->peer);
     print_fact(text, " ", "by ", event->verdict);
     print_fact(text, "; ", "", event->reason);
@@ -174,17 +182,18 @@ static json_t *json_time(int64_t time_ns)
 
 void event_print_json(const struct event *event, struct bytes *text)
 {
-    static const struct ferry_identity nobody = FERRY_IDENTITY_UNKNOWN;
-    const struct ferry_identity *who = event->who ? event->who : &nobody;
-    json_t *line = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+    static const struct event_who nobody = { 0, (uid_t)-1, (gid_t)-1 };
+    const struct event_who *who = event->who ? event->who : &nobody;
+    json_t *line = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
                              " s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
         "time", json_time(event->time_ns), "event", event_kind_name(event->kind), "route",
         json_fact(event->route), "pid", json_id(who->pid, who->pid > 0), "uid",
         json_id(who->uid, who->uid != (uid_t)-1), "gid", json_id(who->gid, who->gid != (gid_t)-1),
-        "name", json_fact(event->name), "peer", json_fact(event->peer), "via",
-        json_fact(event->via), "to", json_fact(event->to), "bytes_in", (json_int_t)event->bytes_in,
-        "bytes_out", (json_int_t)event->bytes_out, "descriptors", (json_int_t)event->descriptors,
-        "dropped", (json_int_t)event->dropped, "age_ms", (json_int_t)event->age_ms, "verdict",
+        "name", json_fact(event->name), "executable", json_fact(event->executable), "unit",
+        json_fact(event->unit), "peer", json_fact(event->peer), "via", json_fact(event->via), "to",
+        json_fact(event->to), "bytes_in", (json_int_t)event->bytes_in, "bytes_out",
+        (json_int_t)event->bytes_out, "descriptors", (json_int_t)event->descriptors, "dropped",
+        (json_int_t)event->dropped, "age_ms", (json_int_t)event->age_ms, "verdict",
         json_fact(event->verdict), "reason", json_fact(event->reason));
     char *dumped = line ? json_dumps(line, JSON_COMPACT) : NULL;
     if (dumped)

@@ -23,22 +23,33 @@ enum event_kind {
     EVENT_TROUBLE,  /* something that an operator should know: out of descriptors, messages lost */
 };
 
+/* What an event says of a peer: plain data, so that it outlives the channel. */
+struct event_who {
+    pid_t pid; /* 0: unknown */
+    uid_t uid; /* (uid_t)-1: unknown */
+    gid_t gid; /* (gid_t)-1: unknown */
+};
+
+struct event_who event_who_of(struct ferry_identity *identity);
+
 struct event {
     enum event_kind kind;
     int64_t time_ns; /* CLOCK_REALTIME; 0: filled by event_emit() */
     const char *route;
-    const struct ferry_identity *who; /* the peer, if known */
-    const char *name;                 /* the peer's command name, if known */
-    const char *peer;                 /* the peer's address, if it has one */
-    const char *via;                  /* address it came by */
-    const char *to;                   /* address or service it went to */
-    uint64_t bytes_in;                /* from the peer */
-    uint64_t bytes_out;               /* to the peer */
-    uint64_t descriptors;             /* passed, both ways */
-    uint64_t dropped;                 /* messages that could not be delivered */
-    int64_t age_ms;                   /* how long the connection lasted */
-    const char *verdict;              /* the rule that admitted or refused */
-    const char *reason;               /* in words */
+    const struct event_who *who; /* the peer, if known */
+    const char *name;            /* the peer's command name, if known */
+    const char *executable;      /* and its program, of one that was refused */
+    const char *unit;            /* and its systemd unit, likewise */
+    const char *peer;            /* the peer's address, if it has one */
+    const char *via;             /* address it came by */
+    const char *to;              /* address or service it went to */
+    uint64_t bytes_in;           /* from the peer */
+    uint64_t bytes_out;          /* to the peer */
+    uint64_t descriptors;        /* passed, both ways */
+    uint64_t dropped;            /* messages that could not be delivered */
+    int64_t age_ms;              /* how long the connection lasted */
+    const char *verdict;         /* the rule that admitted or refused */
+    const char *reason;          /* in words */
 };
 
 const char *event_kind_name(enum event_kind kind); /* "started", "refused", ... */
@@ -63,6 +74,6 @@ void event_print_text(const struct event *event, struct bytes *text);
 void event_print_json(const struct event *event, struct bytes *text);
 
 /* "pid 4711 (curl) uid 1000 (alice)"; whatever is unknown is left out; "unknown" if all is. */
-void event_print_who(const struct ferry_identity *who, const char *name, struct bytes *text);
+void event_print_who(const struct event_who *who, const char *name, struct bytes *text);
 
 #endif

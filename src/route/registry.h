@@ -63,10 +63,10 @@ struct connection {
     const struct service *service;
     struct serving *serving;
     int64_t started_ns;
-    int rule;                  /* that admitted it, from 1 */
-    struct ferry_identity who; /* pid, uid and gid only: outlives the channel */
-    char *peer;                /* address text; NULL: it has none */
-    bool session;              /* of a datagram listener: ends by silence only */
+    struct event_who who;
+    int rule;     /* that admitted it, from 1 */
+    char *peer;   /* address text; NULL: it has none */
+    bool session; /* of a datagram listener: ends by silence only */
 };
 
 int registry_init(struct registry *registry, struct ferry_loop *loop, struct events *events);

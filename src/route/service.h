@@ -6,6 +6,8 @@
 #ifndef FERRY_ROUTE_SERVICE_H
 #define FERRY_ROUTE_SERVICE_H
 
+#include "route/event.h"
+
 #include <ferry/channel.h>
 #include <ferry/loop.h>
 #include <ferry/relay.h>
@@ -18,9 +20,9 @@ struct serving; /* one channel being served; each service has its own */
 struct service_call {
     struct ferry_loop *loop;
     struct ferry_relay_pool *pool;
-    struct registry *registry;        /* for `control` */
-    const char *route;                /* name of the route; outlives the serving */
-    const struct ferry_identity *who; /* NULL: unknown */
+    struct registry *registry;   /* for `control` */
+    const char *route;           /* name of the route; outlives the serving */
+    const struct event_who *who; /* the peer; NULL: unknown */
     struct ferry_channel *channel;
     const char *argument;               /* outlives the serving */
     const struct ferry_address *target; /* for the address target; outlives the serving */

@@ -62,7 +62,7 @@ void target_forget_caller(void)
 
 static int environment_make(struct dialling *dialling)
 {
-    const struct ferry_identity *who = dialling->call.who;
+    const struct event_who *who = dialling->call.who;
     const char *peer = ferry_channel_peer(dialling->call.channel), *user = NULL;
     char pid[16] = "", uid[16] = "", gid[16] = "";
     size_t count = 0;

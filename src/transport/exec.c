@@ -82,34 +82,29 @@ static void exec_peer(const struct link *link, char *text, size_t size)
     snprintf(text, size, "%s", exec->name);
 }
 
-static void exec_groups(struct ferry_identity *identity)
+static void exec_gather_groups(struct ferry_identity *identity)
 {
     int count = getgroups(0, NULL);
     AUTO_FREE gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
 
     if (count < 0 || (count > 0 && (!groups || getgroups(count, groups) != count)))
         return;
-    identity->groups = TAKE(groups);
-    identity->group_count = (size_t)count;
-    identity->groups_known = true;
+    identity_set_groups(identity, TAKE(groups), (size_t)count, FERRY_OWN_CHILD);
 }
 
 /* Who it is when it starts: we, unless its file is set-uid. */
-static int exec_identity(struct link *link, unsigned want, struct ferry_identity *ret_identity)
+static void exec_identity(struct link *link, enum ferry_fact fact, struct ferry_identity *identity)
 {
     const struct exec_link *exec = link->state;
-    struct ferry_identity identity = FERRY_IDENTITY_UNKNOWN;
+    struct ucred credentials = { exec->child.pid, geteuid(), getegid() };
 
-    identity.known = FERRY_OWN_CHILD;
-    identity.pid = exec->child.pid;
-    identity.uid = geteuid();
-    identity.gid = getegid();
-    if (want & FERRY_WANT_GROUPS)
-        exec_groups(&identity);
-    if (want & FERRY_WANT_PIDFD)
-        identity.pidfd = fcntl(exec->child.pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    *ret_identity = identity;
-    return 0;
+    if (fact == FERRY_FACT_PID)
+        identity_set_credentials(identity, &credentials, FERRY_OWN_CHILD);
+    else if (fact == FERRY_FACT_GROUPS)
+        exec_gather_groups(identity);
+    else if (fact == FERRY_FACT_PIDFD)
+        identity_set_pidfd(identity, fcntl(exec->child.pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1),
+            FERRY_OWN_CHILD);
 }
 
 /* --- dial ------------------------------------------------------------------------------------- */

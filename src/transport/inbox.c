@@ -81,6 +81,8 @@ void ferry_inbox_free(struct ferry_inbox *inbox)
 {
     if (!inbox)
         return;
+    for (size_t i = 0; i < inbox->count; i++)
+        identity_clear(&inbox->slots[i].sender);
     munmap(inbox->mapping, inbox->mapping_size);
     free(inbox);
 }

@@ -7,6 +7,7 @@
 #ifndef FERRY_TRANSPORT_INBOX_H
 #define FERRY_TRANSPORT_INBOX_H
 
+#include "transport/identity.h"
 #include "wire/control.h"
 
 #include <ferry/channel.h>
@@ -19,7 +20,7 @@ struct inbox_slot {
         _Alignas(struct cmsghdr) char bytes[CONTROL_RECEIVE_SIZE];
     } control;
     struct sockaddr_storage name;
-    struct ferry_identity sender;
+    struct ferry_identity sender; /* cleared when the slot is filled again */
 };
 
 struct ferry_inbox {

@@ -25,6 +25,9 @@
 #define ACCEPT_SKIPS_MAX 64u
 /* Connections that may wait for accept; the kernel clamps it to net.core.somaxconn. */
 #define BACKLOG_DEFAULT 4096
+/* Bytes of a security label: those of SELinux, AppArmor and Smack are some tens. A longer one is
+ * unknown. */
+#define LABEL_SIZE_MAX 1024u
 /* Milliseconds until listening gives up on a directory's lock, and between its tries. A start holds
  * it for a few system calls; whoever may read the directory may hold it for ever, and the loop
  * stands still meanwhile. */

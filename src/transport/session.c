@@ -431,17 +431,18 @@ static void session_peer(const struct link *link, char *text, size_t size)
     socket_address_text(key->name, key->name_size, SOCK_DGRAM, text, size);
 }
 
-static int session_identity(struct link *link, unsigned want, struct ferry_identity *ret_identity)
+/* A message carries no groups. */
+static void session_identity(
+    struct link *link, enum ferry_fact fact, struct ferry_identity *identity)
 {
-    const struct control_facts facts = session_facts(session_of(link));
-    struct ferry_identity identity;
+    const struct session *session = session_of(link);
+    const struct control_facts facts = session_facts(session);
 
-    (void)want; /* a message carries neither groups nor pidfd */
-    socket_identity_from_message(&facts, &identity);
-    if (identity.known == FERRY_UNKNOWN)
-        return -ENODATA;
-    *ret_identity = identity;
-    return 0;
+    if (fact == FERRY_FACT_PID)
+        socket_identity_from_message(&facts, identity);
+    else if (fact == FERRY_FACT_HOST)
+        identity_set_host(
+            identity, session->entry.key.name, session->entry.key.name_size, FERRY_FORGEABLE);
 }
 
 static bool session_stop_receiving(struct link *link)

@@ -78,14 +78,16 @@ static const struct link_ops bytes_ops = { .send = socket_send_stream,
     .receive = socket_receive_bytes,
     .shutdown = socket_shutdown,
     .close = socket_close,
-    .peer = socket_peer };
+    .peer = socket_peer,
+    .identity = socket_identity_inet };
 
 static const struct link_ops connecting_ops = { .send = socket_send_stream,
     .receive = socket_receive_bytes,
     .shutdown = socket_shutdown,
     .close = socket_close,
     .connected = socket_connected,
-    .peer = socket_peer };
+    .peer = socket_peer,
+    .identity = socket_identity_inet };
 
 /* A unix stream that receives no descriptors. */
 static const struct link_ops unix_bytes_ops = { .send = socket_send_stream,
@@ -118,7 +120,8 @@ static const struct link_ops inet_message_ops = { .send = message_send,
     .shutdown = socket_shutdown,
     .close = socket_close,
     .pending = message_pending,
-    .peer = socket_peer };
+    .peer = socket_peer,
+    .identity = socket_identity_inet };
 
 /* connect(2) in progress: writable once it is decided. */
 static int socket_connected(struct link *link)

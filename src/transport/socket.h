@@ -49,14 +49,14 @@ int socket_read_slot(struct ferry_inbox *inbox, size_t index, bool refuse,
 
 /* --- socket_identity.c --- */
 
-/* link_ops.identity of a connected unix socket. */
-int socket_identity(struct link *link, unsigned want, struct ferry_identity *ret_identity);
+/* link_ops.identity of a connected unix socket, and of one of the internet. */
+void socket_identity(struct link *link, enum ferry_fact fact, struct ferry_identity *identity);
+void socket_identity_inet(struct link *link, enum ferry_fact fact, struct ferry_identity *identity);
 /* The sender that came with a message. */
 void socket_identity_from_message(
-    const struct control_facts *facts, struct ferry_identity *ret_identity);
+    const struct control_facts *facts, struct ferry_identity *identity);
 /* The same for a received message, kept in its slot; NULL: nobody vouches. */
-const struct ferry_identity *socket_sender(
-    const struct control_facts *facts, struct inbox_slot *slot);
+struct ferry_identity *socket_sender(const struct control_facts *facts, struct inbox_slot *slot);
 
 /* --- socket.c --- */
 

@@ -11,6 +11,7 @@
 #ifndef FERRY_TRANSPORT_TRANSPORT_H
 #define FERRY_TRANSPORT_TRANSPORT_H
 
+#include "transport/identity.h"
 #include "wire/address.h"
 
 #include <ferry/channel.h>
@@ -33,9 +34,10 @@ struct link_ops {
     bool (*pending)(const struct link *link); /* NULL: never */
     /* The peer's address as text for people into text[size]; NULL: it has none. */
     void (*peer)(const struct link *link, char *text, size_t size);
-    /* Fills *ret_identity, with the facts of enum ferry_want in `want` too (a pidfd costs a
-     * descriptor, so it is not had unasked); -ENODATA when nobody vouches. NULL: -ENODATA. */
-    int (*identity)(struct link *link, unsigned want, struct ferry_identity *ret_identity);
+    /* Puts a fact about the peer into the identity; it stays unknown where nobody vouches.
+     * FERRY_FACT_PID stands for uid and gid too; what /proc tells is not asked here. NULL: nobody
+     * vouches for anything. */
+    void (*identity)(struct link *link, enum ferry_fact fact, struct ferry_identity *identity);
 };
 
 enum link_flag {

@@ -30,28 +30,27 @@ static void set_number(json_t *object, const char *key, uint64_t number)
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
-/* Who is at one end of a connection. */
+/* Who is at one end of a connection. What was gathered for it is given back at once: a status of
+ * many connections must use up neither descriptors nor memory. */
 static json_t *report_end(struct ferry_channel *channel)
 {
-    const struct ferry_identity *who;
+    struct ferry_identity *who;
     char name[32];
     json_t *end = json_object();
     set_text(end, "address", ferry_channel_peer(channel));
-    if (ferry_channel_identity(channel, FERRY_WANT_PIDFD, &who) < 0)
+    if (ferry_channel_identity(channel, &who) < 0)
         return end;
-    if (who->pid > 0)
-        set_number(end, "pid", (uint64_t)who->pid);
-    if (who->uid != (uid_t)-1) {
-        set_number(end, "uid", who->uid);
-        set_text(end, "user", user_name(who->uid));
+    if (ferry_identity_known(who, FERRY_FACT_PID))
+        set_number(end, "pid", (uint64_t)ferry_identity_pid(who));
+    if (ferry_identity_known(who, FERRY_FACT_UID)) {
+        set_number(end, "uid", ferry_identity_uid(who));
+        set_text(end, "user", user_name(ferry_identity_uid(who)));
     }
-    if (who->gid != (gid_t)-1)
-        set_number(end, "gid", who->gid);
+    if (ferry_identity_known(who, FERRY_FACT_GID))
+        set_number(end, "gid", ferry_identity_gid(who));
     process_name(who, name, sizeof(name));
     set_text(end, "name", name);
-    /* The pidfd was for this look only: a status of many connections must not use up descriptors.
-     */
-    (void)!ferry_channel_identity(channel, 0, &who);
+    ferry_channel_forget_identity(channel);
     return end;
 }
 

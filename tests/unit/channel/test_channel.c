@@ -96,8 +96,8 @@ START_TEST(test_a_batch_of_messages_keeps_boundaries)
     ck_assert_uint_eq(messages[0].size, 3);
     ck_assert_uint_eq(messages[1].size, 0);
     ck_assert_uint_eq(messages[2].size, 5);
-    ck_assert_uint_eq(messages[2].sender->uid, geteuid());
-    ck_assert_int_eq(messages[2].sender->known, FERRY_PER_MESSAGE);
+    ck_assert_uint_eq(ferry_identity_uid(messages[2].sender), geteuid());
+    ck_assert_int_eq(ferry_identity_known(messages[2].sender, FERRY_FACT_UID), FERRY_FORGEABLE);
 }
 END_TEST
 
@@ -190,13 +190,17 @@ START_TEST(test_tcp_passes_no_descriptors)
     struct ferry_outgoing outgoing = {
         .buffers = &byte, .buffer_count = 1, .descriptors = &zero, .descriptor_count = 1
     };
-    const struct ferry_identity *who;
+    struct ferry_identity *who;
     ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
     ck_assert_int_eq(
         ferry_dial(ferry_listener_address(listener), NULL, ferry_deadline(1000), &one, NULL), 0);
     ck_assert(!(ferry_channel_capabilities(one) & FERRY_HAS_DESCRIPTORS));
     ck_assert_int_eq(ferry_channel_try_send(one, &outgoing, 1), -EOPNOTSUPP);
-    ck_assert_int_eq(ferry_channel_identity(one, 0, &who), -ENODATA);
+    ck_assert_int_eq(ferry_channel_identity(one, &who), 0);
+    for (int fact = 0; fact < FERRY_FACT_HOST; fact++)
+        ck_assert_int_eq(ferry_identity_known(who, (enum ferry_fact)fact), FERRY_UNKNOWN);
+    ck_assert_int_eq(ferry_identity_known(who, FERRY_FACT_HOST), FERRY_AT_CONNECT);
+    ck_assert_int_eq(ferry_identity_host(who)[15], 1);
     ferry_listener_close(listener);
     ferry_address_free(address);
 }
@@ -240,21 +244,30 @@ END_TEST
 
 START_TEST(test_identity_of_the_other_end)
 {
-    const struct ferry_identity *who;
-    char path[256], self[256];
+    struct ferry_identity *who;
+    char self[256];
+    size_t count;
     pair(FERRY_UNIX);
-    ck_assert_int_eq(ferry_channel_identity(one, FERRY_WANT_GROUPS, &who), 0);
-    ck_assert_int_eq(who->pid, getpid());
-    ck_assert_uint_eq(who->uid, geteuid());
-    ck_assert(who->groups_known);
-    ck_assert_int_eq(who->pidfd, -1);
-    ck_assert_int_eq(ferry_channel_identity(one, FERRY_WANT_PIDFD, &who), 0);
-    if (who->pidfd >= 0) {
-        ck_assert_int_eq(ferry_identity_executable(who, path, sizeof(path)), 0);
+    ck_assert_int_eq(ferry_channel_identity(one, &who), 0);
+    ck_assert_int_eq(ferry_identity_pid(who), getpid());
+    ck_assert_uint_eq(ferry_identity_uid(who), geteuid());
+    ck_assert_ptr_nonnull(ferry_identity_groups(who, &count));
+    ck_assert_int_eq((int)count, getgroups(0, NULL));
+    if (ferry_identity_pidfd(who) >= 0) {
         ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
         self[size] = '\0';
-        ck_assert_str_eq(path, self);
+        ck_assert_str_eq(ferry_identity_executable(who), self);
+        ck_assert_int_eq(ferry_identity_is_executable(who, "/proc/self/exe"), 1);
+        ck_assert_int_eq(ferry_identity_is_executable(who, "/bin/sh"), 0);
+        ck_assert_int_eq(ferry_identity_is_executable(who, "/nowhere"), -ENOENT);
     }
+    /* What was had is given back, and had again. */
+    int pidfd = ferry_identity_pidfd(who);
+    ferry_channel_forget_identity(one);
+    if (pidfd >= 0)
+        ck_assert_int_eq(fcntl(pidfd, F_GETFD), -1);
+    ck_assert_int_eq(ferry_channel_identity(one, &who), 0);
+    ck_assert_int_eq(ferry_identity_pid(who), getpid());
 }
 END_TEST
 

@@ -7,26 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-static const struct ferry_identity root = {
-    FERRY_AT_CONNECT,
-    4711,
-    0,
-    0,
-    NULL,
-    0,
-    true,
-    -1,
-};
-static const struct ferry_identity stranger = {
-    FERRY_AT_CONNECT,
-    12,
-    4123456789,
-    7,
-    NULL,
-    0,
-    true,
-    -1,
-};
+static const struct event_who root = { 4711, 0, 0 };
+static const struct event_who stranger = { 12, 4123456789, 7 };
 static struct bytes text;
 
 static void setup(void)
@@ -49,12 +31,15 @@ START_TEST(test_text_of_a_refusal)
         .route = "docker",
         .who = &root,
         .name = "curl",
+        .executable = "/usr/bin/curl",
+        .unit = "cron.service",
         .via = "unix:/run/a",
         .to = "unix:/run/b",
         .verdict = "rule 2: deny uid:0" };
     event_print_text(&event, &text);
-    ck_assert_str_eq(text.data, "12:00:00 refused  docker: pid 4711 (curl) uid 0 (root) by rule 2: "
-                                "deny uid:0; unix:/run/a -> unix:/run/b");
+    ck_assert_str_eq(text.data,
+        "12:00:00 refused  docker: pid 4711 (curl) uid 0 (root) running "
+        "/usr/bin/curl in cron.service by rule 2: deny uid:0; unix:/run/a -> unix:/run/b");
 }
 END_TEST
 
@@ -127,8 +112,9 @@ START_TEST(test_peers_cannot_forge_lines)
 }
 END_TEST
 
-static const char *const keys[] = { "time", "event", "route", "pid", "uid", "gid", "name", "peer",
-    "via", "to", "bytes_in", "bytes_out", "descriptors", "dropped", "age_ms", "verdict", "reason" };
+static const char *const keys[] = { "time", "event", "route", "pid", "uid", "gid", "name",
+    "executable", "unit", "peer", "via", "to", "bytes_in", "bytes_out", "descriptors", "dropped",
+    "age_ms", "verdict", "reason" };
 
 START_TEST(test_json_has_all_keys_always)
 {

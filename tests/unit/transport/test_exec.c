@@ -16,8 +16,8 @@ static void receive_all(struct link *link, char *text, size_t room)
 
 static pid_t child_of(struct link *link)
 {
-    struct ferry_identity identity;
-    ck_assert_int_eq(link->ops->identity(link, 0, &identity), 0);
+    struct ferry_identity identity = { 0 };
+    link->ops->identity(link, FERRY_FACT_PID, &identity);
     return identity.pid;
 }
 
@@ -67,17 +67,18 @@ END_TEST
 
 START_TEST(child_is_named_and_known)
 {
-    struct ferry_identity identity = FERRY_IDENTITY_UNKNOWN;
+    struct ferry_identity identity = { 0 };
     struct link link = dial_to(address_of("exec:cat"));
     char text[64];
-    ck_assert_int_eq(link.ops->identity(&link, FERRY_WANT_GROUPS | FERRY_WANT_PIDFD, &identity), 0);
-    ck_assert_int_eq(identity.known, FERRY_OWN_CHILD);
+    link.ops->identity(&link, FERRY_FACT_PID, &identity);
+    link.ops->identity(&link, FERRY_FACT_GROUPS, &identity);
+    link.ops->identity(&link, FERRY_FACT_PIDFD, &identity);
+    ck_assert_int_eq(identity.known[FERRY_FACT_PID], FERRY_OWN_CHILD);
     ck_assert_uint_eq(identity.uid, geteuid());
-    ck_assert(identity.groups_known);
-    ck_assert_int_ge(identity.pidfd, 0);
+    ck_assert_int_eq(identity.known[FERRY_FACT_GROUPS], FERRY_OWN_CHILD);
+    ck_assert_int_eq(identity.known[FERRY_FACT_PIDFD], FERRY_OWN_CHILD);
     ck_assert_int_eq(kill(identity.pid, 0), 0);
-    close(identity.pidfd);
-    free(identity.groups);
+    identity_clear(&identity);
     link.ops->peer(&link, text, sizeof(text));
     ck_assert_str_eq(text, "exec:cat");
     link.ops->close(&link);

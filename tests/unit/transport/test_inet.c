@@ -86,7 +86,7 @@ START_TEST(tcp_links_have_their_options_and_capabilities)
 {
     struct listening listening = listen_at(address_of("tcp:0"));
     struct link ends[2] = { dial_to(address_of("tcp:%u", listening.bound->port)) };
-    struct ferry_identity identity;
+    struct ferry_identity identity = { 0 };
 
     ends[1] = accept_one(&listening);
     connected(&ends[0]);
@@ -100,8 +100,13 @@ START_TEST(tcp_links_have_their_options_and_capabilities)
         ck_assert_uint_eq(ends[i].capabilities,
             FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END);
         ck_assert_uint_eq(ends[i].flags, LINK_SPLICE_FROM | LINK_SPLICE_TO | LINK_DRAIN);
-        ck_assert(
-            !ends[i].ops->identity || ends[i].ops->identity(&ends[i], 0, &identity) == -ENODATA);
+        for (int fact = 0; fact < FERRY_FACT_COUNT; fact++)
+            ends[i].ops->identity(&ends[i], (enum ferry_fact)fact, &identity);
+        ck_assert_int_eq(identity.known[FERRY_FACT_PID], FERRY_UNKNOWN);
+        ck_assert_int_eq(identity.known[FERRY_FACT_UID], FERRY_UNKNOWN);
+        ck_assert_int_eq(identity.known[FERRY_FACT_PIDFD], FERRY_UNKNOWN);
+        ck_assert_int_eq(identity.known[FERRY_FACT_HOST], FERRY_AT_CONNECT);
+        ck_assert_mem_eq(identity.host + 10, "\xff\xff\x7f\0\0\1", 6);
         ends[i].ops->close(&ends[i]);
     }
     listening.ops->close(&listening);

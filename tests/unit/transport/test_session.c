@@ -33,7 +33,7 @@ START_TEST(autobound_client_is_answered)
 {
     struct listening listening = listen_dgram("autobound");
     struct link client = dial_dgram("autobound"), other;
-    struct ferry_identity identity;
+    struct ferry_identity identity = { 0 };
     char text[64];
 
     ck_assert_int_eq(link_send_text(&client, "question"), 1);
@@ -47,11 +47,12 @@ START_TEST(autobound_client_is_answered)
     ck_assert_receives(&client, "answer");
     session.ops->peer(&session, text, sizeof(text));
     ck_assert_int_eq(strncmp(text, "unix-dgram:@", 12), 0);
-    ck_assert_int_eq(session.ops->identity(&session, FERRY_WANT_GROUPS, &identity), 0);
-    ck_assert_int_eq(identity.known, FERRY_PER_MESSAGE);
+    session.ops->identity(&session, FERRY_FACT_PID, &identity);
+    session.ops->identity(&session, FERRY_FACT_GROUPS, &identity);
+    ck_assert_int_eq(identity.known[FERRY_FACT_PID], FERRY_FORGEABLE);
     ck_assert_int_eq(identity.pid, getpid());
     ck_assert_uint_eq(identity.uid, getuid());
-    ck_assert(!identity.groups_known);
+    ck_assert_int_eq(identity.known[FERRY_FACT_GROUPS], FERRY_UNKNOWN);
     /* The same sender, the same session. */
     ck_assert_int_eq(link_send_text(&client, "again"), 1);
     ck_assert_int_eq(listening.ops->accept(&listening, &other), -EAGAIN);
@@ -92,7 +93,7 @@ START_TEST(sender_without_address_cannot_be_answered)
 {
     struct listening listening = listen_dgram("anonymous");
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ferry_identity identity;
+    struct ferry_identity identity = { 0 };
     char text[16];
 
     raw_send(fd, scratch_path("anonymous"), "hello", 5);
@@ -103,7 +104,7 @@ START_TEST(sender_without_address_cannot_be_answered)
     ck_assert_int_eq(link_send_text(&session, "answer"), -EOPNOTSUPP);
     session.ops->peer(&session, text, sizeof(text));
     ck_assert_str_eq(text, "");
-    ck_assert_int_eq(session.ops->identity(&session, 0, &identity), 0);
+    session.ops->identity(&session, FERRY_FACT_PID, &identity);
     ck_assert_int_eq(identity.pid, getpid());
     close(fd);
     session.ops->close(&session);
@@ -126,10 +127,10 @@ START_TEST(identity_is_not_inherited)
     struct link theirs = accept_one(&listening);
     ck_assert_receives(&mine, "mine");
     ck_assert_receives(&theirs, "the child's");
-    struct ferry_identity identity;
-    ck_assert_int_eq(theirs.ops->identity(&theirs, 0, &identity), 0);
+    struct ferry_identity identity = { 0 };
+    theirs.ops->identity(&theirs, FERRY_FACT_PID, &identity);
     ck_assert_int_eq(identity.pid, pid);
-    ck_assert_int_eq(mine.ops->identity(&mine, 0, &identity), 0);
+    mine.ops->identity(&mine, FERRY_FACT_PID, &identity);
     ck_assert_int_eq(identity.pid, getpid());
     mine.ops->close(&mine);
     theirs.ops->close(&theirs);
@@ -213,7 +214,7 @@ START_TEST(batches_and_boundaries)
     ck_assert_int_eq(session.ops->receive(&session, inbox, messages, 8), 2);
     ck_assert_mem_eq(messages[0].data, "one", 3);
     ck_assert_uint_eq(messages[1].size, 0);
-    ck_assert_int_eq(messages[1].sender->pid, getpid());
+    ck_assert_int_eq(ferry_identity_pid(messages[1].sender), getpid());
     ck_assert_int_eq(session.ops->receive(&session, inbox, messages, 8), -EMSGSIZE);
     ck_assert_uint_eq(messages[0].size, 13);
     ck_assert_int_eq(session.ops->receive(&session, inbox, messages, 8), 1);

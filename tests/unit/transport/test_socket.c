@@ -296,9 +296,10 @@ START_TEST(messages_keep_boundaries_and_order)
             for (int i = 0; i < r; i++, got++) {
                 ck_assert_uint_eq(messages[i].size, strlen(texts[got]));
                 ck_assert_mem_eq(messages[i].data, texts[got], messages[i].size);
-                ck_assert_int_eq(messages[i].sender->known, FERRY_PER_MESSAGE);
-                ck_assert_int_eq(messages[i].sender->pid, getpid());
-                ck_assert_uint_eq(messages[i].sender->uid, getuid());
+                ck_assert_int_eq(
+                    ferry_identity_known(messages[i].sender, FERRY_FACT_PID), FERRY_FORGEABLE);
+                ck_assert_int_eq(ferry_identity_pid(messages[i].sender), getpid());
+                ck_assert_uint_eq(ferry_identity_uid(messages[i].sender), getuid());
             }
         ck_assert_int_eq(r, -EAGAIN);
     }
@@ -512,24 +513,25 @@ END_TEST
 START_TEST(identity_is_the_peers)
 {
     struct ends ends = ends_new(FERRY_UNIX, 64, 1);
-    struct ferry_identity identity;
+    struct ferry_identity identity = { 0 };
     int groups = getgroups(0, NULL);
 
-    ck_assert_int_eq(ends.one.ops->identity(&ends.one, 0, &identity), 0);
-    ck_assert_int_eq(identity.known, FERRY_AT_CONNECT);
+    ends.one.ops->identity(&ends.one, FERRY_FACT_PID, &identity);
+    ck_assert_int_eq(identity.known[FERRY_FACT_PID], FERRY_AT_CONNECT);
+    ck_assert_int_eq(identity.known[FERRY_FACT_UID], FERRY_AT_CONNECT);
+    ck_assert_int_eq(identity.known[FERRY_FACT_GID], FERRY_AT_CONNECT);
     ck_assert_int_eq(identity.pid, getpid());
     ck_assert_uint_eq(identity.uid, geteuid());
     ck_assert_uint_eq(identity.gid, getegid());
-    ck_assert_int_eq(identity.pidfd, -1);
-    ck_assert(!identity.groups_known);
-    ck_assert_int_eq(
-        ends.one.ops->identity(&ends.one, FERRY_WANT_GROUPS | FERRY_WANT_PIDFD, &identity), 0);
-    ck_assert(identity.groups_known);
+    ck_assert_int_eq(identity.known[FERRY_FACT_PIDFD], FERRY_UNKNOWN);
+    ck_assert_int_eq(identity.known[FERRY_FACT_GROUPS], FERRY_UNKNOWN);
+    ends.one.ops->identity(&ends.one, FERRY_FACT_GROUPS, &identity);
+    ends.one.ops->identity(&ends.one, FERRY_FACT_PIDFD, &identity);
+    ck_assert_int_eq(identity.known[FERRY_FACT_GROUPS], FERRY_AT_CONNECT);
     ck_assert_int_eq((int)identity.group_count, groups);
-    if (identity.pidfd >= 0)
+    if (identity.known[FERRY_FACT_PIDFD])
         ck_assert_int_eq(fcntl(identity.pidfd, F_GETFD), FD_CLOEXEC);
-    fd_close(&identity.pidfd);
-    free(identity.groups);
+    identity_clear(&identity);
     ends_free(&ends);
 }
 END_TEST
@@ -592,7 +594,7 @@ START_TEST(accepted_seqpackets_know_their_senders)
     struct link link = accept_one(&listening);
     ck_assert_int_eq(link.ops->receive(&link, inbox, &message, 1), 1);
     ck_assert_uint_eq(message.size, 0);
-    ck_assert_int_eq(message.sender->pid, getpid());
+    ck_assert_int_eq(ferry_identity_pid(message.sender), getpid());
     ck_assert_int_eq(link_send_text(&link, "reply"), 1);
     ck_assert_receives(&client, "reply");
     client.ops->close(&client);

