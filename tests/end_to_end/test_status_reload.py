@@ -181,7 +181,6 @@ def test_status_counts_refusals(up, runtime_dir):
 
 def test_status_leaves_no_descriptor(up):
     running = up(ECHO)
-    running.status()
     before = descriptor_count(running.process.pid)
     for _ in range(20):
         running.status()
