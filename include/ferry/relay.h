@@ -19,6 +19,7 @@ extern "C" {
 
 struct ferry_relay;
 struct ferry_relay_pool;
+struct ferry_relay_quota;
 
 enum ferry_way {
     FERRY_WAY_NONE,     /* this direction does not exist */
@@ -59,11 +60,27 @@ struct ferry_relay_options {
     ferry_relay_done done; /* called once; the relay is freed after it returns */
     ferry_relay_tap tap;   /* may be NULL; with it everything goes by FERRY_WAY_COPY */
     void *data;
+    struct ferry_relay_quota *quota; /* borrowed, outlives the relay; NULL: none */
 };
 
 /* Buffers and pipes that relays of one thread share, so that an idle relay holds none. */
 FERRY_PUBLIC FERRY_CHECK int ferry_relay_pool_new(struct ferry_relay_pool **ret_pool);
 FERRY_PUBLIC void ferry_relay_pool_free(struct ferry_relay_pool *pool);
+
+/* A bound on what relays have received and not sent yet, all together: those of one user, say.
+ * While it is reached they receive nothing more, so peers wait in the kernel; only a relay that
+ * holds something in one direction may still receive in the other, lest both ends wait for each
+ * other, so at most twice as much is held. Belongs to the thread of its relays. bytes_max bytes; 0:
+ * no bound. What one direction of a relay holds counts as 64 KiB at least, the buffer that is lent
+ * for it. descriptors_max  items; 0: no bound above            charged as well, and outlives this
+ * one: a bound on several of them; or NULL Returns 0, -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_relay_quota_new(size_t bytes_max, size_t descriptors_max,
+    struct ferry_relay_quota *above, struct ferry_relay_quota **ret_quota);
+/* No relay may use it any more. NULL is allowed. */
+FERRY_PUBLIC void ferry_relay_quota_free(struct ferry_relay_quota *quota);
+/* What is held now. */
+FERRY_PUBLIC void ferry_relay_quota_get(
+    const struct ferry_relay_quota *quota, size_t *ret_bytes, size_t *ret_descriptors);
 
 /* Which way a direction would take, and why.
  *   ret_why  a static text

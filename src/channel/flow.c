@@ -78,6 +78,40 @@ int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to
     return 0;
 }
 
+/* --- what is held ------------------------------------------------------------------------------
+ */
+
+/* What is held counts with the buffer that was lent for it. */
+static struct charge flow_get_charge(const struct flow *flow)
+{
+    const struct batch *batch = flow->batch;
+    struct charge charge = { (unsigned)flow->piped, 0 };
+    if (!batch)
+        return charge;
+    for (size_t i = batch->sent; i < batch->count; i++) {
+        charge.bytes += (unsigned)batch->buffers[i].iov_len;
+        charge.descriptors += (unsigned)batch->messages[i].descriptor_count;
+    }
+    if (charge.bytes < FLOW_STREAM_SIZE)
+        charge.bytes = FLOW_STREAM_SIZE;
+    return charge;
+}
+
+static void flow_charge(struct flow *flow)
+{
+    if (flow->quota)
+        quota_charge(flow->quota, &flow->charge, flow_get_charge(flow));
+}
+
+/* The quota that forbids to receive; NULL: none. Never because of the opposite direction alone: its
+ * receiver may not go on before this one's has been served, and both would wait for ever. */
+static struct ferry_relay_quota *flow_full_quota(const struct flow *flow)
+{
+    if (flow->opposite && flow->opposite->charge.bytes)
+        return NULL;
+    return quota_get_full(flow->quota);
+}
+
 /* --- ends and failures ------------------------------------------------------------------------ */
 
 /* `from` will bring nothing more; `code` says why if not by its proper end. */
@@ -100,6 +134,7 @@ static void flow_drop_held(struct flow *flow)
         pool_give_pipe(flow->pool, &flow->pipe, false);
     }
     flow->blocked = false;
+    flow_charge(flow);
 }
 
 void flow_break(struct flow *flow, int code)
@@ -359,17 +394,29 @@ bool flow_pump(struct flow *flow)
     for (unsigned rounds = 0; rounds < FLOW_ROUNDS; rounds++) {
         if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
             break;
-        if (!flow_round(flow, &passed))
+        if (flow_full_quota(flow) || !flow_round(flow, &passed))
             break;
     }
     if (flow->state == FLOW_ENDING && !flow->batch && !flow->piped)
         flow_pass_end(flow);
+    flow_charge(flow);
     return passed;
 }
 
-bool flow_wants_more(const struct flow *flow)
+/* Room in its quota apart. */
+static bool flow_is_empty(const struct flow *flow)
 {
     if (flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
         return false;
     return !flow->batch && !flow->piped && !flow->blocked;
+}
+
+bool flow_wants_more(const struct flow *flow)
+{
+    return flow_is_empty(flow) && !flow_full_quota(flow);
+}
+
+struct ferry_relay_quota *flow_starved_by(const struct flow *flow)
+{
+    return flow_is_empty(flow) ? flow_full_quota(flow) : NULL;
 }

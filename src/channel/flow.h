@@ -10,6 +10,7 @@
 #define FERRY_CHANNEL_FLOW_H
 
 #include "channel/pool.h"
+#include "channel/quota.h"
 
 #include <ferry/relay.h>
 #include <stdbool.h>
@@ -27,7 +28,10 @@ struct flow {
     int to_error;   /* -errno of sending */
     struct batch *batch;
     struct pipe_pair pipe;
-    size_t piped; /* bytes in it */
+    size_t piped;                    /* bytes in it */
+    struct ferry_relay_quota *quota; /* what is held is charged to it; NULL: nobody counts */
+    struct charge charge;
+    const struct flow *opposite; /* NULL: an echo has none */
     /* Shows a message before it is sent; NULL: nobody looks. */
     void (*tap)(struct flow *flow, const struct ferry_message *message);
     void *tap_data;
@@ -41,6 +45,8 @@ int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to
 bool flow_pump(struct flow *flow);
 /* Wants to hear when `from` is readable; when `to` is writable is flow->blocked. */
 bool flow_wants_more(const struct flow *flow);
+/* The quota that keeps it from wanting more; NULL: none does. */
+struct ferry_relay_quota *flow_starved_by(const struct flow *flow);
 /* Stops sending: `to` is gone. What comes is received and dropped from here on. */
 void flow_break(struct flow *flow, int code);
 void flow_fini(struct flow *flow);

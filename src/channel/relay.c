@@ -29,14 +29,16 @@ struct ferry_relay {
     struct ferry_source *timer; /* idle, total and linger; NULL: none is wanted yet */
     struct ferry_relay_options options;
     int64_t started_ns, last_ns;
-    int64_t discarding_ns; /* since when all that comes is dropped, or CLOCK_NEVER */
-    bool ending;           /* done is being called */
+    int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
+    bool ending;                /* done is being called */
+    struct quota_waiter waiter; /* for room in the quota of the options */
 };
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
 static void relay_free(struct ferry_relay *relay)
 {
+    list_remove(&relay->waiter.node);
     for (size_t i = 0; i < relay->side_count; i++)
         flow_fini(&relay->flows[i]);
     for (size_t i = 0; i < relay->side_count; i++) {
@@ -215,6 +217,26 @@ static unsigned side_interest(const struct ferry_relay *relay, size_t side)
     return interest;
 }
 
+/* What the flows wait for. One whose quota is full is not read from; the quota tells when it is no
+ * more. */
+static void relay_wait(struct ferry_relay *relay)
+{
+    struct ferry_relay_quota *full = NULL;
+    for (size_t i = 0; i < relay->side_count; i++) {
+        watch_set(&relay->sides[i], side_interest(relay, i));
+        if (!full && relay->flows[i].stats.way != FERRY_WAY_NONE)
+            full = flow_starved_by(&relay->flows[i]);
+    }
+    if (full)
+        quota_wait(full, &relay->waiter);
+}
+
+/* Perhaps in the midst of another relay's work, or of its own: nothing may end here. */
+void relay_on_room(struct quota_waiter *waiter)
+{
+    relay_wait(CONTAINER_OF(waiter, struct ferry_relay, waiter));
+}
+
 static void relay_update(struct ferry_relay *relay)
 {
     enum stage stage = relay_stage(relay);
@@ -224,8 +246,7 @@ static void relay_update(struct ferry_relay *relay)
     }
     if (stage == STAGE_DISCARDING && relay->discarding_ns == CLOCK_NEVER)
         relay->discarding_ns = ferry_loop_now(relay->loop);
-    for (size_t i = 0; i < relay->side_count; i++)
-        watch_set(&relay->sides[i], side_interest(relay, i));
+    relay_wait(relay);
     relay_set_timer(relay, stage);
 }
 
@@ -282,7 +303,11 @@ static int relay_make_flow(struct ferry_relay *relay, struct ferry_relay_pool *p
 {
     struct flow *flow = &relay->flows[index];
     const char *why;
-    *flow = (struct flow){ .from = from, .to = to, .pool = pool, .pipe = { -1, -1 } };
+    *flow = (struct flow){
+        .from = from, .to = to, .pool = pool, .pipe = { -1, -1 }, .quota = relay->options.quota
+    };
+    if (relay->side_count > 1)
+        flow->opposite = &relay->flows[1 - index];
     if (relay->options.tap) {
         flow->tap = relay_tap;
         flow->tap_data = relay;
@@ -319,6 +344,7 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
         r = options_read(options, &relay->options, sizeof(relay->options), "relay", NULL);
     if (r == 0) {
         relay->loop = loop;
+        list_init(&relay->waiter.node);
         relay->side_count = one == other ? 1 : 2;
         relay->started_ns = relay->last_ns = clock_now_ns();
         relay->discarding_ns = CLOCK_NEVER;
@@ -332,8 +358,7 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
         return r;
     }
     *ret_relay = relay;
-    for (size_t i = 0; i < relay->side_count; i++)
-        watch_set(&relay->sides[i], side_interest(relay, i));
+    relay_wait(relay);
     relay_set_timer(relay, STAGE_RUNNING);
     return 0;
 }

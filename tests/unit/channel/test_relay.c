@@ -411,6 +411,130 @@ START_TEST(test_splice_carries_bulk_whole)
 }
 END_TEST
 
+/* --- quotas -------------------------------------------------------------------------------------
+ */
+
+/* A second relay beside the first, on the same quota. */
+static struct ferry_channel *client2, *target2;
+static struct ferry_relay *relay2;
+static struct ferry_relay_quota *quota;
+
+static void start_two(size_t bytes_max, size_t descriptors_max, struct ferry_relay_quota *above)
+{
+    struct ferry_channel *one, *other;
+    struct ferry_relay_options options = { .struct_size = sizeof(options) };
+    ck_assert_int_eq(ferry_relay_quota_new(bytes_max, descriptors_max, above, &quota), 0);
+    options.quota = quota;
+    start(FERRY_UNIX, FERRY_UNIX, &options);
+    ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &client2, &one), 0);
+    ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &other, &target2), 0);
+    ck_assert_int_eq(ferry_relay_start(loop, pool, one, other, &options, &relay2), 0);
+}
+
+static void end_two(void)
+{
+    ferry_relay_stop(relay2);
+    ferry_channel_close(client2);
+    ferry_channel_close(target2);
+    ferry_relay_quota_free(quota);
+}
+
+/* Sends blocks, each with `fd` if it is not -1, until nothing more moves. */
+static void fill(struct ferry_channel *channel, int fd)
+{
+    static char block[4096];
+    struct iovec buffer = { block, sizeof(block) };
+    int r;
+    do {
+        struct ferry_outgoing outgoing = {
+            .buffers = &buffer, .buffer_count = 1, .descriptors = &fd, .descriptor_count = fd >= 0
+        };
+        r = ferry_channel_try_send(channel, &outgoing, 1);
+        if (r == -EAGAIN) {
+            settle();
+            r = ferry_channel_try_send(channel, &outgoing, 1);
+        }
+    } while (r > 0);
+    ck_assert_int_eq(r, -EAGAIN);
+}
+
+static void drain(struct ferry_channel *channel)
+{
+    struct ferry_message message;
+    for (;;) {
+        settle();
+        if (ferry_channel_try_receive(channel, inbox, &message, 1) < 1)
+            return;
+        ferry_message_fini(&message);
+    }
+}
+
+static void expect_held(const struct ferry_relay_quota *of, size_t bytes, size_t descriptors)
+{
+    size_t held_bytes, held_descriptors;
+    ferry_relay_quota_get(of, &held_bytes, &held_descriptors);
+    ck_assert_uint_eq(held_bytes, bytes);
+    ck_assert_uint_eq(held_descriptors, descriptors);
+}
+
+/* The second relay does not carry now what it will carry later. */
+static void give_in_vain(const char *text)
+{
+    struct ferry_message message;
+    give(client2, text);
+    settle();
+    ck_assert_int_eq(ferry_channel_try_receive(target2, inbox, &message, 1), -EAGAIN);
+}
+
+START_TEST(test_a_full_quota_stops_other_relays_until_there_is_room)
+{
+    struct ferry_relay_quota *above;
+    ck_assert_int_eq(ferry_relay_quota_new(0, 0, NULL, &above), 0);
+    start_two(65536, 0, above);
+    fill(client, -1);
+    expect_held(quota, 65536, 0);
+    expect_held(above, 65536, 0);
+    give_in_vain("waits");
+    give(target, "the opposite direction passes");
+    expect(client, "the opposite direction passes");
+    drain(target);
+    expect_held(quota, 0, 0);
+    expect_held(above, 0, 0);
+    expect(target2, "waits");
+    ferry_relay_stop(relay);
+    end_two();
+    ferry_relay_quota_free(above);
+}
+END_TEST
+
+START_TEST(test_what_a_stopped_relay_held_is_given_back)
+{
+    start_two(65536, 0, NULL);
+    fill(client, -1);
+    give_in_vain("waits");
+    ferry_relay_stop(relay);
+    expect_held(quota, 0, 0);
+    expect(target2, "waits");
+    end_two();
+}
+END_TEST
+
+START_TEST(test_a_quota_of_descriptors)
+{
+    int passed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    start_two(0, 1, NULL);
+    fill(client, passed);
+    expect_held(quota, 65536, 1);
+    give_in_vain("waits");
+    drain(target);
+    expect_held(quota, 0, 0);
+    expect(target2, "waits");
+    ferry_relay_stop(relay);
+    end_two();
+    close(passed);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("channel/relay");
@@ -432,6 +556,9 @@ int main(void)
     tcase_add_test(cases, test_echo_gives_back_everything_and_ends);
     tcase_add_test(cases, test_bytes_to_messages_needs_a_frame);
     tcase_add_test(cases, test_splice_carries_bulk_whole);
+    tcase_add_test(cases, test_a_full_quota_stops_other_relays_until_there_is_room);
+    tcase_add_test(cases, test_what_a_stopped_relay_held_is_given_back);
+    tcase_add_test(cases, test_a_quota_of_descriptors);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
