@@ -60,7 +60,7 @@ struct ferry_relay_options {
     ferry_relay_done done; /* called once; the relay is freed after it returns */
     ferry_relay_tap tap;   /* may be NULL; with it everything goes by FERRY_WAY_COPY */
     void *data;
-    struct ferry_relay_quota *quota; /* borrowed, outlives the relay; NULL: none */
+    struct ferry_relay_quota *quota; /* borrowed until `done` is called; NULL: none */
 };
 
 /* Buffers and pipes that relays of one thread share, so that an idle relay holds none. */

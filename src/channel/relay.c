@@ -56,11 +56,15 @@ void ferry_relay_stop(struct ferry_relay *relay)
         relay_free(relay);
 }
 
+/* What is held is given back before the owner hears of the end: it may own the quota. */
 static void relay_end(struct ferry_relay *relay, int code, const char *text)
 {
     if (relay->ending)
         return;
     relay->ending = true;
+    list_remove(&relay->waiter.node);
+    for (size_t i = 0; i < relay->side_count; i++)
+        flow_fini(&relay->flows[i]);
     if (relay->options.done)
         relay->options.done(relay, code, text, relay->options.data);
     relay_free(relay);

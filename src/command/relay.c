@@ -13,14 +13,14 @@
 #include <time.h>
 
 struct relay {
-    const char *listen, *to, *control;
+    const char *listen, *to, *control, *per_uid;
     bool once, show, quiet;
     enum log_format format;
     int64_t idle_ms, total_ms;
     struct rules rules;
 };
 
-enum { KEY_ONCE = 0x400, KEY_IDLE, KEY_TOTAL, KEY_LOG, KEY_CONTROL };
+enum { KEY_ONCE = 0x400, KEY_IDLE, KEY_TOTAL, KEY_LOG, KEY_CONTROL, KEY_PER_UID };
 
 static const struct argp_option options[] = {
     { "once", KEY_ONCE, NULL, 0, "End after the first connection; exit status 1 if it failed", 0 },
@@ -30,6 +30,10 @@ static const struct argp_option options[] = {
     { "total", KEY_TOTAL, "SPAN", 0, "End a connection after so long, whatever happens", 0 },
     { "log", KEY_LOG, "FORMAT", 0, "Events on standard error: text, json or none", 0 },
     { "quiet", 'q', NULL, 0, "Only say what is refused or fails", 0 },
+    { "per-uid", KEY_PER_UID, "LIMIT...", 0,
+        "What one user may have at a time: connections=N, rate=N/s (new ones), bytes=SIZE and "
+        "descriptors=N (received and not sent yet)",
+        0 },
     { "control", KEY_CONTROL, "ADDRESS", 0, "Listen there for `ferry status -s ADDRESS`", 0 },
     { 0 },
 };
@@ -64,6 +68,9 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
         return relay_parse_span("idle", argument, &relay->idle_ms, state);
     case KEY_TOTAL:
         return relay_parse_span("total", argument, &relay->total_ms, state);
+    case KEY_PER_UID:
+        relay->per_uid = argument;
+        return 0;
     case KEY_CONTROL:
         relay->control = argument;
         return 0;
@@ -137,10 +144,10 @@ static int relay_settings(
     if (code < 0)
         return code;
     code = settings_add_route(settings, "relay", relay->listen, relay->to, relay->rules.items,
-        relay->rules.count, relay->idle_ms, relay->total_ms, services_all, error);
+        relay->rules.count, relay->idle_ms, relay->total_ms, relay->per_uid, services_all, error);
     if (code == 0 && relay->control)
-        code = settings_add_route(
-            settings, "control", relay->control, "control", NULL, 0, 0, 0, services_all, error);
+        code = settings_add_route(settings, "control", relay->control, "control", NULL, 0, 0, 0,
+            NULL, services_all, error);
     if (code < 0)
         settings_free(settings);
     else

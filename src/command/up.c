@@ -110,7 +110,7 @@ static void add_control(struct settings *settings, struct run *run)
     int code = ask_default_address(&address, &error);
     if (code == 0)
         code = settings_add_route(
-            settings, name, address, "control", NULL, 0, 0, 0, services_all, &error);
+            settings, name, address, "control", NULL, 0, 0, 0, NULL, services_all, &error);
     if (code == 0)
         return;
     int length = snprintf(line, sizeof(line), "no control socket: ");

@@ -22,15 +22,17 @@ static void verdict_print(int rule, const char *rule_text, char *text, size_t si
         snprintf(text, size, "no rule");
 }
 
+/* By a verdict, or (NULL) by what it holds already, which `reason` says. */
 static void connection_refuse(struct route *route, struct ferry_channel *channel,
-    struct ferry_identity *identity, const struct ferry_verdict *verdict)
+    struct ferry_identity *identity, const struct ferry_verdict *verdict, const char *reason)
 {
     char name[32] = "", text[160];
     struct event_who who = event_who_of(identity);
 
     route->refused++;
     process_name(identity, name, sizeof(name));
-    verdict_print(verdict->rule, verdict->text, text, sizeof(text));
+    if (verdict)
+        verdict_print(verdict->rule, verdict->text, text, sizeof(text));
     struct event event = {
         .kind = EVENT_REFUSED,
         .route = route->settings->name,
@@ -41,8 +43,8 @@ static void connection_refuse(struct route *route, struct ferry_channel *channel
         .peer = ferry_channel_peer(channel),
         .via = route_get_via(route),
         .to = route->settings->to,
-        .verdict = text,
-        .reason = verdict->rule ? NULL : verdict->text,
+        .verdict = verdict ? text : NULL,
+        .reason = reason,
     };
     event_emit(route->registry->events, &event);
     ferry_channel_close(channel);
@@ -89,6 +91,7 @@ static void connection_end(struct connection *connection, int code, const char *
         route->failed++;
     connection_report(connection, code, reason, stats);
     list_remove(&connection->node);
+    holding_give(&connection->holding);
     route->registry->connection_count--;
     free(connection->peer);
     free(connection);
@@ -172,6 +175,7 @@ static int connection_serve(struct connection *connection, struct ferry_channel 
                    : connection->session ? SESSION_IDLE_MS
                                          : 0,
         .total_ms = settings->total_ms,
+        .quota = holding_get_quota(&connection->holding),
         .tap = registry->tap,
         .tap_data = registry->tap_data,
         .done = connection_done,
@@ -180,21 +184,46 @@ static int connection_serve(struct connection *connection, struct ferry_channel 
     return connection->service->serve(&call, &connection->serving);
 }
 
+/* Books it in, unless its user has enough already: -EDQUOT, with the reason. */
+static int connection_admit(struct route *route, struct ferry_channel *channel,
+    struct ferry_identity *identity, int rule, struct connection **ret_connection, char *why,
+    size_t size)
+{
+    struct holding holding = { NULL, NULL };
+    const struct service *service = route->settings->service;
+    /* Who only asks how it goes must get in when all others are many. */
+    struct holders *all = service && !service->drains ? NULL : route->registry->holders;
+    int r = holding_take(all, route->holders, identity, clock_now_ns(), &holding, why, size);
+    if (r < 0)
+        return r;
+    r = connection_new(route, channel, identity, rule, ret_connection);
+    if (r < 0)
+        holding_give(&holding);
+    else
+        (*ret_connection)->holding = holding;
+    return r;
+}
+
 void connection_start(struct route *route, struct ferry_channel *channel)
 {
     static const struct ferry_relay_stats nothing;
     struct ferry_identity *identity = NULL; /* out of memory: nothing is known */
     struct ferry_verdict verdict;
-    struct connection *connection;
+    struct connection *connection = NULL;
+    char why[128];
 
     (void)!ferry_channel_identity(channel, &identity);
     ferry_policy_decide(route->policy, identity, &verdict);
     if (!verdict.allowed) {
-        connection_refuse(route, channel, identity, &verdict);
+        connection_refuse(route, channel, identity, &verdict, verdict.rule ? NULL : verdict.text);
+        return;
+    }
+    int r = connection_admit(route, channel, identity, verdict.rule, &connection, why, sizeof(why));
+    if (r == -EDQUOT) {
+        connection_refuse(route, channel, identity, NULL, why);
         return;
     }
     route->admitted++;
-    int r = connection_new(route, channel, identity, verdict.rule, &connection);
     ferry_channel_forget_identity(channel);
     if (r < 0) {
         ferry_channel_close(channel);

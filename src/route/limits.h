@@ -21,6 +21,15 @@
 /* Milliseconds without traffic after which a datagram session ends (idle= of the route overrides).
  */
 #define SESSION_IDLE_MS 60000
+/* The largest limit per uid: a rate of one connection a microsecond. */
+#define HOLDER_LIMIT_MAX 1000000u
+/* Chains of a table of holders. */
+#define HOLDER_BUCKETS 1024u
+/* Holders in one table: what a flood from as many networks within a second may cost, some 8 MiB. */
+#define HOLDERS_MAX 65536u
+/* Holders that are forgotten when another connection comes: more than one, so that a table shrinks.
+ */
+#define HOLDER_SWEEP 4u
 /* Bytes of one rendered log line, PIPE_BUF: written whole or not at all. */
 #define LOG_LINE_MAX 4096u
 

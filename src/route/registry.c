@@ -69,8 +69,8 @@ void registry_fini(struct registry *registry)
 {
     routes_free(&registry->routes);
     routes_free(&registry->leaving);
-    ferry_relay_pool_free(registry->pool);
-    registry->pool = NULL;
+    ferry_relay_pool_free(TAKE(registry->pool));
+    holders_free(TAKE(registry->holders));
 }
 
 /* A connection whose peer has no end (a datagram sender, a queue) would go on by the old settings
@@ -290,6 +290,7 @@ static void commit_change(struct plan *plan)
     struct list *node;
     SWAP(running->settings, leaving->settings);
     SWAP(running->policy, leaving->policy);
+    SWAP(running->holders, leaving->holders);
     list_splice_last(&leaving->connections, &running->connections);
     list_each (node, &leaving->connections)
         LIST_ENTRY(node, struct connection, node)->route = leaving;
@@ -340,12 +341,23 @@ static void plans_commit(
             counts[STEP_KEEP]);
 }
 
+/* A table of all routes is made with the first limits that ask for it, and then stays. */
+static int registry_prepare_holders(struct registry *registry, const struct holder_limits *limits)
+{
+    static const struct holder_limits none;
+    if (registry->holders || !holder_limits_any(limits))
+        return 0;
+    return holders_new(&none, &registry->holders);
+}
+
 int registry_apply(struct registry *registry, struct settings *settings, struct bytes *ret_summary,
     struct ferry_error *error)
 {
     size_t count = settings->route_count;
     AUTO_FREE struct plan *plans = calloc(count + 1, sizeof(*plans));
-    int r = plans ? 0 : error_set_errno(error, -ENOMEM, "the routes", NULL);
+    int r = plans ? registry_prepare_holders(registry, &settings->per_uid) : -ENOMEM;
+    if (r < 0)
+        error_set_errno(error, r, "the routes", NULL);
 
     for (size_t i = 0; i < count && r == 0; i++) {
         plans[i].settings = settings->routes[i];
@@ -359,6 +371,8 @@ int registry_apply(struct registry *registry, struct settings *settings, struct 
         return r;
     }
     plans_commit(plans, count, registry, ret_summary);
+    if (registry->holders)
+        holders_set_limits(registry->holders, &settings->per_uid);
     settings->route_count = 0;
     return 0;
 }

@@ -20,6 +20,7 @@ struct registry {
     struct ferry_relay_pool *pool; /* owned */
     struct events *events;         /* borrowed */
     struct list routes;            /* of struct route */
+    struct holders *holders;       /* owned; of all routes; NULL: never limited */
     struct list leaving;           /* of struct route: not listening any more, connections remain */
     ferry_relay_tap tap;           /* -x; NULL */
     void *tap_data;
@@ -50,6 +51,7 @@ struct route {
     int pause_ms;                    /* length of the last pause; 0: accepting works */
     bool refuse_descriptors;         /* as it listens: the target could not take any */
     struct ferry_policy *policy;
+    struct holders *holders; /* owned; NULL: not limited */
     struct list connections; /* of struct connection */
     int64_t started_ns;
     uint64_t admitted, refused, failed, ended; /* connections */
@@ -62,6 +64,7 @@ struct connection {
     struct route *route;
     const struct service *service;
     struct serving *serving;
+    struct holding holding;
     int64_t started_ns;
     struct event_who who;
     int rule;     /* that admitted it, from 1 */

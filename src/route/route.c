@@ -30,6 +30,11 @@ int route_new(struct registry *registry, struct route_settings *settings, struct
     route->settings = settings;
     route->refuse_descriptors = route_refuses_descriptors(settings);
     route->started_ns = clock_now_ns();
+    if (holder_limits_any(&settings->per_uid) &&
+        holders_new(&settings->per_uid, &route->holders) < 0) {
+        free(route);
+        return -ENOMEM;
+    }
     *ret_route = route;
     return 0;
 }
@@ -41,6 +46,7 @@ void route_free(struct route *route)
     route_close(route);
     list_remove(&route->node);
     ferry_policy_free(route->policy);
+    holders_free(route->holders);
     if (route->settings)
         route_settings_free(route->settings);
     free(route);

@@ -27,6 +27,7 @@ struct service_call {
     const char *argument;               /* outlives the serving */
     const struct ferry_address *target; /* for the address target; outlives the serving */
     int64_t idle_ms, total_ms;          /* 0: none */
+    struct ferry_relay_quota *quota;    /* for its relay; outlives the serving; NULL: none */
     ferry_relay_tap tap;                /* NULL: none */
     void *tap_data;
     /* Called once, from the loop, when it has ended by itself (never from within serve); the

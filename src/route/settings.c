@@ -25,7 +25,8 @@ static const char *const key_names[KEY_COUNT] = { [KEY_LISTEN] = "listen",
     [KEY_DENY] = "deny",
     [KEY_TO] = "to",
     [KEY_IDLE] = "idle",
-    [KEY_TOTAL] = "total" };
+    [KEY_TOTAL] = "total",
+    [KEY_PER_UID] = "per-uid" };
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
@@ -187,7 +188,8 @@ bool route_settings_equal(const struct route_settings *one, const struct route_s
 {
     return strcmp(one->name, other->name) == 0 && ferry_address_equal(one->listen, other->listen) &&
            rules_equal(one, other) && targets_equal(one, other) && one->idle_ms == other->idle_ms &&
-           one->total_ms == other->total_ms;
+           one->total_ms == other->total_ms &&
+           memcmp(&one->per_uid, &other->per_uid, sizeof(one->per_uid)) == 0;
 }
 
 /* --- from the command line -------------------------------------------------------------------- */
@@ -209,7 +211,8 @@ static int route_fill(struct route_settings *route, const char *listen, const ch
 
 int settings_add_route(struct settings *settings, const char *name, const char *listen,
     const char *to, const struct rule_settings *rules, size_t rule_count, int64_t idle_ms,
-    int64_t total_ms, const struct service *const *services, struct ferry_error *error)
+    int64_t total_ms, const char *per_uid, const struct service *const *services,
+    struct ferry_error *error)
 {
     struct route_settings *route;
     int r = settings_append(settings, name, &route);
@@ -217,7 +220,10 @@ int settings_add_route(struct settings *settings, const char *name, const char *
         return error_set_errno(error, r, name, NULL);
     route->idle_ms = idle_ms;
     route->total_ms = total_ms;
-    r = route_fill(route, listen, to, rules, rule_count, services, error);
+    if (per_uid)
+        r = holder_limits_parse(per_uid, &route->per_uid, error);
+    if (r == 0)
+        r = route_fill(route, listen, to, rules, rule_count, services, error);
     if (r < 0)
         route_settings_free(settings->routes[--settings->route_count]);
     return r;
@@ -332,6 +338,15 @@ static int builder_span(
     return 0;
 }
 
+static int builder_limits(
+    struct builder *builder, const struct config_entry *entry, struct holder_limits *ret_limits)
+{
+    struct ferry_error error = { 0 };
+    if (holder_limits_parse(entry->value, ret_limits, &error) < 0)
+        return builder_error(builder, &entry->place, entry->key, &error);
+    return 0;
+}
+
 static int builder_route_entry(struct builder *builder, const struct config_entry *entry)
 {
     enum route_key key = 0;
@@ -339,7 +354,8 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
         key++;
     if (key == KEY_COUNT)
         return builder_problem(builder, &entry->place, entry->key,
-            "a route has no such key; it has listen, allow, deny, to, idle, total");
+            "a route has no such key; it has listen, allow, deny, to, idle, total, "
+            "per-uid");
     bool several = key == KEY_ALLOW || key == KEY_DENY;
     if (builder->set[key] && !several)
         return builder_problem(builder, &entry->place, entry->key,
@@ -355,6 +371,8 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
         return builder_span(builder, entry, &builder->route->idle_ms);
     case KEY_TOTAL:
         return builder_span(builder, entry, &builder->route->total_ms);
+    case KEY_PER_UID:
+        return builder_limits(builder, entry, &builder->route->per_uid);
     default:
         return builder_rule(builder, entry, key == KEY_ALLOW);
     }
@@ -441,12 +459,15 @@ static int builder_ferry_entry(struct builder *builder, const struct config_entr
 
     if (settings_is_include(entry))
         return 0;
-    if (strcmp(entry->key, "log") != 0)
-        return builder_problem(
-            builder, &entry->place, entry->key, "[ferry] has no such key; it has log, include");
-    if (settings->log_given)
+    bool limits = strcmp(entry->key, "per-uid") == 0;
+    if (!limits && strcmp(entry->key, "log") != 0)
+        return builder_problem(builder, &entry->place, entry->key,
+            "[ferry] has no such key; it has log, per-uid, include");
+    if (limits ? holder_limits_any(&settings->per_uid) : settings->log_given)
         return builder_problem(
             builder, &entry->place, entry->key, "was set already; keep one of them");
+    if (limits)
+        return builder_limits(builder, entry, &settings->per_uid);
     for (size_t i = 0; i < COUNT_OF(formats); i++) {
         if (strcmp(entry->value, formats[i]) != 0)
             continue;

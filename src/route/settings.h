@@ -8,6 +8,7 @@
  *     allow  = SUBJECT ...      deny = SUBJECT ...        in order, first match wins
  *     to     = ADDRESS | SERVICE[:ARGUMENT]
  *     idle   = SPAN             total = SPAN
+ *     per-uid = LIMIT ...       also in [ferry], over all routes
  *
  * `include = PATTERN` (glob(7), relative to the including file's folder; no match is no error when
  * it has wildcards) stands before the first section or in [ferry]. All problems are found at once.
@@ -15,6 +16,7 @@
 #ifndef FERRY_ROUTE_SETTINGS_H
 #define FERRY_ROUTE_SETTINGS_H
 
+#include "route/holder.h"
 #include "route/service.h"
 #include "wire/config.h"
 
@@ -40,6 +42,7 @@ struct route_settings {
     char *to;         /* either, as text */
     int64_t idle_ms;  /* 0: the default: none, for datagrams SESSION_IDLE_MS */
     int64_t total_ms; /* 0: none */
+    struct holder_limits per_uid;
 };
 
 enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE };
@@ -50,6 +53,7 @@ struct settings {
     size_t route_count;
     enum log_format log; /* LOG_TEXT unless given */
     bool log_given;
+    struct holder_limits per_uid; /* over all routes */
 };
 
 /* Reads one file, or all files ending in .conf of a folder, in the order of their names.
@@ -65,12 +69,13 @@ int settings_load_text(const char *name, const char *text, const char *folder,
     const struct service *const *services, struct settings **ret_settings);
 void settings_free(struct settings *settings);
 
-/* One route from the command line's words. Appended to *settings (which must be from
- * settings_new()); problems go to *error. */
+/* One route from the command line's words; rules and per_uid may be NULL. Appended to *settings
+ * (which must be from settings_new()); problems go to *error. */
 int settings_new(struct settings **ret_settings);
 int settings_add_route(struct settings *settings, const char *name, const char *listen,
     const char *to, const struct rule_settings *rules, size_t rule_count, int64_t idle_ms,
-    int64_t total_ms, const struct service *const *services, struct ferry_error *error);
+    int64_t total_ms, const char *per_uid, const struct service *const *services,
+    struct ferry_error *error);
 
 /* Whether a running route can stay as it is. */
 bool route_settings_equal(const struct route_settings *one, const struct route_settings *other);

@@ -4,7 +4,16 @@
 
 #include "route/settings.h"
 
-enum route_key { KEY_LISTEN, KEY_ALLOW, KEY_DENY, KEY_TO, KEY_IDLE, KEY_TOTAL, KEY_COUNT };
+enum route_key {
+    KEY_LISTEN,
+    KEY_ALLOW,
+    KEY_DENY,
+    KEY_TO,
+    KEY_IDLE,
+    KEY_TOTAL,
+    KEY_PER_UID,
+    KEY_COUNT
+};
 
 /* Whether the subjects of one rule can be read, whatever else its route says. */
 int settings_check_rule(bool allow, const char *subjects, struct ferry_error *error);

@@ -181,6 +181,7 @@ static void target_relay(struct serving *serving)
         .total_timeout_ms = call->total_ms,
         .done = on_relay_done,
         .tap = call->tap,
+        .quota = call->quota,
         .data = serving,
     };
     ferry_source_remove(TAKE(dialling->ready));

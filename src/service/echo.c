@@ -50,6 +50,7 @@ static int echo_serve(const struct service_call *call, struct serving **ret_serv
         .total_timeout_ms = call->total_ms,
         .done = echo_done,
         .tap = call->tap ? echo_tap : NULL,
+        .quota = call->quota,
         .data = serving,
     };
     int code = ferry_relay_start(

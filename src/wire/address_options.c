@@ -122,8 +122,8 @@ static void print_units(
     bytes_print(text, "%lld", (long long)number);
 }
 
-/* -1 when it is none, or too large. "K" is understood, so that nobody has to remember. */
-static int64_t size_parse(const char *text, int64_t most)
+/* "K" is understood, so that nobody has to remember. */
+int64_t address_parse_size(const char *text, int64_t most)
 {
     char digits[24];
     size_t size = strspn(text, "0123456789");
@@ -178,7 +178,7 @@ static int read_number(const struct address_source *source, size_t at, const str
 static int read_size(const struct address_source *source, size_t at, const struct option_row *row,
     const char *given, struct bytes *value)
 {
-    int64_t number = size_parse(given, row->most);
+    int64_t number = address_parse_size(given, row->most);
     if (number < row->least)
         return out_of_range(source, at, row, "a size in bytes, as 4096, 64k, 1M or 2G");
     print_units(value, number, size_units, COUNT_OF(size_units));
@@ -311,7 +311,7 @@ int64_t address_get_number(const struct ferry_address *address, const char *key,
 int64_t address_get_size(const struct ferry_address *address, const char *key, int64_t absent)
 {
     const char *value = ferry_address_option(address, key);
-    return value ? size_parse(value, INT64_MAX) : absent;
+    return value ? address_parse_size(value, INT64_MAX) : absent;
 }
 
 unsigned address_get_mode(const struct ferry_address *address, const char *key, unsigned absent)

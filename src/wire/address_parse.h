@@ -52,6 +52,9 @@ int address_fail_scheme(const struct address_source *source);
 
 /* Digits only, in base 8 or 10; -1 when it is none, or larger than `most`. */
 int64_t address_parse_number(const char *text, unsigned base, int64_t most);
+/* Decimal digits, perhaps with k, M or G for factors of 1024; -1 when it is none, or larger than
+ * `most`. */
+int64_t address_parse_size(const char *text, int64_t most);
 
 /* The readers of address_rest.c. `part` has no NUL inside but for an abstract name. */
 

@@ -101,7 +101,7 @@ def test_the_synopsis_has_every_option(ferry):
     }
     for verb in verbs_of(ferry):
         shorts = "".join(re.findall(r"Fl (\w+)\b", lines[verb]))
-        longs = re.findall(r"Fl -([a-z]+)", lines[verb])
+        longs = re.findall(r"Fl -([a-z-]+)", lines[verb])
         for name, short in options_of(ferry, verb).items():
             assert name in longs or (short and short in shorts), (verb, name)
 
@@ -131,7 +131,7 @@ def option_table():
         values[name] = value(expression)
     names = {"STDIO": "-"}
     table = {}
-    rows = re.findall(r'^    \{ "(\w+)", ([^,]+), ([^,]+), VALUE', source, re.MULTILINE)
+    rows = re.findall(r'^    \{ "([\w-]+)", ([^,]+), ([^,]+), VALUE', source, re.MULTILINE)
     assert rows
     for key, which, verbs in rows:
         for index, scheme in enumerate(schemes):
@@ -153,7 +153,7 @@ def test_the_table_of_options_is_that_of_the_parser():
         for scheme in words[1].split():
             told[key, scheme] = words[2]
     assert told == option_table()
-    explained = re.findall(r"Cm (\w+)", "".join(re.findall(r"^\.It Cm (?!.*Ta).*$", part, re.M)))
+    explained = re.findall(r"Cm ([\w-]+)", "".join(re.findall(r"^\.It Cm (?!.*Ta).*$", part, re.M)))
     assert {key for key, _ in told} <= set(explained)
 
 
@@ -192,9 +192,9 @@ def test_every_key_of_a_route_is_told(run_ferry, tmp_path):
     path = tmp_path / "ferry.conf"
     path.write_text("[route x]\nlisten = unix:x\nto = echo\nnosuchkey = 1\n")
     done = run_ferry("check", "-c", path)
-    keys = set(re.search(r"it has ([a-z, ]+)", done.stderr)[1].split(", "))
+    keys = set(re.search(r"it has ([a-z, -]+)", done.stderr)[1].split(", "))
     parts = sections((MAN / "ferry.conf.5").read_text(), "Ss")
-    assert set(re.findall(r"^\.It Cm (\w+) No =", parts["Sections route"], re.M)) == keys
+    assert set(re.findall(r"^\.It Cm ([\w-]+) No =", parts["Sections route"], re.M)) == keys
 
 
 # --- libferry(3) -------------------------------------------------------------------------------------

@@ -96,6 +96,33 @@ static json_t *report_rules(const struct ferry_policy *policy)
     return rules;
 }
 
+static void report_holder(const struct holder_facts *facts, void *data)
+{
+    json_t *holder = json_object();
+    set_text(holder, "who", facts->name);
+    set_number(holder, "connections", facts->connections);
+    set_number(holder, "refused", facts->refused);
+    set_number(holder, "bytes", facts->bytes);
+    set_number(holder, "descriptors", facts->descriptors);
+    json_array_append_new(data, holder);
+}
+
+/* {"limits": "connections=10 ...", "holders": [{"who": "uid 1000", ...}]}; absent without limits.
+ */
+static void set_holders(
+    json_t *object, const struct holders *holders, const struct holder_limits *limits)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    if (!holders || !holder_limits_any(limits))
+        return;
+    json_t *per_uid = json_object(), *array = json_array();
+    holder_limits_print(limits, &text);
+    set_text(per_uid, "limits", text.data);
+    holders_each(holders, report_holder, array);
+    json_object_set_new(per_uid, "holders", array);
+    json_object_set_new(object, "per_uid", per_uid);
+}
+
 static json_t *report_connections(const struct route *route)
 {
     json_t *connections = json_array();
@@ -127,6 +154,7 @@ static json_t *report_route(const struct route *route, bool leaving)
     set_number(object, "bytes_out", totals.bytes_out);
     set_number(object, "descriptors", totals.descriptors);
     set_number(object, "dropped", totals.dropped);
+    set_holders(object, route->holders, &route->settings->per_uid);
     json_object_set_new(object, "connections", report_connections(route));
     return object;
 }
@@ -147,6 +175,8 @@ json_t *report_make(struct registry *registry)
         report, "uptime_ms", (uint64_t)((clock_now_ns() - registry->started_ns) / NS_PER_MS));
     set_text(report, "configuration", registry->configuration);
     json_object_set_new(report, "names", json_boolean(process_names_known()));
+    if (registry->holders)
+        set_holders(report, registry->holders, holders_get_limits(registry->holders));
     report_routes(routes, &registry->routes, false);
     report_routes(routes, &registry->leaving, true);
     json_object_set_new(report, "routes", routes);

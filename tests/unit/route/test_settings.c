@@ -136,7 +136,7 @@ START_TEST(test_all_problems_at_once)
     ck_assert(has_problem(12, 10, "listen", "route two"));
     ck_assert(has_problem(14, 0, "", "[rout]"));
     ck_assert(has_problem(16, 7, "log", "xml"));
-    ck_assert(has_problem(17, 0, "level", "log, include"));
+    ck_assert(has_problem(17, 0, "level", "log, per-uid, include"));
     ck_assert(has_problem(18, 0, "", "[route NAME]"));
     ck_assert(has_problem(21, 9, "allow", "nobody-here"));
     ck_assert_uint_eq(problems(), 14);
@@ -341,18 +341,18 @@ START_TEST(test_routes_from_the_command_line)
     struct ferry_error error;
     const struct rule_settings rule = { true, (char *)(uintptr_t) "uid:0" };
     ck_assert_int_eq(settings_new(&settings), 0);
-    ck_assert_int_eq(
-        settings_add_route(settings, "relay", "unix:a", "-", &rule, 1, 5, 6, services_all, &error),
+    ck_assert_int_eq(settings_add_route(settings, "relay", "unix:a", "-", &rule, 1, 5, 6, NULL,
+                         services_all, &error),
         0);
     ck_assert_uint_eq(settings->route_count, 1);
     ck_assert_int_eq(settings->routes[0]->idle_ms, 5);
     ck_assert_int_eq(settings->routes[0]->total_ms, 6);
-    ck_assert_int_eq(
-        settings_add_route(settings, "b", "tcp:1", "unix:b", NULL, 0, 0, 0, services_all, &error),
+    ck_assert_int_eq(settings_add_route(settings, "b", "tcp:1", "unix:b", NULL, 0, 0, 0, NULL,
+                         services_all, &error),
         -EACCES);
     ck_assert_str_eq(error.thing, "tcp:1");
-    ck_assert_int_eq(
-        settings_add_route(settings, "c", "unix:", "unix:b", NULL, 0, 0, 0, services_all, &error),
+    ck_assert_int_eq(settings_add_route(settings, "c", "unix:", "unix:b", NULL, 0, 0, 0, NULL,
+                         services_all, &error),
         -EINVAL);
     ck_assert_uint_eq(settings->route_count, 1);
 }
