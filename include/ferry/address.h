@@ -25,6 +25,7 @@ enum ferry_scheme {
     FERRY_EXEC,       /* exec:PROGRAM ARGUMENT... a command's standard input and output */
     FERRY_FILE,       /* file:PATH                a regular file or device */
     FERRY_STDIO,      /* -                        standard input and output */
+    FERRY_ICMP,       /* icmp:HOST                echo requests, icmp(7); for dialling only */
     FERRY_SCHEME_COUNT
 };
 

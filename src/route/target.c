@@ -20,7 +20,6 @@
 #include "route/service.h"
 #include "wire/address.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -303,21 +302,6 @@ static void on_timer(struct ferry_source *source, void *data)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static bool needs_resolve(const struct ferry_address *address)
-{
-    char host[INET6_ADDRSTRLEN], space[sizeof(struct in6_addr)];
-    if (address->scheme != FERRY_TCP && address->scheme != FERRY_UDP)
-        return false;
-    size_t length = strcspn(address->rest, "%"); /* a zone follows only a number */
-    if (length == 0 || strcmp(address->rest, "*") == 0)
-        return false;
-    if (length >= sizeof(host))
-        return true;
-    memcpy(host, address->rest, length);
-    host[length] = '\0';
-    return inet_pton(AF_INET, host, space) != 1 && inet_pton(AF_INET6, host, space) != 1;
-}
-
 static int addresses_make(struct dialling *dialling, const char *const *hosts, size_t count)
 {
     dialling->addresses = calloc(count, sizeof(*dialling->addresses));
@@ -367,7 +351,7 @@ static int target_start(struct serving *serving)
         dialling->call.loop, dialling->deadline_ns, on_timer, serving, &dialling->timer);
     if (r < 0)
         return r;
-    if (needs_resolve(target))
+    if (address_host_is_name(target))
         return resolve_start(
             dialling->call.loop, target->rest, NULL, on_resolved, serving, &dialling->resolve);
     dialling_share(dialling);

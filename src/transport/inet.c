@@ -6,6 +6,7 @@
  * fail at once: a connection in progress is not given up for another. Who has the time to wait for
  * each resolves the name first and dials its addresses.
  */
+#include "transport/inet.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "transport/limits.h"
@@ -85,7 +86,7 @@ static struct ferry_address *numeric_address(
     return code == 0 ? address_with_host(address, host) : NULL;
 }
 
-static int inet_resolve(
+int inet_resolve(
     const struct ferry_address *address, struct resolved *ret_resolved, struct ferry_error *error)
 {
     AUTO_ADDRESSES struct addrinfo *entries = NULL;
@@ -115,6 +116,13 @@ static int inet_resolve(
     }
     *ret_resolved = resolved;
     return 0;
+}
+
+int inet_lookup(
+    const struct ferry_address *address, struct addrinfo **ret_addresses, struct ferry_error *error)
+{
+    return resolve(address->rest, address->port, scheme_type(address), ferry_address_text(address),
+        ret_addresses, error);
 }
 
 /* --- listen ----------------------------------------------------------------------------------- */

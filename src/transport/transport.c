@@ -18,6 +18,7 @@ static const struct transport *const transports[FERRY_SCHEME_COUNT] = {
     [FERRY_STDIO] = &transport_descriptor,
     [FERRY_EXEC] = &transport_exec,
     [FERRY_FILE] = &transport_file,
+    [FERRY_ICMP] = &transport_icmp,
 };
 
 int transport_listen(const struct ferry_address *address,

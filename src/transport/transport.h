@@ -123,6 +123,7 @@ extern const struct transport transport_mq;
 extern const struct transport transport_descriptor; /* fd (by number), - */
 extern const struct transport transport_exec;
 extern const struct transport transport_file;
+extern const struct transport transport_icmp;
 
 /* By the address's scheme. A scheme without listen of its own is dialled once and arrives as the
  * only link (transport/single.c). */

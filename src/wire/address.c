@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "wire/address_parse.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ static void print_escaped(struct bytes *text, const char *data, size_t size)
     }
 }
 
-void address_print_place(struct bytes *text, const char *host, uint16_t port)
+void address_print_host(struct bytes *text, const char *host)
 {
     const char *zone = strchr(host, '%');
     size_t size = zone ? (size_t)(zone - host) : strlen(host);
@@ -51,6 +52,11 @@ void address_print_place(struct bytes *text, const char *host, uint16_t port)
     }
     if (bracket)
         bytes_append_char(text, ']');
+}
+
+void address_print_place(struct bytes *text, const char *host, uint16_t port)
+{
+    address_print_host(text, host);
     if (*host)
         bytes_append_char(text, ':');
     bytes_print(text, "%u", port);
@@ -64,6 +70,11 @@ static void print_rest(struct bytes *text, const struct address_draft *draft)
     case FERRY_TCP:
     case FERRY_UDP:
         address_print_place(&place, draft->rest.data, draft->port);
+        print_escaped(text, place.data, place.size);
+        text->failed |= place.failed;
+        break;
+    case FERRY_ICMP:
+        address_print_host(&place, draft->rest.data);
         print_escaped(text, place.data, place.size);
         text->failed |= place.failed;
         break;
@@ -187,6 +198,22 @@ struct ferry_address *address_with_port(const struct ferry_address *address, uin
         return NULL;
     draft.port = port;
     return address_draft_finish(&draft);
+}
+
+bool address_host_is_name(const struct ferry_address *address)
+{
+    char host[INET6_ADDRSTRLEN], space[sizeof(struct in6_addr)];
+    if (address->scheme != FERRY_TCP && address->scheme != FERRY_UDP &&
+        address->scheme != FERRY_ICMP)
+        return false;
+    size_t length = strcspn(address->rest, "%"); /* a zone follows only a number */
+    if (length == 0 || strcmp(address->rest, "*") == 0)
+        return false;
+    if (length >= sizeof(host))
+        return true;
+    memcpy(host, address->rest, length);
+    host[length] = '\0';
+    return inet_pton(AF_INET, host, space) != 1 && inet_pton(AF_INET6, host, space) != 1;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */

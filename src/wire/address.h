@@ -25,7 +25,7 @@ struct ferry_address {
     enum ferry_scheme scheme;
     char *text;       /* canonical */
     char *rest;       /* unescaped, NUL-terminated: path, queue name, command line, fd's name; an
-                         abstract name without its '@'. For tcp and udp the host:
+                         abstract name without its '@'. For tcp, udp and icmp the host:
                          "" = loopback, "*" = every address, IPv6 without brackets, zone as %eth0;
                          "" for `-` and for fd with a number */
     size_t rest_size; /* bytes, without the NUL; an abstract name may contain NULs */
@@ -39,7 +39,8 @@ struct ferry_address {
 /* The name of a scheme, "unix" ("-" for FERRY_STDIO). */
 const char *address_scheme_name(enum ferry_scheme scheme);
 
-/* Refuses options that the verb cannot use: -EINVAL with the key and the verb named. */
+/* Refuses options that the verb cannot use: -EINVAL with the key and the verb named; and listening
+ * where nobody can: -EOPNOTSUPP. */
 int address_check_verb(
     const struct ferry_address *address, enum address_verb verb, struct ferry_error *error);
 
@@ -53,7 +54,10 @@ unsigned address_get_mode(const struct ferry_address *address, const char *key, 
 /* Milliseconds. */
 int64_t address_get_span_ms(const struct ferry_address *address, const char *key, int64_t absent);
 
-/* A copy with another host (a name that was resolved); tcp and udp only. NULL: out of memory. */
+/* Whether its host is a name that is to be looked up first; false where there is no host. */
+bool address_host_is_name(const struct ferry_address *address);
+/* A copy with another host (a name that was resolved); tcp, udp and icmp only. NULL: out of memory.
+ */
 struct ferry_address *address_with_host(const struct ferry_address *address, const char *host);
 /* A copy with another port (the one the kernel chose). */
 struct ferry_address *address_with_port(const struct ferry_address *address, uint16_t port);

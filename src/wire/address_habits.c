@@ -33,6 +33,8 @@ static const struct habit {
     { "udp", "udp:HOST:PORT, udp:*:PORT for every address, udp:PORT for the loopback" },
     { "http", "tcp:HOST:PORT" },
     { "https", "tcp:HOST:PORT" },
+    { "icmp", "icmp:HOST" },
+    { "ping", "icmp:HOST" },
     { "pipe", "fifo:PATH" },
     { "fifo", "fifo:PATH" },
     { "posixmq", "mq:/NAME" },

@@ -44,6 +44,7 @@ struct option_row {
 #define MQ             (1u << FERRY_MQ)
 #define FD             (1u << FERRY_FD)
 #define PLAIN_FILE     (1u << FERRY_FILE)
+#define ICMP           (1u << FERRY_ICMP)
 #define STREAM_ANY     (1u << FERRY_UNIX | 1u << FERRY_TCP | FIFO | FD | PLAIN_FILE | 1u << FERRY_STDIO)
 #define BOTH           (ADDRESS_LISTEN | ADDRESS_DIAL)
 
@@ -61,7 +62,8 @@ static const struct option_row rows[] = {
     { "msgsize", MQ, ADDRESS_LISTEN, VALUE_SIZE, 1, 16 << 20 },
     { "bind", UNIX_ANY, ADDRESS_DIAL, VALUE_UNIX, 0, 0 },
     { "bind", INET_ANY, ADDRESS_DIAL, VALUE_PLACE, 0, 0 },
-    { "timeout", UNIX_ANY | INET_ANY | FIFO | MQ, ADDRESS_DIAL, VALUE_SPAN, 0, 0 },
+    { "timeout", UNIX_ANY | INET_ANY | FIFO | MQ | ICMP, ADDRESS_DIAL, VALUE_SPAN, 0, 0 },
+    { "ttl", ICMP, ADDRESS_DIAL, VALUE_NUMBER, 1, 255 },
     { "priority", MQ, ADDRESS_DIAL, VALUE_NUMBER, 0, 32767 },
     { "offset", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
     { "length", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
@@ -282,6 +284,9 @@ int address_read_value(const struct address_source *source, size_t index, size_t
 int address_check_verb(
     const struct ferry_address *address, enum address_verb verb, struct ferry_error *error)
 {
+    if (verb == ADDRESS_LISTEN && address->scheme == FERRY_ICMP)
+        return error_set(error, -EOPNOTSUPP, address->text, "listen on unix-dgram: or udp:",
+            "nobody can listen there: the kernel answers echo requests, icmp: is for dialling");
     for (size_t i = 0; i < address->option_count; i++) {
         const char *key = address->options[i].key;
         int index = address_option_index(address->scheme, key, strlen(key));

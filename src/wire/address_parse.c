@@ -26,6 +26,7 @@ static const char *const scheme_names[FERRY_SCHEME_COUNT] = {
     [FERRY_EXEC] = "exec",
     [FERRY_FILE] = "file",
     [FERRY_STDIO] = "-",
+    [FERRY_ICMP] = "icmp",
 };
 
 const char *address_scheme_name(enum ferry_scheme scheme)
@@ -139,8 +140,9 @@ static int scheme_read(
         *ret_at = 1;
         return 0;
     }
-    for (int scheme = 0; scheme < FERRY_STDIO; scheme++) {
-        if (strlen(scheme_names[scheme]) != size || memcmp(text, scheme_names[scheme], size) != 0)
+    for (int scheme = 0; scheme < FERRY_SCHEME_COUNT; scheme++) {
+        if (scheme == FERRY_STDIO || strlen(scheme_names[scheme]) != size ||
+            memcmp(text, scheme_names[scheme], size) != 0)
             continue;
         if (!text[size])
             return address_fail_expected(source, size, NULL, "':' after the scheme");
@@ -205,6 +207,8 @@ static int part_interpret(const struct address_source *source, const struct addr
     case FERRY_TCP:
     case FERRY_UDP:
         return address_read_place(source, part, &draft->rest, &draft->port);
+    case FERRY_ICMP:
+        return address_read_host(source, part, &draft->rest);
     case FERRY_MQ:
         return address_read_queue(source, part, &draft->rest);
     case FERRY_FD:

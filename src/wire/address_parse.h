@@ -67,6 +67,9 @@ int address_read_unix(const struct address_source *source, const struct address_
 /* [HOST:]PORT, also as //HOST:PORT/. */
 int address_read_place(const struct address_source *source, const struct address_part *part,
     struct bytes *ret_host, uint16_t *ret_port);
+/* HOST without a port, IPv6 in brackets or bare, also as //HOST/. */
+int address_read_host(
+    const struct address_source *source, const struct address_part *part, struct bytes *ret_host);
 /* A queue's name. */
 int address_read_queue(
     const struct address_source *source, const struct address_part *part, struct bytes *ret_name);
@@ -74,7 +77,9 @@ int address_read_queue(
 int address_read_descriptor(const struct address_source *source, const struct address_part *part,
     struct bytes *ret_name, int *ret_descriptor);
 
-/* [HOST:]PORT as it is written: brackets around IPv6, its zone after %25. */
+/* A host as it is written: brackets around IPv6, its zone after %25. */
+void address_print_host(struct bytes *text, const char *host);
+/* [HOST:]PORT, the host so written. */
 void address_print_place(struct bytes *text, const char *host, uint16_t port);
 
 /* The option table, address_options.c. */

@@ -241,6 +241,37 @@ int address_read_place(const struct address_source *source, const struct address
     return r == 0 && bytes_failed(ret_host) ? address_fail_memory(source) : r;
 }
 
+int address_read_host(
+    const struct address_source *source, const struct address_part *part, struct bytes *ret_host)
+{
+    static const char expected[] = "a host: a name, an IPv4 address, or an IPv6 address";
+    AUTO_FREE char *whole = strdup(part->bytes.data);
+    if (!whole)
+        return address_fail_memory(source);
+
+    size_t skip = strncmp(whole, "//", 2) == 0 ? 2 : 0, size = strlen(whole);
+    if (skip && size > skip && whole[size - 1] == '/')
+        whole[--size] = '\0';
+    const char *host = whole + skip;
+    size_t at = part->at + skip;
+    size -= skip;
+    int r;
+
+    if (!size || strcmp(host, "*") == 0)
+        return address_fail_expected(source, at, NULL, expected);
+    if (host[0] == '[' && host[size - 1] == ']')
+        r = host_read_ipv6(source, at + 1, host + 1, size - 2, ret_host);
+    else if (strchr(host, ':') != strrchr(host, ':'))
+        r = host_read_ipv6(source, at, host, size, ret_host);
+    else if (strchr(host, ':'))
+        return address_fail_expected(source, at + strcspn(host, ":"),
+            "an echo request has no port: leave it out", "the end of the host");
+    else
+        r = host_read_name(source, at, host, size, ret_host);
+    bytes_append_text(ret_host, "");
+    return r == 0 && bytes_failed(ret_host) ? address_fail_memory(source) : r;
+}
+
 /* --- queues and descriptors ------------------------------------------------------------------- */
 
 int address_read_queue(

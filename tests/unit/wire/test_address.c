@@ -22,6 +22,7 @@ START_TEST(every_scheme)
         { "exec:cat -n", FERRY_EXEC, "cat -n" },
         { "file:/p", FERRY_FILE, "/p" },
         { "-", FERRY_STDIO, "" },
+        { "icmp:localhost", FERRY_ICMP, "localhost" },
     };
     ck_assert_uint_eq(sizeof(cases) / sizeof(cases[0]), FERRY_SCHEME_COUNT);
     for (size_t i = 0; i < FERRY_SCHEME_COUNT; i++) {

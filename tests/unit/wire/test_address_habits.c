@@ -6,7 +6,8 @@
 START_TEST(the_schemes_are_named)
 {
     expect_failure("", -EINVAL, 1,
-        "a scheme (unix unix-dgram unix-seq tcp udp fifo mq fd exec file -) and ':', found the end",
+        "a scheme (unix unix-dgram unix-seq tcp udp fifo mq fd exec file - icmp) and ':', found "
+        "the end",
         "");
     expect_failure("carrier:pigeon", -EINVAL, 1, "found 'carrier:pigeon'", "");
     expect_failure(":", -EINVAL, 1, "a scheme", "");

@@ -162,6 +162,52 @@ START_TEST(places_that_are_none)
 }
 END_TEST
 
+START_TEST(hosts)
+{
+    expect_canonical("icmp:localhost", NULL, "icmp:localhost");
+    expect_canonical("icmp:10.0.0.1,ttl=064", NULL, "icmp:10.0.0.1,ttl=64");
+    expect_canonical("icmp:::1", NULL, "icmp:[::1]");
+    expect_canonical("icmp:[0:0::1]", NULL, "icmp:[::1]");
+    expect_canonical("icmp:fe80::1%eth0", NULL, "icmp:[fe80::1%25eth0]");
+    expect_canonical("icmp:[fe80::1%25eth0]", NULL, "icmp:[fe80::1%25eth0]");
+    expect_canonical("icmp://h/", NULL, "icmp:h");
+    expect_failure("icmp:", -EINVAL, 6, "a host", "");
+    expect_failure("icmp://", -EINVAL, 8, "a host", "");
+    expect_failure("icmp:*", -EINVAL, 6, "a host", "");
+    expect_failure("icmp:h:80", -EINVAL, 7, "the end of the host", "no port");
+    expect_failure("icmp:[::1]:80", -EINVAL, 6, "an IPv6 address", "");
+    expect_failure("icmp:[::1", -EINVAL, 6, "an IPv6 address", "");
+    expect_failure("icmp:[]", -EINVAL, 7, "an IPv6 address", "");
+    expect_failure("icmp:[", -EINVAL, 6, "a host", "");
+    expect_failure("icmp:a b", -EINVAL, 7, "a host", "");
+    expect_failure("icmp:h,ttl=256", -EINVAL, 12, "1 to 255", "");
+}
+END_TEST
+
+START_TEST(hosts_that_are_names)
+{
+    static const struct {
+        const char *text;
+        bool name;
+    } cases[] = {
+        { "icmp:localhost", true },
+        { "icmp:10.0.0.1", false },
+        { "icmp:fe80::1%eth0", false },
+        { "tcp:h.example:80", true },
+        { "tcp:80", false },
+        { "udp:*:80", false },
+        { "tcp:[::1]:80", false },
+        { "unix:/localhost", false },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ferry_address *address;
+        ck_assert_int_eq(ferry_address_parse(cases[i].text, NULL, &address, NULL), 0);
+        ck_assert_msg(address_host_is_name(address) == cases[i].name, "%s", cases[i].text);
+        ferry_address_free(address);
+    }
+}
+END_TEST
+
 START_TEST(queues)
 {
     char text[300];
@@ -213,6 +259,8 @@ int main(void)
     tcase_add_test(tests, long_names);
     tcase_add_test(tests, places);
     tcase_add_test(tests, places_that_are_none);
+    tcase_add_test(tests, hosts);
+    tcase_add_test(tests, hosts_that_are_names);
     tcase_add_test(tests, queues);
     tcase_add_test(tests, descriptors);
     suite_add_tcase(suite, tests);
