@@ -154,7 +154,10 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_send(
  * -EMSGSIZE (a message did not fit and is lost; batch[0].size is its true size. A queue keeps it
  * and says -EMSGSIZE until the inbox has room for its msgsize, which batch[0].size is then),
  * -EBADMSG (descriptors were cut off by our own limit; the message is lost, its descriptors are
- * closed), -EPROTO (framing broken), -ECONNRESET, -EOPNOTSUPP, or another -errno. */
+ * closed), -EPROTO (framing broken), -ECONNRESET, -EOPNOTSUPP, or another -errno. What the network
+ * says of an echo request (icmp:) instead of a reply is such a failure: -EHOSTUNREACH,
+ * -ENETUNREACH, -ETIME (more routers than ttl=), ...; batch[0] then holds what came back of the
+ * message, which may be nothing. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_receive(struct ferry_channel *channel,
     struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
 

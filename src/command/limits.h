@@ -23,5 +23,25 @@
 #define DUMP_SIZE_MAX (64u << 10)
 /* --allow and --deny on one command line. */
 #define RULE_OPTIONS_MAX 64u
+/* Addresses that one `ping` asks side by side; each costs some 220 KB. */
+#define PING_ADDRESSES_MAX 256u
+/* Bytes of a message of `ping`: at least its stamp, at most what an IPv4 datagram carries. */
+#define PING_SIZE_MIN     16u
+#define PING_SIZE_MAX     65507u
+#define PING_SIZE_DEFAULT 56u
+/* Questions whose echo is known to be late or to come twice; one that is older counts as late. */
+#define PING_NUMBERS_KEPT 1024u
+/* Milliseconds between questions (--interval), what others than root may not go below (as ping(8)
+ * has it), and until one is given up (--timeout). */
+#define PING_INTERVAL_MS     1000
+#define PING_INTERVAL_MS_MIN 2
+#define PING_TIMEOUT_MS      1000
+/* Milliseconds between tries while a backlog or queue is full, or a FIFO has no reader; doubles up
+ * to the maximum. */
+#define PING_PAUSE_MS     1
+#define PING_PAUSE_MS_MAX 50
+/* Messages received in one turn of the loop, so that a flood on one address leaves room for the
+ * others. */
+#define PING_RECEIVES 64u
 
 #endif

@@ -19,6 +19,7 @@ static const struct command commands[] = {
     { "connect", "connect standard input and output to an address", command_connect },
     { "pass", "open files and pass their descriptors to another process", command_pass },
     { "take", "take descriptors: list them, or start a command with them", command_take },
+    { "ping", "how far away addresses are, side by side", command_ping },
 };
 
 static const char help_head[] =

@@ -341,8 +341,8 @@ static int dial_failed(const struct ferry_address *address, int code, struct fer
 {
     const char *thing = ferry_address_text(address);
 
-    if (code == -EPERM || code == -EACCES)
-        return error_set(error, -EPERM, thing,
+    if (code == -EPERM)
+        return error_set(error, code, thing,
             "set net.ipv4.ping_group_range to hold one of its groups (sysctl -w "
             "net.ipv4.ping_group_range='0 2147483647'), or setcap cap_net_raw+ep the program",
             "this user may send no echo requests");

@@ -11,7 +11,7 @@ import pytest
 
 from support import wait_until
 
-VERBS = ["up", "demo", "check", "status", "reload", "relay", "connect", "pass", "take"]
+VERBS = ["up", "demo", "check", "status", "reload", "relay", "connect", "pass", "take", "ping"]
 
 
 def test_help_lists_the_verbs_and_examples(run_ferry):
@@ -52,6 +52,11 @@ def test_version(run_ferry):
         ["pass", "unix:/x"],
         ["take"],
         ["take", "--stdin", "unix:/x"],
+        ["ping"],
+        ["ping", "-c", "0", "tcp:1"],
+        ["ping", "-s", "15", "udp:1"],
+        ["ping", "-i", "soon", "udp:1"],
+        ["ping", "--method", "guess", "udp:1"],
         ["up", "--log=xml"],
         ["status", "--unknown"],
         ["help", "frobnicate"],
