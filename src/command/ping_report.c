@@ -42,6 +42,8 @@ static const char *probe_text(const struct ping_probe *probe)
 
 static void method_print(const struct ping_probe *probe, struct bytes *text)
 {
+    if (probe->method == PING_UNDECIDED)
+        return; /* there never was a channel */
     bytes_append_text(text, probe_text(probe));
     if (probe->host_count)
         bytes_print(text, " is %s", ferry_address_text(ping_probe_target(probe)));
@@ -49,10 +51,8 @@ static void method_print(const struct ping_probe *probe, struct bytes *text)
         bytes_print(text, ": echo of %zu bytes\n", probe->setup->size);
     else if (probe->method == PING_CONNECT)
         bytes_append_text(text, ": connected, then closed; nothing is sent\n");
-    else if (probe->method == PING_OPEN)
-        bytes_append_text(text, ": opened, then closed; nothing is sent\n");
     else
-        bytes_append_text(text, ": not reached yet\n");
+        bytes_append_text(text, ": opened, then closed; nothing is sent\n");
 }
 
 void ping_report_result(const struct ping_probe *probe, struct bytes *text)
