@@ -60,6 +60,7 @@ bool error_is_peer_gone(int code)
     case ESHUTDOWN:
     case ETIMEDOUT:
     case EHOSTUNREACH:
+    case ETIME: /* farther than the hops that it may take */
     case ENETUNREACH:
     case ENETDOWN:
     case ECONNREFUSED:

@@ -36,6 +36,8 @@
 #define PING_INTERVAL_MS     1000
 #define PING_INTERVAL_MS_MIN 2
 #define PING_TIMEOUT_MS      1000
+/* Milliseconds that either may be: days that nobody waits, and no sum of times overflows. */
+#define PING_SPAN_MS_MAX (20 * 86400000)
 /* Milliseconds between tries while a backlog or queue is full, or a FIFO has no reader; doubles up
  * to the maximum. */
 #define PING_PAUSE_MS     1

@@ -70,8 +70,8 @@ static void parse_number(
 static int64_t parse_span(struct argp_state *state, const char *argument)
 {
     int64_t span_ms = clock_parse_ms(argument);
-    if (span_ms < 0)
-        argp_error(state, "'%s': a span is expected, as 200ms or 1s", argument);
+    if (span_ms < 0 || span_ms > PING_SPAN_MS_MAX)
+        argp_error(state, "'%s': a span is expected, as 200ms or 1s, of 20 days at most", argument);
     return span_ms;
 }
 

@@ -99,7 +99,7 @@ static void probe_lost(struct ping_probe *probe)
         return;
     }
     snprintf(probe->result.reason, sizeof(probe->result.reason), "no answer within %lld ms",
-        (long long)probe->setup->timeout_ms);
+        (long long)probe->timeout_ms);
     probe_finish(probe, PING_LOST, 0);
 }
 
@@ -381,7 +381,7 @@ void ping_probe_start(struct ping_probe *probe)
     probe->result.reason[0] = '\0';
     probe->result.code = 0;
     probe->start_ns = clock_now_ns();
-    probe->deadline_ns = clock_after(probe->start_ns, probe->setup->timeout_ms * NS_PER_MS);
+    probe->deadline_ns = ferry_deadline(probe->timeout_ms);
     probe_step(probe);
 }
 
@@ -417,6 +417,7 @@ int ping_probe_init(struct ping_probe *probe, const struct ping_setup *setup,
 {
     probe->setup = setup;
     probe->address = address;
+    probe->timeout_ms = address_get_span_ms(address, "timeout", setup->timeout_ms);
     probe->done = done;
     probe->data = data;
     for (size_t i = 0; i < setup->size; i++)

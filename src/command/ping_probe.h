@@ -41,8 +41,8 @@ struct ping_setup {
     struct ferry_loop *loop;
     struct ferry_inbox *inbox;
     enum ping_method method; /* of all, or PING_UNDECIDED */
-    int64_t timeout_ms;
-    size_t size; /* of a message, PING_SIZE_MIN to PING_SIZE_MAX bytes */
+    int64_t timeout_ms;      /* of an address that does not state its own */
+    size_t size;             /* of a message, PING_SIZE_MIN to PING_SIZE_MAX bytes */
 };
 
 struct ping_probe {
@@ -50,6 +50,7 @@ struct ping_probe {
     struct ferry_address *address; /* as given */
     struct ferry_address **hosts;  /* of its name, when it has one */
     size_t host_count, host;       /* how many, and which of them is asked */
+    int64_t timeout_ms;
     enum ping_method method;
     struct ferry_channel *channel;
     struct ferry_source *ready; /* of the channel */

@@ -161,6 +161,14 @@ def test_a_peer_that_answers_every_second_message(run_ferry):
     assert_times(entry)
 
 
+def test_an_address_may_have_its_own_time_out(run_ferry):
+    port = udp_server(lambda *message: None)
+    done = run_ferry("ping", "-c2", "-i2ms", "-W1d", f"udp:{port},timeout=20ms")
+    assert done.returncode == 1
+    assert done.stdout.count("no answer within 20 ms") == 2
+    assert "2 without answer" in done.stdout
+
+
 def test_late_doubled_and_foreign_answers(run_ferry):
     """Every answer to an odd question comes when the next one is asked, of which there are two."""
     held = []

@@ -74,7 +74,7 @@ START_TEST(classes)
 {
     static const int retry[] = { EAGAIN, EINTR, ETOOMANYREFS, 0 };
     static const int gone[] = { EPIPE, ECONNRESET, ECONNABORTED, ENOTCONN, ESHUTDOWN, ETIMEDOUT,
-        EHOSTUNREACH, ENETUNREACH, ENETDOWN, ECONNREFUSED, 0 };
+        EHOSTUNREACH, ENETUNREACH, ENETDOWN, ECONNREFUSED, ETIME, 0 };
     static const int resources[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, 0 };
 
     for (int code = 0; code < 140; code++) {
