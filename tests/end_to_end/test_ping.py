@@ -190,6 +190,51 @@ def test_late_doubled_and_foreign_answers(run_ferry):
     assert (entry["late"], entry["twice"], entry["foreign"]) == (2, 2, 6)
 
 
+def test_an_answer_to_another_question_is_none(run_ferry):
+    """A peer that lags by one: each question meets the answer to the one before."""
+    last = []
+
+    def answer(server, number, data, sender):
+        if last:
+            server.sendto(last.pop(), sender)
+        last.append(data)
+
+    address = f"udp:{udp_server(answer)}"
+    entry = ping(run_ferry, "-c3", "-i2ms", "-W300ms", address, status=1)[address]
+    assert (entry["answered"], entry["lost"], entry["late"], entry["twice"]) == (0, 3, 2, 0)
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (lambda data: b"", "the peer ended the connection"),
+        (lambda data: b"x" * len(data), "what came back is not what was sent"),
+    ],
+)
+def test_a_connection_that_does_not_echo_is_made_anew(run_ferry, runtime_dir, answer, said):
+    accepted = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(runtime_dir / "p.sock"))
+        server.listen()
+
+        def serve():
+            for _ in range(3):
+                client, _ = server.accept()
+                accepted.append(client)
+                client.sendall(answer(client.recv(65536)))
+                if said.startswith("the peer"):
+                    client.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        done = run_ferry("ping", "-c3", "-i2ms", "-W5s", "--method=echo", "unix:p.sock")
+        thread.join(10)
+    assert done.returncode == 1
+    assert done.stdout.count(said) == 3
+    assert "3 failed" in done.stdout
+    assert len(accepted) == 3
+
+
 def test_a_closed_udp_port_is_an_answer_and_said_so(run_ferry):
     address = f"udp:{closed_port(socket.SOCK_DGRAM)}"
     done = run_ferry("ping", "-c2", "-i2ms", address)

@@ -2,8 +2,10 @@
  * kinds of socket. */
 #include "scratch.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/ip_icmp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 
@@ -112,6 +114,60 @@ START_TEST(replies_to_others_are_not_received)
 }
 END_TEST
 
+/* An echo reply to ourselves, of anybody's making. */
+static void forge(int fd, uint16_t identifier, uint16_t number, bool whole)
+{
+    struct sockaddr_in self = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct {
+        struct icmphdr header;
+        char text[4];
+    } packet = { { .un.echo = { identifier, number } }, "one" };
+    uint16_t words[sizeof(packet) / 2];
+    uint32_t sum = 0;
+
+    memcpy(words, &packet, sizeof(packet));
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        sum += words[i];
+    sum = (sum & 0xffff) + (sum >> 16);
+    packet.header.checksum = (uint16_t) ~(sum + (sum >> 16) + !whole);
+    ck_assert_int_eq(sendto(fd, &packet, sizeof(packet), 0, (struct sockaddr *)&self, sizeof(self)),
+        (ssize_t)sizeof(packet));
+}
+
+/* Only what answers a request that was sent is received, and only whole. */
+START_TEST(forged_replies)
+{
+    uint8_t packet[128];
+    struct icmphdr request;
+    char text[8];
+
+    if (!namespace_enter(false))
+        return;
+    AUTO_FD int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+    struct link link = dial_to(address_of("icmp:127.0.0.1"));
+    ck_assert_int_eq(link_send_text(&link, "real"), 1);
+    ck_assert_receives(&link, "real");
+    /* The listener hears the request first. */
+    ck_assert_int_eq(recv(fd, packet, sizeof(packet), 0), 20 + 8 + 4);
+    memcpy(&request, packet + 20, sizeof(request));
+    ck_assert_uint_eq(request.type, ICMP_ECHO);
+    uint16_t identifier = request.un.echo.id, number = request.un.echo.sequence;
+
+    forge(fd, identifier, htons((uint16_t)(ntohs(number) + 1)), true);
+    forge(fd, (uint16_t)(identifier + 1), number, true);
+    forge(fd, identifier, number, false);
+    struct ferry_inbox *inbox;
+    struct ferry_message message;
+    ck_assert_int_eq(ferry_inbox_new(sizeof(text), 1, &inbox), 0);
+    ck_assert_int_eq(link.ops->receive(&link, inbox, &message, 1), -EAGAIN);
+    forge(fd, identifier, number, true); /* the network may double it */
+    ck_assert_int_eq(link.ops->receive(&link, inbox, &message, 1), 1);
+    ck_assert_uint_eq(message.size, 4);
+    ferry_inbox_free(inbox);
+    link.ops->close(&link);
+}
+END_TEST
+
 static void too_large_on(bool unprivileged)
 {
     struct ferry_inbox *inbox;
@@ -198,6 +254,7 @@ int main(void)
     tcase_add_test(tests, echo_by_a_raw_socket);
     tcase_add_test(tests, echo_by_a_ping_socket);
     tcase_add_test(tests, replies_to_others_are_not_received);
+    tcase_add_test(tests, forged_replies);
     tcase_add_test(tests, what_does_not_fit_is_told);
     tcase_add_test(tests, what_cannot_be_sent);
     tcase_add_test(tests, nobody_may_send);
