@@ -16,6 +16,22 @@ from support import wait_until
 NOBODY = 65534
 
 
+def may_echo():
+    """Whether the kernel gives us a socket for echo requests."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP).close()
+            return True
+        except PermissionError:
+            pass
+    return False
+
+
+ICMP = pytest.mark.skipif(
+    not may_echo(), reason="needs root, or a group in net.ipv4.ping_group_range"
+)
+
+
 def ping(run_ferry, *arguments, status=0):
     """The summary of a quiet run: {address: what came of it}."""
     done = run_ferry("ping", "-q", "--json", *arguments)
@@ -92,6 +108,7 @@ def test_a_message_over_a_connection_where_it_is_asked_for(start_ferry, run_ferr
     echo.wait_for("in 12000 out 12000 bytes")
 
 
+@ICMP
 def test_socat_echoes(start, run_ferry):
     tcp, udp = closed_port(socket.SOCK_STREAM), closed_port(socket.SOCK_DGRAM)
     local = "127.0.0.1"
@@ -245,6 +262,7 @@ def test_a_closed_udp_port_is_an_answer_and_said_so(run_ferry):
     assert (entry["answered"], entry["refused"]) == (2, 2)
 
 
+@ICMP
 def test_nobody_listens(run_ferry, runtime_dir):
     tcp = f"tcp:{closed_port(socket.SOCK_STREAM)}"
     done = run_ferry("ping", "-c2", "-i2ms", tcp, "unix:missing.sock", "icmp:127.0.0.1")
@@ -275,6 +293,7 @@ def test_a_server_that_comes_later_is_found(start_ferry, run_ferry, ferry, start
 # --- what it says ------------------------------------------------------------------------------------
 
 
+@ICMP
 def test_a_line_for_each_question_and_the_order_of_rounds(run_ferry):
     addresses = ["icmp:127.0.0.1", "icmp:127.0.0.2", "icmp:127.0.0.3"]
     done = run_ferry("ping", "--json", "-c3", "-i2ms", *addresses)
@@ -292,6 +311,7 @@ def test_a_line_for_each_question_and_the_order_of_rounds(run_ferry):
         assert entry["jitter_ns"] == (abs(times[1] - times[0]) + abs(times[2] - times[1])) // 2
 
 
+@ICMP
 def test_the_table_and_the_histogram(run_ferry):
     done = run_ferry("ping", "-q", "-c20", "-i2ms", "--histogram", "icmp:127.0.0.1", "icmp:[::1]")
     lines = done.stdout.splitlines()
@@ -311,6 +331,7 @@ def test_the_table_and_the_histogram(run_ferry):
         assert all(bool(bar) == (count != "0") for count, bar in rows)
 
 
+@ICMP
 def test_it_goes_on_until_interrupted(start_ferry):
     process = start_ferry("ping", "-i", "10ms", "icmp:127.0.0.1")
     wait_until(lambda: process.stdout().count(b"  icmp:127.0.0.1\n") >= 12)
@@ -321,6 +342,7 @@ def test_it_goes_on_until_interrupted(start_ferry):
     assert table[2:5] == [str(told), str(told), "0%"]
 
 
+@ICMP
 def test_a_name_is_said_with_its_address(run_ferry):
     done = run_ferry("ping", "-c2", "-i2ms", "icmp:localhost")
     assert done.returncode == 0
@@ -389,6 +411,7 @@ def test_only_root_may_hurry(ferry, runtime_dir):
 # --- icmp: as any other endpoint ---------------------------------------------------------------------
 
 
+@ICMP
 def test_a_relay_leads_to_echo_requests(start_ferry, runtime_dir):
     relay = start_ferry("relay", "unix-dgram:d.sock", "icmp:127.0.0.1")
     relay.wait_for("started")
