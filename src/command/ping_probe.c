@@ -1,4 +1,15 @@
-/* ping_probe.c - how far away one address is, asked again and again. */
+/* ping_probe.c - how far away one address is, asked again and again.
+ *
+ * A question is dialled, connected, sent, awaited. probe_step() goes on from wherever it is, and is
+ * called by the start, by the timer (a backlog or queue that was full), and by a connection that is
+ * decided. Once a message is on its way, only what is received ends the question, or its time-out.
+ *
+ * Invariants: `ready` watches for writability while the channel connects and for readability ever
+ * after, so its interest tells which. A channel that has not sent does not outlive its question;
+ * one that has is kept, because the next question needs it, and because late echoes come by it.
+ * done() comes last in whatever ends a question, but receiving goes on behind it: what was in the
+ * same batch is counted.
+ */
 #include "command/ping_probe.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
