@@ -5,6 +5,10 @@
  * late; boundaries are exact where both sides have them. Bytes to messages or back needs an
  * explicit frame= on the byte side's address.
  *
+ * A relay is also what gives effect to the weather of an address (delay=, jitter=, rate=, loss=,
+ * reset-after= of ferry-address(7)): a channel keeps its address's, and the relay does what both of
+ * its channels say. Sending and receiving by hand knows no weather.
+ *
  * Ignore SIGPIPE (signal(SIGPIPE, SIG_IGN)): pipes and splice(2) have no MSG_NOSIGNAL.
  */
 #ifndef FERRY_RELAY_H
@@ -34,7 +38,7 @@ struct ferry_flow_stats {
     uint64_t bytes;
     uint64_t messages; /* on a stream: how often something was received */
     uint64_t descriptors;
-    uint64_t dropped; /* messages (on a stream: receives) that nobody took */
+    uint64_t dropped; /* messages (on a stream: receives) that nobody took, or the weather lost */
 };
 
 struct ferry_relay_stats {
@@ -44,7 +48,8 @@ struct ferry_relay_stats {
 };
 
 /* Why a relay ended: `code` 0: everything that came was delivered and both ends finished;
- * -ETIMEDOUT: idle or total time-out; else the -errno of the side that `text` names. */
+ * -ETIMEDOUT: idle or total time-out; -ECONNRESET with reset-after: that; else the -errno of the
+ * side that `text` names. */
 typedef void (*ferry_relay_done)(struct ferry_relay *relay, int code, const char *text, void *data);
 /* Shows what passes, before it is sent; all borrowed. It may not stop the relay. */
 typedef void (*ferry_relay_tap)(

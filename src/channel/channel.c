@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "channel/framing.h"
 #include "channel/limits.h"
+#include "channel/weather.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,14 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
         if (r < 0)
             return r;
     }
+    if (address && address_weather_key(address)) {
+        channel->weather = malloc(sizeof(*channel->weather));
+        if (!channel->weather) {
+            framing_free(channel->framing);
+            return -ENOMEM;
+        }
+        weather_read(address, channel->weather);
+    }
     *ret_channel = TAKE(channel);
     return 0;
 }
@@ -31,6 +40,7 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
 void channel_free_empty(struct ferry_channel *channel)
 {
     framing_free(channel->framing);
+    free(channel->weather);
     ferry_identity_free(channel->identity);
     free(channel->peer);
     free(channel);
@@ -59,6 +69,14 @@ int options_read(
 bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse)
 {
     return refuse || !address_get_flag(address, "descriptors", true);
+}
+
+void channel_reset_at_close(const struct ferry_channel *channel)
+{
+    static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+    if (channel->link.flags & (LINK_SESSION | LINK_SHARED))
+        return; /* the socket is not ours alone to break */
+    (void)setsockopt(channel->link.send_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
 void ferry_channel_close(struct ferry_channel *channel)

@@ -12,16 +12,19 @@
 #include <ferry/channel.h>
 
 struct framing;
+struct weather;
 
 struct ferry_channel {
     struct link link;
     struct framing *framing;         /* NULL: what the mechanism gives */
+    struct weather *weather;         /* what its address says a relay is to do; NULL: nothing */
     char *peer;                      /* text, made when first asked for */
     struct ferry_identity *identity; /* NULL: not asked for, or forgotten */
     bool stopped; /* nothing more is received but what is pending, then the end */
 };
 
-/* An empty channel whose link the caller fills, with the frame= of an address (NULL: none). */
+/* An empty channel whose link the caller fills, with the frame= and the weather of an address
+ * (NULL: none). */
 int channel_new(const struct ferry_address *address, struct ferry_channel **ret_channel);
 /* Frees a channel whose link was never filled. */
 void channel_free_empty(struct ferry_channel *channel);
@@ -32,6 +35,10 @@ void channel_free_empty(struct ferry_channel *channel);
  * Returns 0, -EINVAL (struct_size was not set), -E2BIG (it asks for what this library lacks). */
 int options_read(const void *given, void *ret_options, size_t size, const char *thing,
     struct ferry_error *error);
+
+/* The close that comes breaks the connection off where the mechanism can: TCP's peer is told by a
+ * reset, and what it has not received yet is dropped. */
+void channel_reset_at_close(const struct ferry_channel *channel);
 
 /* Whether descriptors are to be refused: the caller's option or descriptors=no of the address. */
 bool channel_refuses_descriptors(const struct ferry_address *address, bool refuse);

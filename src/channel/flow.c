@@ -5,6 +5,7 @@
  * cheap calls, bulk stays in the kernel.
  */
 #include "channel/flow.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "channel/channel.h"
 
@@ -67,7 +68,10 @@ int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to
     if (r < 0)
         return r;
     bool in_kernel = *ret_way == FERRY_WAY_SPLICE || *ret_way == FERRY_WAY_SENDFILE;
-    if (in_kernel && tapped) {
+    if (in_kernel && (from->weather || to->weather)) {
+        *ret_way = FERRY_WAY_COPY;
+        *ret_why = "the weather holds it back";
+    } else if (in_kernel && tapped) {
         *ret_way = FERRY_WAY_COPY;
         *ret_why = "the traffic is shown";
     } else if (in_kernel && !((file || (from->link.flags & LINK_SPLICE_FROM)) &&
@@ -86,6 +90,10 @@ static struct charge flow_get_charge(const struct flow *flow)
 {
     const struct batch *batch = flow->batch;
     struct charge charge = { (unsigned)flow->piped, 0 };
+    if (flow->line) {
+        charge.bytes += (unsigned)delay_line_size(flow->line);
+        charge.descriptors += (unsigned)delay_line_descriptors(flow->line);
+    }
     if (!batch)
         return charge;
     for (size_t i = batch->sent; i < batch->count; i++) {
@@ -104,10 +112,12 @@ static void flow_charge(struct flow *flow)
 }
 
 /* The quota that forbids to receive; NULL: none. Never because of the opposite direction alone: its
- * receiver may not go on before this one's has been served, and both would wait for ever. */
+ * receiver may not go on before this one's has been served, and both would wait for ever. What is
+ * in a delay line goes on by itself. */
 static struct ferry_relay_quota *flow_full_quota(const struct flow *flow)
 {
-    if (flow->opposite && flow->opposite->charge.bytes)
+    bool waits = flow->line && delay_line_size(flow->line);
+    if (!waits && flow->opposite && flow->opposite->charge.bytes)
         return NULL;
     return quota_get_full(flow->quota);
 }
@@ -118,6 +128,8 @@ static struct ferry_relay_quota *flow_full_quota(const struct flow *flow)
 static void flow_end(struct flow *flow, int code)
 {
     flow->from_error = code;
+    if (flow->line)
+        delay_line_end(flow->line, clock_now_ns());
     flow_set_state(flow, flow->state == FLOW_DISCARDING ? FLOW_DONE : FLOW_ENDING);
 }
 
@@ -133,6 +145,8 @@ static void flow_drop_held(struct flow *flow)
         flow->piped = 0;
         pool_give_pipe(flow->pool, &flow->pipe, false);
     }
+    if (flow->line)
+        flow->stats.dropped += delay_line_clear(flow->line);
     flow->blocked = false;
     flow_charge(flow);
 }
@@ -153,6 +167,7 @@ void flow_break(struct flow *flow, int code)
 void flow_fini(struct flow *flow)
 {
     flow_drop_held(flow);
+    delay_line_free(TAKE(flow->line));
 }
 
 /* Everything is sent: passes the end on. */
@@ -194,8 +209,9 @@ static bool flow_send_batch(struct flow *flow)
     return true;
 }
 
-/* Descriptors that `to` cannot carry must not end the connection: they are closed and counted. */
-static void batch_fill(struct flow *flow, struct batch *batch)
+/* Counts and shows what was received. Descriptors that `to` cannot carry must not end the
+ * connection: they are closed and counted. */
+static void flow_count_batch(struct flow *flow, struct batch *batch)
 {
     bool carries = ferry_channel_capabilities(flow->to) & FERRY_HAS_DESCRIPTORS;
 
@@ -207,16 +223,24 @@ static void batch_fill(struct flow *flow, struct batch *batch)
             flow->stats.dropped += message->descriptor_count;
             ferry_message_fini(message);
         }
+        flow->stats.bytes += message->size;
+        flow->stats.descriptors += message->descriptor_count;
+    }
+    flow->stats.messages += batch->count;
+}
+
+/* Makes outgoings of the messages. */
+static void batch_fill(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct ferry_message *message = &batch->messages[i];
         batch->buffers[i] = (struct iovec){ (void *)(uintptr_t)message->data, message->size };
         batch->outgoings[i] = (struct ferry_outgoing){ .buffers = &batch->buffers[i],
             .buffer_count = 1,
             .descriptors = message->descriptors,
             .descriptor_count = message->descriptor_count,
             .priority = message->priority };
-        flow->stats.bytes += message->size;
-        flow->stats.descriptors += message->descriptor_count;
     }
-    flow->stats.messages += batch->count;
 }
 
 /* Receives into a fresh batch. 1: something came; 0: nothing now, or the end. */
@@ -245,6 +269,76 @@ static int flow_receive_batch(struct flow *flow)
     return 0;
 }
 
+/* --- weather ---------------------------------------------------------------------------------- */
+
+static bool flow_is_datagrams(const struct ferry_channel *channel)
+{
+    return carries_datagrams(ferry_channel_capabilities(channel));
+}
+
+int flow_make_line(struct flow *flow)
+{
+    const struct ferry_channel *from = flow->from, *to = flow->to;
+    struct weather weather = WEATHER_FAIR;
+    if (flow->stats.way != FERRY_WAY_COPY || !(from->weather || to->weather))
+        return 0;
+    if (from->weather)
+        weather_add(&weather, from->weather, flow_is_datagrams(from));
+    if (to->weather)
+        weather_add(&weather, to->weather, flow_is_datagrams(to));
+    flow->line = delay_line_new(&weather, flow_is_datagrams(from), flow->pool);
+    return flow->line ? 0 : -ENOMEM;
+}
+
+/* What was received goes into the line. False: it could not be kept, which ends the flow. */
+static bool flow_hold_back(struct flow *flow)
+{
+    int r = delay_line_take(flow->line, flow->batch, clock_now_ns(), &flow->stats.dropped);
+    pool_give_batch(flow->pool, TAKE(flow->batch));
+    flow_charge(flow);
+    if (r < 0)
+        flow_end(flow, r);
+    return r == 0;
+}
+
+/* Sends what is due, a bounded amount. */
+static void flow_release(struct flow *flow)
+{
+    int64_t now_ns = clock_now_ns();
+    bool boundaries = ferry_channel_capabilities(flow->from) & FERRY_HAS_BOUNDARIES;
+    struct batch *batch;
+
+    for (unsigned rounds = 0; rounds < FLOW_ROUNDS && !flow->batch; rounds++) {
+        if (!delay_line_is_due(flow->line, now_ns))
+            break;
+        int r = pool_take_batch(flow->pool, boundaries, &batch);
+        if (r < 0) {
+            flow_break(flow, r);
+            return;
+        }
+        flow->batch = batch;
+        delay_line_lend(flow->line, batch, now_ns);
+        batch_fill(batch);
+        flow_send_batch(flow);
+    }
+    if (!flow->batch)
+        delay_line_sent(flow->line);
+}
+
+int64_t flow_due_ns(const struct flow *flow)
+{
+    if (!flow->line || flow->batch || flow->state >= FLOW_DISCARDING)
+        return CLOCK_NEVER;
+    return delay_line_next_ns(flow->line);
+}
+
+uint64_t flow_lost(const struct flow *flow)
+{
+    return flow->line ? delay_line_lost(flow->line) : 0;
+}
+
+/* --- copying on ------------------------------------------------------------------------------- */
+
 /* One round. True when it is worth another at once: the receive was full. */
 static bool flow_copy(struct flow *flow, bool *ret_passed)
 {
@@ -255,7 +349,10 @@ static bool flow_copy(struct flow *flow, bool *ret_passed)
     bool full = bytes ? batch->messages[0].size >= FLOW_STREAM_SIZE : batch->count == batch->room;
 
     *ret_passed = true;
-    batch_fill(flow, batch);
+    flow_count_batch(flow, batch);
+    if (flow->line)
+        return flow_hold_back(flow) && full;
+    batch_fill(batch);
     flow->bulk = bytes && full && flow->stats.way == FERRY_WAY_SPLICE;
     return flow_send_batch(flow) && full;
 }
@@ -373,7 +470,7 @@ static bool flow_round(struct flow *flow, bool *ret_passed)
 /* A measure of what is held: it is another number whenever any of it has been sent. */
 static size_t flow_held(const struct flow *flow)
 {
-    size_t held = flow->piped;
+    size_t held = flow->piped + (flow->line ? delay_line_size(flow->line) : 0);
     for (size_t i = flow->batch ? flow->batch->sent : 0; flow->batch && i < flow->batch->count; i++)
         held += 1 + FRAME_HEAD_MAX + FRAME_TAIL_MAX + flow->batch->buffers[i].iov_len -
                 flow->batch->outgoings[i].sent_size;
@@ -392,12 +489,28 @@ bool flow_pump(struct flow *flow)
         flow_send_pipe(flow);
     passed = flow_held(flow) != held;
     for (unsigned rounds = 0; rounds < FLOW_ROUNDS; rounds++) {
-        if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
+        if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE ||
+            (flow->line && !delay_line_has_room(flow->line)))
             break;
         if (flow_full_quota(flow) || !flow_round(flow, &passed))
             break;
     }
+    if (flow->line)
+        return flow_depart(flow) || passed;
     if (flow->state == FLOW_ENDING && !flow->batch && !flow->piped)
+        flow_pass_end(flow);
+    flow_charge(flow);
+    return passed;
+}
+
+bool flow_depart(struct flow *flow)
+{
+    size_t held = flow_held(flow);
+    if (!flow->batch && flow->state <= FLOW_ENDING)
+        flow_release(flow);
+    bool passed = flow_held(flow) != held;
+    if (flow->state == FLOW_ENDING && !flow->batch &&
+        delay_line_is_over(flow->line, clock_now_ns()))
         flow_pass_end(flow);
     flow_charge(flow);
     return passed;
@@ -408,7 +521,8 @@ static bool flow_is_empty(const struct flow *flow)
 {
     if (flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
         return false;
-    return !flow->batch && !flow->piped && !flow->blocked;
+    return !flow->batch && !flow->piped && !flow->blocked &&
+           (!flow->line || delay_line_has_room(flow->line));
 }
 
 bool flow_wants_more(const struct flow *flow)

@@ -4,11 +4,14 @@
  *        \--`to` fails--> DISCARDING --end of from--> DONE
  *
  * Invariants: while something received is not sent, nothing more is received (backpressure); a flow
- * holds a batch or a pipe only while that is so. A flow never closes a channel.
+ * holds a batch or a pipe only while that is so. A flow never closes a channel. Where an address
+ * says weather, what was received waits in a delay line until it is due, and only then is to be
+ * sent; the line's bound, too, ends receiving.
  */
 #ifndef FERRY_CHANNEL_FLOW_H
 #define FERRY_CHANNEL_FLOW_H
 
+#include "channel/delay_line.h"
 #include "channel/pool.h"
 #include "channel/quota.h"
 
@@ -29,6 +32,7 @@ struct flow {
     struct batch *batch;
     struct pipe_pair pipe;
     size_t piped;                    /* bytes in it */
+    struct delay_line *line;         /* what bad weather holds back; NULL: the weather is fair */
     struct ferry_relay_quota *quota; /* what is held is charged to it; NULL: nobody counts */
     struct charge charge;
     const struct flow *opposite; /* NULL: an echo has none */
@@ -40,6 +44,15 @@ struct flow {
 /* What carries this direction, and why (a static text). -EPROTOTYPE. */
 int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to, bool tapped,
     enum ferry_way *ret_way, const char **ret_why);
+
+/* Makes the delay line if the address of a side says weather. 0 or -ENOMEM. */
+int flow_make_line(struct flow *flow);
+/* When something that was held back is due, or CLOCK_NEVER: call flow_depart() then. */
+int64_t flow_due_ns(const struct flow *flow);
+/* Sends what is due. Returns true when something passed. */
+bool flow_depart(struct flow *flow);
+/* Messages that the weather has dropped, of stats.dropped. */
+uint64_t flow_lost(const struct flow *flow);
 
 /* Moves what can be moved now, a bounded amount. Returns true when something passed. */
 bool flow_pump(struct flow *flow);

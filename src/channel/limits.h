@@ -42,4 +42,24 @@
  * a peer in the midst of sending to read the answer, no licence to keep us busy for ever. */
 #define RELAY_DISCARD_MS_MAX 5000
 
+/* Bytes of a stream that are lost together: what TCP puts into one packet of an Ethernet. */
+#define WEATHER_SEGMENT_SIZE 1448u
+/* Bytes of a stream that leave together at most; with rate= what leaves in so many milliseconds, so
+ * that it flows rather than drips. */
+#define WEATHER_PIECE_SIZE_MAX (64u << 10)
+#define WEATHER_PIECE_MS       2
+/* Milliseconds, besides a round trip, until what was lost on a stream is sent again: Linux's least
+ * retransmission time-out, TCP_RTO_MIN. */
+#define WEATHER_RETRANSMIT_MS 200
+/* What one flow holds back: with rate= as much as is on the way and in a queue of so many
+ * milliseconds, which is usual for a router; at least (one receive more may come on top) and at
+ * most so many bytes, the heads of messages counted; and so many descriptors, as many as one
+ * message brings. */
+#define WEATHER_QUEUE_MS        100
+#define WEATHER_HELD_SIZE_MIN   (32u << 10)
+#define WEATHER_HELD_SIZE_MAX   (4u << 20)
+#define WEATHER_DESCRIPTORS_MAX 253u
+/* Bytes that all flows of a pool hold back before each has only one receive. */
+#define WEATHER_POOL_SIZE_MAX ((size_t)256 << 20)
+
 #endif

@@ -14,6 +14,7 @@ struct ferry_relay_pool {
     struct spares bytes, messages;
     struct pipe_pair pipes[POOL_SPARE_MAX];
     size_t pipe_count;
+    size_t held; /* bytes in delay lines */
 };
 
 int ferry_relay_pool_new(struct ferry_relay_pool **ret_pool)
@@ -119,4 +120,19 @@ void pool_give_pipe(struct ferry_relay_pool *pool, struct pipe_pair *pipe, bool 
     }
     fd_close(&pipe->read_fd);
     fd_close(&pipe->write_fd);
+}
+
+void pool_add_held(struct ferry_relay_pool *pool, size_t size)
+{
+    pool->held += size;
+}
+
+void pool_remove_held(struct ferry_relay_pool *pool, size_t size)
+{
+    pool->held -= size;
+}
+
+size_t pool_held(const struct ferry_relay_pool *pool)
+{
+    return pool->held;
 }

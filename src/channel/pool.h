@@ -38,4 +38,9 @@ int pool_take_pipe(struct ferry_relay_pool *pool, struct pipe_pair *ret_pipe);
 /* An empty pipe is kept for the next, one with something left in it is closed. */
 void pool_give_pipe(struct ferry_relay_pool *pool, struct pipe_pair *pipe, bool empty);
 
+/* Bytes that the delay lines of all flows hold. */
+void pool_add_held(struct ferry_relay_pool *pool, size_t size);
+void pool_remove_held(struct ferry_relay_pool *pool, size_t size);
+size_t pool_held(const struct ferry_relay_pool *pool);
+
 #endif

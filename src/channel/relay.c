@@ -9,12 +9,16 @@
  * a TCP socket with something unread in it would reset the connection and could destroy what the
  * peer has not read yet. Whoever never stops sending is left after RELAY_DISCARD_MS_MAX all the
  * same.
+ *
+ * Where an address says weather, flows hold back what they received: the one timer then also wakes
+ * for whatever is due next, and nothing counts as silence while something is on its way.
  */
 #include "base/clock.h"
 #include "base/error.h"
 #include "channel/channel.h"
 #include "channel/flow.h"
 #include "channel/watch.h"
+#include "channel/weather.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +30,7 @@ struct ferry_relay {
     struct flow flows[2]; /* [0] from side 0, [1] from side 1; an echo uses [0] only */
     size_t side_count;
     struct ferry_loop *loop;
-    struct ferry_source *timer; /* idle, total and linger; NULL: none is wanted yet */
+    struct ferry_source *timer; /* idle, total, linger, weather; NULL: none is wanted yet */
     struct ferry_relay_options options;
     int64_t started_ns, last_ns;
     int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
@@ -80,7 +84,7 @@ static void relay_finish(struct ferry_relay *relay)
     for (size_t i = 0; i < relay->side_count; i++) {
         struct flow *flow = &relay->flows[i];
         bool carries = flow->stats.way != FERRY_WAY_DISCARD; /* else dropping is its job */
-        if (carries && flow->to_error && flow->stats.dropped) {
+        if (carries && flow->to_error && flow->stats.dropped > flow_lost(flow)) {
             relay_end(relay, flow->to_error, takers[relay->side_count == 1 ? 1 : i]);
             return;
         }
@@ -136,6 +140,35 @@ static enum stage relay_stage(const struct ferry_relay *relay)
     return untold && relay->side_count > 1 ? STAGE_LINGERING : STAGE_RUNNING;
 }
 
+static bool relay_has_weather(const struct ferry_relay *relay)
+{
+    return relay->sides[0].channel->weather ||
+           (relay->side_count > 1 && relay->sides[1].channel->weather);
+}
+
+/* When something that the weather held back is due, or CLOCK_NEVER. */
+static int64_t relay_due_ns(const struct ferry_relay *relay)
+{
+    int64_t due_ns = CLOCK_NEVER;
+    for (size_t i = 0; i < relay->side_count; i++) {
+        int64_t point_ns = flow_due_ns(&relay->flows[i]);
+        due_ns = point_ns < due_ns ? point_ns : due_ns;
+    }
+    return due_ns;
+}
+
+/* When an address has the connection reset, or CLOCK_NEVER. */
+static int64_t relay_reset_ns(const struct ferry_relay *relay)
+{
+    int64_t span_ns = CLOCK_NEVER;
+    for (size_t i = 0; i < relay->side_count; i++) {
+        const struct weather *weather = relay->sides[i].channel->weather;
+        if (weather && weather->reset_ns < span_ns)
+            span_ns = weather->reset_ns;
+    }
+    return clock_after(relay->started_ns, span_ns);
+}
+
 /* When the relay ends although it is not over. */
 static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stage)
 {
@@ -143,7 +176,8 @@ static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stag
     int64_t linger_ms = given_ms ? given_ms : RELAY_LINGER_MS;
     int64_t most_ms = linger_ms > RELAY_DISCARD_MS_MAX ? linger_ms : RELAY_DISCARD_MS_MAX;
 
-    if (stage != STAGE_LINGERING && stage != STAGE_DISCARDING)
+    if ((stage != STAGE_LINGERING && stage != STAGE_DISCARDING) ||
+        relay_due_ns(relay) != CLOCK_NEVER)
         return CLOCK_NEVER;
     int64_t quiet_ns = clock_after(relay->last_ns, linger_ms * NS_PER_MS);
     if (stage == STAGE_LINGERING)
@@ -152,14 +186,17 @@ static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stag
     return quiet_ns < most_ns ? quiet_ns : most_ns;
 }
 
-/* The earliest of idle, total and linger. Idle is lazy: traffic moves last_ns, not the timer. */
-static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
+/* The earliest of idle, total, linger, reset. Idle is lazy: traffic moves last_ns, not the timer.
+ */
+static int64_t relay_end_ns(const struct ferry_relay *relay, enum stage stage)
 {
     int64_t deadline_ns = CLOCK_NEVER, point_ns;
 
     if (relay->options.total_timeout_ms)
         deadline_ns = clock_after(relay->started_ns, relay->options.total_timeout_ms * NS_PER_MS);
-    if (relay->options.idle_timeout_ms) {
+    point_ns = relay_reset_ns(relay);
+    deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
+    if (relay->options.idle_timeout_ms && relay_due_ns(relay) == CLOCK_NEVER) {
         point_ns = clock_after(relay->last_ns, relay->options.idle_timeout_ms * NS_PER_MS);
         deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
     }
@@ -167,15 +204,48 @@ static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
     return point_ns < deadline_ns ? point_ns : deadline_ns;
 }
 
+static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
+{
+    int64_t end_ns = relay_end_ns(relay, stage), due_ns = relay_due_ns(relay);
+    return due_ns < end_ns ? due_ns : end_ns;
+}
+
+/* Ends it as a broken path does: both peers are told, where there is a way. */
+static void relay_reset(struct ferry_relay *relay)
+{
+    for (size_t i = 0; i < relay->side_count; i++)
+        channel_reset_at_close(relay->sides[i].channel);
+    relay_end(relay, -ECONNRESET, "broken off by the weather (reset-after)");
+}
+
+static void relay_update(struct ferry_relay *relay);
+
+static void relay_depart(struct ferry_relay *relay)
+{
+    bool passed = false;
+    for (size_t i = 0; i < relay->side_count; i++)
+        if (flow_due_ns(&relay->flows[i]) <= ferry_loop_now(relay->loop))
+            passed |= flow_depart(&relay->flows[i]);
+    if (passed)
+        relay->last_ns = ferry_loop_now(relay->loop);
+    relay_update(relay);
+}
+
 static void relay_on_timer(struct ferry_source *source, void *data)
 {
     struct ferry_relay *relay = data;
     enum stage stage = relay_stage(relay);
     int64_t now_ns = ferry_loop_now(relay->loop);
-    int64_t deadline_ns = relay_deadline(relay, stage);
 
-    if (now_ns < deadline_ns) {
-        ferry_source_set_deadline(source, deadline_ns);
+    if (now_ns < relay_end_ns(relay, stage)) {
+        if (relay_due_ns(relay) <= now_ns)
+            relay_depart(relay);
+        else
+            ferry_source_set_deadline(source, relay_deadline(relay, stage));
+        return;
+    }
+    if (now_ns >= relay_reset_ns(relay)) {
+        relay_reset(relay);
         return;
     }
     if (now_ns >= relay_linger_end(relay, stage)) {
@@ -191,10 +261,10 @@ static void relay_on_timer(struct ferry_source *source, void *data)
 static void relay_set_timer(struct ferry_relay *relay, enum stage stage)
 {
     bool idle = relay->options.idle_timeout_ms && stage == STAGE_RUNNING;
-    if (relay->timer && idle)
+    if (relay->timer && idle && !relay_has_weather(relay))
         return;
     int64_t deadline_ns = relay_deadline(relay, stage);
-    if (deadline_ns == CLOCK_NEVER)
+    if (deadline_ns == CLOCK_NEVER && !relay->timer)
         return;
     if (relay->timer)
         ferry_source_set_deadline(relay->timer, deadline_ns);
@@ -316,7 +386,8 @@ static int relay_make_flow(struct ferry_relay *relay, struct ferry_relay_pool *p
         flow->tap = relay_tap;
         flow->tap_data = relay;
     }
-    return flow_choose(from, to, relay->options.tap, &flow->stats.way, &why);
+    int r = flow_choose(from, to, relay->options.tap, &flow->stats.way, &why);
+    return r < 0 ? r : flow_make_line(flow);
 }
 
 static int relay_init(struct ferry_relay *relay, struct ferry_relay_pool *pool,
@@ -327,6 +398,8 @@ static int relay_init(struct ferry_relay *relay, struct ferry_relay_pool *pool,
         r = relay_make_flow(relay, pool, 1, other, one);
     if (r == 0 && relay_stage(relay) == STAGE_OVER)
         r = -EOPNOTSUPP;
+    if (r == 0 && (one->weather || other->weather))
+        r = ferry_loop_timer(relay->loop, CLOCK_NEVER, relay_on_timer, relay, &relay->timer);
     if (r == 0)
         r = watch_start(&relay->sides[0], relay->loop, one, relay_ready_one);
     if (r == 0 && relay->side_count > 1) {
@@ -335,6 +408,15 @@ static int relay_init(struct ferry_relay *relay, struct ferry_relay_pool *pool,
             watch_stop(&relay->sides[0]);
     }
     return r;
+}
+
+/* Frees what never started. */
+static void relay_undo(struct ferry_relay *relay)
+{
+    for (size_t i = 0; i < relay->side_count; i++)
+        flow_fini(&relay->flows[i]);
+    ferry_source_remove(relay->timer);
+    free(relay);
 }
 
 int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
@@ -355,7 +437,8 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
         r = relay_init(relay, pool, one, other);
     }
     if (r < 0) {
-        free(relay);
+        if (relay)
+            relay_undo(relay);
         ferry_channel_close(one);
         if (other != one)
             ferry_channel_close(other);

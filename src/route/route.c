@@ -72,6 +72,8 @@ static void route_print_way(const struct route *route, struct bytes *text)
     unsigned target;
     if (settings->service)
         bytes_print(text, "service %s", settings->service->name);
+    else if (address_weather_key(settings->listen) || address_weather_key(settings->target))
+        bytes_append_text(text, "both ways by copy (the weather holds it back)");
     else if (route->registry->tap)
         bytes_append_text(text, "both ways by copy (the traffic is shown)");
     else if (!expect_capabilities(settings->target, ADDRESS_DIAL, &target) ||

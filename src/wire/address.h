@@ -54,6 +54,17 @@ unsigned address_get_mode(const struct ferry_address *address, const char *key, 
 /* Milliseconds. */
 int64_t address_get_span_ms(const struct ferry_address *address, const char *key, int64_t absent);
 
+/* Of loss, in millionths; 0 when the key is not there. */
+unsigned address_get_share(const struct ferry_address *address, const char *key);
+
+/* The first option of an address that only a relay can give effect to (delay, jitter, rate, loss,
+ * reset-after); NULL: it has none. */
+const char *address_weather_key(const struct ferry_address *address);
+/* Refuses them where nothing is relayed: -EINVAL.
+ *   who  what would have to give effect to them, "clock" */
+int address_refuse_weather(
+    const struct ferry_address *address, const char *who, struct ferry_error *error);
+
 /* Whether its host is a name that is to be looked up first; false where there is no host. */
 bool address_host_is_name(const struct ferry_address *address);
 /* A copy with another host (a name that was resolved); tcp, udp and icmp only. NULL: out of memory.

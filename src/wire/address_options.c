@@ -23,6 +23,7 @@ enum value_kind {
     VALUE_SPAN,   /* as clock_parse_ms() has it */
     VALUE_FLAG,   /* yes, no, or the key alone for yes, which is the canonical form */
     VALUE_FRAME,  /* lf, length, none */
+    VALUE_SHARE,  /* a percentage, to a millionth */
     VALUE_PATH,
     VALUE_UNIX,  /* a path or an abstract name */
     VALUE_QUEUE, /* a queue's name */
@@ -46,6 +47,7 @@ struct option_row {
 #define PLAIN_FILE     (1u << FERRY_FILE)
 #define ICMP           (1u << FERRY_ICMP)
 #define STREAM_ANY     (1u << FERRY_UNIX | 1u << FERRY_TCP | FIFO | FD | PLAIN_FILE | 1u << FERRY_STDIO)
+#define RELAYED        (STREAM_ANY | UNIX_ANY | INET_ANY | MQ | ICMP)
 #define BOTH           (ADDRESS_LISTEN | ADDRESS_DIAL)
 
 /* In the order in which options print. Rows of one key stand together and share no scheme.
@@ -72,6 +74,11 @@ static const struct option_row rows[] = {
     { "reply", MQ, BOTH, VALUE_QUEUE, 0, 0 },
     { "frame", STREAM_ANY, BOTH, VALUE_FRAME, 0, 0 },
     { "descriptors", UNIX_ANY | FD, BOTH, VALUE_FLAG, 0, 0 },
+    { "delay", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
+    { "jitter", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
+    { "rate", RELAYED, BOTH, VALUE_SIZE, 1, INT64_MAX },
+    { "loss", RELAYED, BOTH, VALUE_SHARE, 0, 0 },
+    { "reset-after", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
 };
 static_assert(COUNT_OF(rows) <= ADDRESS_OPTIONS_MAX, "a draft has room for every row");
 
@@ -197,6 +204,41 @@ static int read_span(
     return 0;
 }
 
+/* "1.5%": up to four digits after the point, so that a millionth is the least. -1 when it is none.
+ */
+static int64_t share_parse(const char *text)
+{
+    char digits[24];
+    size_t size = strspn(text, "0123456789"), point = text[size] == '.';
+    size_t decimals = point ? strspn(text + size + 1, "0123456789") : 0;
+
+    if (size < 1 || size > 3 || decimals > 4 || (point && !decimals) ||
+        strcmp(text + size + point + decimals, "%") != 0)
+        return -1;
+    snprintf(digits, sizeof(digits), "%.*s%.*s%.*s", (int)size, text, (int)decimals,
+        text + size + point, (int)(4 - decimals), "0000");
+    return address_parse_number(digits, 10, MILLIONTHS);
+}
+
+static int read_share(
+    const struct address_source *source, size_t at, const char *given, struct bytes *value)
+{
+    char text[16];
+    int64_t share = share_parse(given);
+    if (share < 0)
+        return address_fail_expected(
+            source, at, NULL, "a percentage from 0% to 100%, as 1% or 0.25%");
+    size_t size = (size_t)snprintf(
+        text, sizeof(text), "%lld.%04lld", (long long)share / 10000, (long long)share % 10000);
+    while (text[size - 1] == '0')
+        size--;
+    if (text[size - 1] == '.')
+        size--;
+    bytes_append(value, text, size);
+    bytes_append_char(value, '%');
+    return 0;
+}
+
 /* --- values that are text --------------------------------------------------------------------- */
 
 static int read_name(
@@ -265,6 +307,8 @@ int address_read_value(const struct address_source *source, size_t index, size_t
         return read_span(source, part->at, given, ret_value);
     case VALUE_FLAG:
         return read_flag(source, part->at, given, ret_value);
+    case VALUE_SHARE:
+        return read_share(source, part->at, given, ret_value);
     case VALUE_FRAME:
         return read_frame(source, part->at, given, ret_value);
     case VALUE_PATH:
@@ -329,4 +373,10 @@ int64_t address_get_span_ms(const struct ferry_address *address, const char *key
 {
     const char *value = ferry_address_option(address, key);
     return value ? clock_parse_ms(value) : absent;
+}
+
+unsigned address_get_share(const struct ferry_address *address, const char *key)
+{
+    const char *value = ferry_address_option(address, key);
+    return value ? (unsigned)share_parse(value) : 0;
 }

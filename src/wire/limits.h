@@ -7,6 +7,8 @@
 #define ADDRESS_SIZE_MAX 40960u
 /* Options in one address: more than any scheme knows. */
 #define ADDRESS_OPTIONS_MAX 32u
+/* The whole of what loss= says a part of. */
+#define MILLIONTHS 1000000
 /* Bytes in an abstract name: sun_path (108) less the leading NUL, unix(7). */
 #define ABSTRACT_SIZE_MAX 107u
 /* Bytes in one framed message: what a unix datagram can carry on a default machine

@@ -27,6 +27,13 @@ START_TEST(values_have_one_spelling)
         { "file:/p,append=no", "file:/p,append=no" },
         { "unix:/p,descriptors=no,frame=none", "unix:/p,frame=none,descriptors=no" },
         { "fd:3,descriptors,frame=lf", "fd:3,frame=lf,descriptors" },
+        { "tcp:1,loss=1.50%,rate=2048k,jitter=20ms,delay=80ms,reset-after=60",
+            "tcp:1,delay=80ms,jitter=20ms,rate=2M,loss=1.5%,reset-after=1m" },
+        { "udp:1,loss=0%", "udp:1,loss=0%" },
+        { "udp:1,loss=007%", "udp:1,loss=7%" },
+        { "udp:1,loss=100.0%", "udp:1,loss=100%" },
+        { "udp:1,loss=10.0203%", "udp:1,loss=10.0203%" },
+        { "udp:1,loss=0.0001%", "udp:1,loss=0.0001%" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_canonical(cases[i][0], NULL, cases[i][1]);
@@ -57,6 +64,17 @@ START_TEST(values_that_are_none)
     expect_failure("file:/p,length=8589934592G", -EINVAL, 16, "a size", "");
     expect_failure("file:/p,append=", -EINVAL, 16, "yes or no", "");
     expect_failure("file:/p,append=true", -EINVAL, 16, "yes or no", "");
+    expect_failure("udp:1,loss=1", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=0.015", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=.5%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=1.%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=1%%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=-1%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=0.00001%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,loss=100.0001%", -EINVAL, 12, "from 0% to 100%", "");
+    expect_failure("udp:1,loss=1000%", -EINVAL, 12, "a percentage", "");
+    expect_failure("udp:1,rate=0", -EINVAL, 12, "a size", "");
     expect_failure("unix:/p,frame=crlf", -EINVAL, 15, "lf, length or none", "");
 }
 END_TEST
@@ -81,7 +99,13 @@ START_TEST(keys_of_every_scheme)
         { "reply", "" },
         { "frame", "lf" },
         { "descriptors", "no" },
+        { "delay", "80ms" },
+        { "jitter", "20ms" },
+        { "rate", "2M" },
+        { "loss", "1.5%" },
+        { "reset-after", "1m" },
     };
+    static const char weather[] = " delay jitter rate loss reset-after ";
     static const struct {
         const char *address, *known, *bind, *reply;
     } schemes[] = {
@@ -106,7 +130,7 @@ START_TEST(keys_of_every_scheme)
                                                                    : keys[j][1];
             snprintf(text, sizeof(text), "%s,%s=%s", schemes[i].address, keys[j][0], value);
             snprintf(word, sizeof(word), " %s ", keys[j][0]);
-            bool known = strstr(schemes[i].known, word);
+            bool known = strstr(schemes[i].known, word) || strstr(weather, word);
             int r = ferry_address_parse(text, NULL, &address, NULL);
             ck_assert_msg(r == (known ? 0 : -EINVAL), "%s: %d", text, r);
             if (r == 0)
@@ -118,8 +142,7 @@ END_TEST
 
 START_TEST(unknown_and_repeated_keys)
 {
-    expect_failure(
-        "udp:1,mode=0600", -EINVAL, 7, "one of the keys bind, timeout of udp, found 'mode", "");
+    expect_failure("udp:1,mode=0600", -EINVAL, 7, "one of the keys bind, timeout, delay", "");
     expect_failure("unix:/a,b", -EINVAL, 9, "found 'b'", "\\,");
     expect_failure("unix:/a,", -EINVAL, 9, "found the end", "");
     expect_failure("unix:/a,,mode=0600", -EINVAL, 9, "one of the keys", "");
@@ -148,6 +171,11 @@ START_TEST(getters)
     ck_assert_int_eq(address_get_span_ms(address, "none", -2), -2);
     ck_assert(address_get_flag(address, "none", true));
     ck_assert(!address_get_flag(address, "none", false));
+    ferry_address_free(address);
+
+    ck_assert_int_eq(ferry_address_parse("udp:1,loss=1.5%", NULL, &address, NULL), 0);
+    ck_assert_uint_eq(address_get_share(address, "loss"), 15000);
+    ck_assert_uint_eq(address_get_share(address, "none"), 0);
     ferry_address_free(address);
 
     ck_assert_int_eq(
@@ -209,6 +237,26 @@ START_TEST(verb_in_words)
 }
 END_TEST
 
+START_TEST(weather_needs_a_relay)
+{
+    struct ferry_address *address;
+    struct ferry_error error;
+
+    ck_assert_int_eq(ferry_address_parse("tcp:1,frame=lf", NULL, &address, NULL), 0);
+    ck_assert_ptr_null(address_weather_key(address));
+    ck_assert_int_eq(address_refuse_weather(address, "clock", &error), 0);
+    ferry_address_free(address);
+
+    ck_assert_int_eq(ferry_address_parse("tcp:1,reset-after=1s,loss=1%", NULL, &address, NULL), 0);
+    ck_assert_str_eq(address_weather_key(address), "loss");
+    ck_assert_int_eq(address_refuse_weather(address, "clock", &error), -EINVAL);
+    ck_assert_str_eq(error.thing, "tcp:1,loss=1%,reset-after=1s");
+    ck_assert_str_eq(error.reason, "clock does not relay, so there is nothing for loss to work on");
+    ck_assert(error.remedy[0]);
+    ferry_address_free(address);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire/address_options");
@@ -222,6 +270,7 @@ int main(void)
     tcase_add_test(tests, getters);
     tcase_add_test(tests, verbs);
     tcase_add_test(tests, verb_in_words);
+    tcase_add_test(tests, weather_needs_a_relay);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
