@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "command/limits.h"
 #include "process/directory.h"
+#include "wire/address.h"
 
 #include <errno.h>
 #include <ferry/ferry.h>
@@ -49,7 +50,9 @@ static int ask_dial(const char *text, struct ferry_channel **ret_channel, struct
     int code = ferry_address_parse(text, NULL, &address, error);
     if (code < 0)
         return code;
-    code = ferry_dial(address, NULL, ferry_deadline(CONTROL_TIMEOUT_MS), ret_channel, error);
+    code = address_refuse_weather(address, "the control socket", error);
+    if (code == 0)
+        code = ferry_dial(address, NULL, ferry_deadline(CONTROL_TIMEOUT_MS), ret_channel, error);
     ferry_address_free(address);
     if (code == -ENOENT || code == -ECONNREFUSED)
         return error_set(error, code, text,

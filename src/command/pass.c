@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/limits.h"
+#include "wire/address.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -135,6 +136,8 @@ static int pass_connect(struct pass *pass, int64_t deadline_ns)
     struct ferry_address *address = NULL;
     struct ferry_error error;
     int code = ferry_address_parse(pass->address, NULL, &address, &error);
+    if (code == 0)
+        code = address_refuse_weather(address, "pass", &error);
     if (code == 0)
         code = ferry_dial(address, NULL, deadline_ns, &pass->channel, &error);
     ferry_address_free(address);

@@ -14,6 +14,7 @@
 #include "command/limits.h"
 #include "command/rules.h"
 #include "route/event.h"
+#include "wire/address.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -191,6 +192,8 @@ static int take_run(struct take *take, struct ferry_error *error)
     struct ferry_channel *channel = NULL;
     int64_t deadline_ns = ferry_deadline(take->timeout_ms);
     int code = ferry_address_parse(take->address, NULL, &address, error);
+    if (code == 0)
+        code = address_refuse_weather(address, "take", error);
     if (code == 0)
         code = ferry_listen(address, NULL, &listener, error);
     if (code == 0)

@@ -40,6 +40,7 @@ struct service_call {
 struct service {
     const char *name;
     const char *help; /* one line for `ferry up --help` and the man page */
+    bool relays;      /* it is a relay: the weather of its address takes effect */
     bool harmless;    /* may stand on TCP or UDP loopback without rules */
     unsigned needs;   /* capabilities without which a peer's channel cannot be served */
     unsigned refuses; /* and those with which it cannot */

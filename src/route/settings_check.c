@@ -176,6 +176,8 @@ int settings_check(
 {
     *ret_key = KEY_LISTEN;
     int r = address_check_verb(route->listen, ADDRESS_LISTEN, error);
+    if (r == 0 && route->service && !route->service->relays)
+        r = address_refuse_weather(route->listen, route->service->name, error);
     if (r == 0)
         r = check_needs(route, error);
     if (r == 0)

@@ -86,6 +86,7 @@ static struct ferry_channel *echo_get_channel(const struct serving *serving, boo
 const struct service service_echo = {
     .name = "echo",
     .help = "sends back whatever it receives",
+    .relays = true,
     .harmless = true,
     .needs = FERRY_CAN_SEND | FERRY_CAN_RECEIVE,
     .drains = true,
