@@ -303,7 +303,7 @@ def test_descriptors_on_the_way_to_nobody_are_closed(relayed):
     target.close()
     client.close()
     process.wait_for("the target takes no more")
-    assert descriptor_count(process.pid) == before - 2
+    wait_until(lambda: descriptor_count(process.pid) == before - 2, what="all are closed")
     assert re.search(r"5 descriptors, \d dropped", process.stderr())
 
 
