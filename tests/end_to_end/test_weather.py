@@ -71,6 +71,17 @@ def resident(pid):
         return int(re.search(r"VmRSS:\s+(\d+) kB", facts.read())[1])
 
 
+def open_files(pid):
+    """Where the descriptors of a process lead."""
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return links
+
+
 def receive_all(channel):
     data = bytearray()
     while piece := channel.recv(1 << 16):
@@ -215,8 +226,7 @@ def test_all_datagrams_can_be_lost(relayed, run_ferry):
         return connections and connections[0]["dropped"] == 50
 
     wait_until(dropped, what="all were dropped")
-    links = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")]
-    assert links.count("/dev/null") <= 2  # its own standard input
+    assert open_files(process.pid).count("/dev/null") == 1  # its own standard input
     assert collect(target, 0.1) == []
 
 
@@ -286,11 +296,8 @@ def test_descriptors_cross(relayed, runtime_dir, kind):
     assert [os.read(fd, 100) for fd in got] == [b"content %d" % i for i in range(5)]
     for fd in got:
         os.close(fd)
-    assert not [
-        fd
-        for fd in os.listdir(f"/proc/{process.pid}/fd")
-        if "file" in os.readlink(f"/proc/{process.pid}/fd/{fd}").rsplit("/", 1)[-1]
-    ]
+    passed = {str(runtime_dir / f"file{i}") for i in range(5)}
+    wait_until(lambda: not passed & set(open_files(process.pid)), what="its own are closed")
 
 
 def test_descriptors_on_the_way_to_nobody_are_closed(relayed):
@@ -386,6 +393,19 @@ def test_what_is_held_is_bounded(relayed):
             sent += client.send(bytes(1 << 16))
     assert 4 << 20 <= sent <= 8 << 20
     assert resident(process.pid) - before < 8 << 10
+
+
+def test_what_is_held_counts_for_its_user(relayed, run_ferry):
+    """Both directions at once: neither hides behind the other, as a blocked one may."""
+    arguments = ("--per-uid", "bytes=256k", "--control", "unix:c.sock")
+    _process, client, target = relayed(",delay=1h", arguments=arguments)
+    for end in client, target:
+        end.settimeout(1)
+        with pytest.raises(TimeoutError):
+            for _ in range(1024):
+                end.send(bytes(1 << 16))
+    (holder,) = status(run_ferry, "unix:c.sock")["per_uid"]["holders"]
+    assert 256 << 10 <= holder["bytes"] <= 640 << 10
 
 
 def test_a_blocked_reader_holds_the_sender(relayed):
