@@ -529,3 +529,30 @@ def test_idle_waits_for_what_is_on_its_way(relayed):
     client.sendall(b"x")
     assert target.recv(10) == b"x"
     process.wait_for("idle time-out")
+
+
+def test_a_reload_changes_the_weather(start_ferry, run_ferry, runtime_dir):
+    """Of connections that come; those that are there keep theirs."""
+
+    def write(delay):
+        (runtime_dir / "ferry.conf").write_text(
+            f"[route far]\nlisten = unix:far.sock,delay={delay}\nto = echo\n"
+            "[route c]\nlisten = unix:c.sock\nto = control\n"
+        )
+
+    def trip(client):
+        before = time.monotonic()
+        client.sendall(b"x")
+        assert client.recv(10) == b"x"
+        return time.monotonic() - before
+
+    write("200ms")
+    start_ferry("up", "-c", "ferry.conf").wait_for("started  c")
+    old = dial(runtime_dir / "far.sock")
+    assert trip(old) >= 0.4
+    write("300ms")
+    done = run_ferry("reload", "-s", "unix:c.sock")
+    assert done.returncode == 0, done.stderr
+    new = dial(runtime_dir / "far.sock")
+    assert trip(new) >= 0.6
+    assert trip(old) >= 0.4
