@@ -337,7 +337,7 @@ uint64_t flow_lost(const struct flow *flow)
     return flow->line ? delay_line_lost(flow->line) : 0;
 }
 
-/* --- copying on ------------------------------------------------------------------------------- */
+/* --- copying and discarding ------------------------------------------------------------------- */
 
 /* One round. True when it is worth another at once: the receive was full. */
 static bool flow_copy(struct flow *flow, bool *ret_passed)
