@@ -434,6 +434,8 @@ int ping_probe_init(struct ping_probe *probe, const struct ping_setup *setup,
     for (size_t i = 0; i < setup->size; i++)
         probe->message[i] = (uint8_t)i;
     int r = address_check(address, error);
+    if (r == 0)
+        r = address_refuse_weather(address, "ping", error);
     if (r < 0)
         return r;
     r = getrandom(probe->mark, sizeof(probe->mark), 0) < 0 ? -errno : 0;

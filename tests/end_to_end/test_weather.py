@@ -525,6 +525,7 @@ def test_check_says_so_too(run_ferry, runtime_dir):
         ("pass", "unix:x.sock,delay=1s", "/dev/null"),
         ("take", "unix:x.sock,delay=1s"),
         ("status", "-s", "unix:x.sock,delay=1s"),
+        ("ping", "unix:x.sock,delay=1s"),
     ],
 )
 def test_a_verb_that_does_not_relay_says_so(run_ferry, words):
