@@ -111,6 +111,20 @@ static int check_service(const struct route_settings *route, struct ferry_error 
     return 0;
 }
 
+/* Whether what is sent to a group comes back to those of this machine who have joined it: not from
+ * another interface, and not when the kernel is told to loop nothing. */
+static bool hears_group(const struct ferry_address *listen, const struct ferry_address *target)
+{
+    const char *joined = ferry_address_option(listen, "join");
+    const char *from = ferry_address_option(listen, "interface");
+    const char *by = ferry_address_option(target, "interface");
+    bool group =
+        joined ? address_lists_host(joined, target->rest) : strcmp(listen->rest, target->rest) == 0;
+
+    return group && address_get_flag(target, "loop", true) &&
+           !ferry_address_option(listen, "source") && !(from && by && strcmp(from, by) != 0);
+}
+
 /* Every connection would open the next, until no descriptor is left. */
 static bool leads_to_itself(const struct route_settings *route)
 {
@@ -118,6 +132,9 @@ static bool leads_to_itself(const struct route_settings *route)
     switch (listen->scheme) {
     case FERRY_TCP:
     case FERRY_UDP:
+        if (address_host_is_group(target->rest))
+            return listen->scheme == target->scheme && listen->port == target->port &&
+                   hears_group(listen, target);
         return listen->scheme == target->scheme && listen->port == target->port &&
                (strcmp(listen->rest, target->rest) == 0 ||
                    (strcmp(listen->rest, "*") == 0 && is_loopback(target->rest)));
@@ -144,7 +161,10 @@ static int check_way(const struct route_settings *route, struct ferry_error *err
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     unsigned listener, target;
     if (route->target && leads_to_itself(route))
-        return error_set(error, -ELOOP, route->to, "name the server behind it",
+        return error_set(error, -ELOOP, route->to,
+            address_host_is_group(route->target->rest)
+                ? "give each side an interface= of its own, or say loop=no"
+                : "name the server behind it",
             "the route listens there itself");
     if (!route->target || !expect_capabilities(route->listen, ADDRESS_LISTEN, &listener) ||
         !expect_capabilities(route->target, ADDRESS_DIAL, &target))

@@ -4,12 +4,13 @@
  * IPv6 socket that takes IPv4 too), or a name, which getaddrinfo(3) resolves and may block on. Of
  * several addresses listening takes the first that can be bound, dialling the first that does not
  * fail at once: a connection in progress is not given up for another. Who has the time to wait for
- * each resolves the name first and dials its addresses.
+ * each resolves the name first and dials its addresses. Groups and broadcast are multicast.c's.
  */
 #include "transport/inet.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "transport/limits.h"
+#include "transport/multicast.h"
 #include "transport/socket.h"
 
 #include <errno.h>
@@ -125,13 +126,22 @@ int inet_lookup(
         ret_addresses, error);
 }
 
+static union inet_place place_of(const struct addrinfo *entry)
+{
+    union inet_place place = { 0 };
+    memcpy(&place, entry->ai_addr, entry->ai_addrlen);
+    return place;
+}
+
 /* --- listen ----------------------------------------------------------------------------------- */
 
-/* A socket bound to one address, listening if it is a stream.
+/* A socket bound to one place, listening if it is a stream.
  *   dual  let an IPv6 socket take IPv4 too */
-static int bind_one(const struct addrinfo *entry, bool dual, int backlog, int *ret_fd)
+static int bind_one(const struct ferry_address *address, const struct addrinfo *entry,
+    const union inet_place *place, bool dual, int *ret_fd)
 {
     const int on = 1;
+    int backlog = (int)address_get_number(address, "backlog", BACKLOG_DEFAULT);
     int only6 = !dual;
     AUTO_FD int fd = socket(
         entry->ai_family, entry->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, entry->ai_protocol);
@@ -145,7 +155,10 @@ static int bind_one(const struct addrinfo *entry, bool dual, int backlog, int *r
     if (entry->ai_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof(only6)) < 0)
         return -errno;
-    if (bind(fd, entry->ai_addr, entry->ai_addrlen) < 0)
+    int r = entry->ai_socktype == SOCK_DGRAM ? multicast_before_bind(fd, address, place) : 0;
+    if (r < 0)
+        return r;
+    if (bind(fd, &place->any, entry->ai_addrlen) < 0)
         return -errno;
     if (entry->ai_socktype == SOCK_STREAM && listen(fd, backlog) < 0)
         return -errno;
@@ -179,14 +192,19 @@ static int bind_host(const struct ferry_address *address, const char *host, bool
     struct ferry_error *error)
 {
     AUTO_ADDRESSES struct addrinfo *entries = NULL;
-    int backlog = (int)address_get_number(address, "backlog", BACKLOG_DEFAULT);
 
     int r = resolve(
         host, address->port, scheme_type(address), ferry_address_text(address), &entries, error);
     if (r < 0)
         return r;
     for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next) {
-        r = bind_one(entry, dual, backlog, ret_fd);
+        union inet_place place = place_of(entry);
+        if (entry->ai_socktype == SOCK_DGRAM) {
+            r = multicast_check_listen(address, &place, error);
+            if (r < 0)
+                return r;
+        }
+        r = bind_one(address, entry, &place, dual, ret_fd);
         if (r == 0)
             return 0;
     }
@@ -195,17 +213,19 @@ static int bind_host(const struct ferry_address *address, const char *host, bool
 
 static int inet_bind(const struct ferry_address *address, int *ret_fd, struct ferry_error *error)
 {
-    struct ferry_error ignored;
+    struct ferry_error first = { 0 };
 
     if (strcmp(address->rest, "*") != 0)
         return bind_host(address, address->rest, false, ret_fd, error);
-    int r = bind_host(address, "::", true, ret_fd, &ignored);
+    int r = bind_host(address, "::", true, ret_fd, &first);
     if (r == 0)
         return 0;
     /* A machine without IPv6, or with it switched off. */
     if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
         return bind_host(address, "0.0.0.0", false, ret_fd, error);
-    return listen_failed(address, r, error);
+    if (error)
+        *error = first;
+    return r;
 }
 
 /* The port that the kernel chose for port 0. */
@@ -234,6 +254,8 @@ static int inet_listen(const struct ferry_address *address,
     uint16_t port = 0;
 
     int r = inet_bind(address, &fd, error);
+    if (r == 0 && scheme_type(address) == SOCK_DGRAM)
+        r = multicast_join(fd, address, error);
     if (r < 0)
         return r;
     r = bound_port(fd, &port);
@@ -283,20 +305,30 @@ static int bind_from(int fd, int family, const struct addrinfo *from)
     return bind(fd, from->ai_addr, from->ai_addrlen) < 0 ? -errno : 0;
 }
 
-/* Returns 0 (connected), 1 (in progress) or -errno.
+/* Returns 0 (connected, or not to be: many), 1 (in progress) or -errno.
  *   from  addresses to bind to first, NULL: the kernel chooses */
-static int connect_one(const struct addrinfo *entry, const struct addrinfo *from, int *ret_fd)
+static int connect_one(const struct ferry_address *address, const struct addrinfo *entry,
+    const union inet_place *place, const struct addrinfo *from, int *ret_fd)
 {
+    bool datagrams = entry->ai_socktype == SOCK_DGRAM;
     AUTO_FD int fd = socket(
         entry->ai_family, entry->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, entry->ai_protocol);
 
     if (fd < 0)
         return -errno;
     int r = from ? bind_from(fd, entry->ai_family, from) : 0;
+    if (r == 0 && datagrams)
+        r = multicast_before_connect(fd, address, place);
+    if (r == 0 && datagrams && multicast_is_many(address, place)) {
+        r = multicast_probe(address, place);
+        if (r == 0)
+            *ret_fd = fd_take(&fd);
+        return r;
+    }
     if (r < 0)
         return r;
     /* Interrupted, a connection goes on being made, as in progress. */
-    r = connect(fd, entry->ai_addr, entry->ai_addrlen);
+    r = connect(fd, &place->any, entry->ai_addrlen);
     if (r < 0 && errno != EINPROGRESS && errno != EINTR)
         return -errno;
     *ret_fd = fd_take(&fd);
@@ -316,9 +348,42 @@ static int dial_failed(const struct ferry_address *address, int code, struct fer
     case -EADDRNOTAVAIL:
         return error_set(error, code, thing, "check bind= and the zone",
             "no local address can be had for this connection");
+    case -EACCES:
+        if (address->scheme == FERRY_UDP && !ferry_address_option(address, "broadcast"))
+            return error_set(error, code, thing, "if it is a broadcast address, add ,broadcast",
+                "the kernel refuses to send there");
+        return error_set_errno(error, code, thing, NULL);
+    case -ENETUNREACH:
+        if (address_host_is_group(address->rest))
+            return error_set(error, code, thing,
+                ferry_address_option(address, "interface")
+                    ? "add one: ip route add local GROUP dev lo table local for the loopback"
+                    : "name an interface: add ,interface=NAME (ip link shows them)",
+                "no route leads to the group");
+        return error_set_errno(error, code, thing, NULL);
     default:
         return error_set_errno(error, code, thing, NULL);
     }
+}
+
+/* Goes through the addresses; returns as connect_one(), with the one that it ended at. */
+static int connect_any(const struct ferry_address *address, const struct addrinfo *entries,
+    const struct addrinfo *from, union inet_place *ret_place, int *ret_fd,
+    struct ferry_error *error)
+{
+    int r = -ENOENT;
+
+    for (const struct addrinfo *entry = entries; entry && r < 0; entry = entry->ai_next) {
+        *ret_place = place_of(entry);
+        if (entry->ai_socktype == SOCK_DGRAM) {
+            r = multicast_check_dial(address, ret_place, error);
+            if (r < 0)
+                return r;
+        }
+        r = connect_one(address, entry, ret_place, from, ret_fd);
+    }
+    /* -EAGAIN of connect(2) here: no free port now. */
+    return r < 0 ? dial_failed(address, r, error) : r;
 }
 
 static int inet_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
@@ -327,22 +392,20 @@ static int inet_dial(const struct ferry_address *address, const struct ferry_dia
     AUTO_ADDRESSES struct addrinfo *entries = NULL;
     AUTO_ADDRESSES struct addrinfo *from = NULL;
     const char *thing = ferry_address_text(address);
+    union inet_place place;
     int fd = -1;
 
     int r = resolve(address->rest, address->port, scheme_type(address), thing, &entries, error);
     if (r == 0 && ferry_address_option(address, "bind"))
         r = bind_resolve(address, &from, error);
+    if (r == 0)
+        r = connect_any(address, entries, from, &place, &fd, error);
     if (r < 0)
         return r;
-    for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next) {
-        r = connect_one(entry, from, &fd);
-        if (r >= 0)
-            break;
-    }
-    /* -EAGAIN of connect(2) here: no free port now. */
-    if (r < 0)
-        return dial_failed(address, r, error);
-    r = socket_link(fd, r > 0, options && options->refuse_descriptors, ret_link);
+    if (scheme_type(address) == SOCK_DGRAM && multicast_is_many(address, &place))
+        r = multicast_link(fd, &place, ret_link);
+    else
+        r = socket_link(fd, r > 0, options && options->refuse_descriptors, ret_link);
     return r < 0 ? error_set_errno(error, r, thing, NULL) : 0;
 }
 

@@ -67,6 +67,15 @@ int address_refuse_weather(
 
 /* Whether its host is a name that is to be looked up first; false where there is no host. */
 bool address_host_is_name(const struct ferry_address *address);
+/* Whether a host is a multicast group (224.0.0.0/4, ff00::/8); a name is none. address_hosts.c */
+bool address_host_is_group(const char *host);
+/* Bytes of a number of IP with its NUL. */
+#define ADDRESS_HOST_SIZE 46u
+/* Copies the next of a list's hosts to host[ADDRESS_HOST_SIZE] and moves the cursor behind it;
+ * NULL: there is no further one. */
+const char *address_next_host(const char **cursor, char *host);
+bool address_lists_host(const char *list, const char *host);
+
 /* A copy with another host (a name that was resolved); tcp, udp and icmp only. NULL: out of memory.
  */
 struct ferry_address *address_with_host(const struct ferry_address *address, const char *host);

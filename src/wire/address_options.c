@@ -25,9 +25,12 @@ enum value_kind {
     VALUE_FRAME,  /* lf, length, none */
     VALUE_SHARE,  /* a percentage, to a millionth */
     VALUE_PATH,
-    VALUE_UNIX,  /* a path or an abstract name */
-    VALUE_QUEUE, /* a queue's name */
-    VALUE_PLACE, /* [HOST:]PORT */
+    VALUE_UNIX,      /* a path or an abstract name */
+    VALUE_QUEUE,     /* a queue's name */
+    VALUE_PLACE,     /* [HOST:]PORT */
+    VALUE_GROUPS,    /* multicast groups, numbers parted by blanks */
+    VALUE_HOSTS,     /* other addresses, so too */
+    VALUE_INTERFACE, /* of the network */
 };
 
 struct option_row {
@@ -41,6 +44,7 @@ struct option_row {
 #define UNIX_CONNECTED (1u << FERRY_UNIX | 1u << FERRY_UNIX_SEQ)
 #define UNIX_ANY       (UNIX_CONNECTED | 1u << FERRY_UNIX_DGRAM)
 #define INET_ANY       (1u << FERRY_TCP | 1u << FERRY_UDP)
+#define UDP            (1u << FERRY_UDP)
 #define FIFO           (1u << FERRY_FIFO)
 #define MQ             (1u << FERRY_MQ)
 #define FD             (1u << FERRY_FD)
@@ -66,6 +70,7 @@ static const struct option_row rows[] = {
     { "bind", INET_ANY, ADDRESS_DIAL, VALUE_PLACE, 0, 0 },
     { "timeout", UNIX_ANY | INET_ANY | FIFO | MQ | ICMP, ADDRESS_DIAL, VALUE_SPAN, 0, 0 },
     { "ttl", ICMP, ADDRESS_DIAL, VALUE_NUMBER, 1, 255 },
+    { "ttl", UDP, ADDRESS_DIAL, VALUE_NUMBER, 0, 255 },
     { "priority", MQ, ADDRESS_DIAL, VALUE_NUMBER, 0, 32767 },
     { "offset", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
     { "length", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
@@ -74,6 +79,11 @@ static const struct option_row rows[] = {
     { "reply", MQ, BOTH, VALUE_QUEUE, 0, 0 },
     { "frame", STREAM_ANY, BOTH, VALUE_FRAME, 0, 0 },
     { "descriptors", UNIX_ANY | FD, BOTH, VALUE_FLAG, 0, 0 },
+    { "join", UDP, ADDRESS_LISTEN, VALUE_GROUPS, 0, 0 },
+    { "source", UDP, ADDRESS_LISTEN, VALUE_HOSTS, 0, 0 },
+    { "interface", UDP, BOTH, VALUE_INTERFACE, 0, 0 },
+    { "loop", UDP, ADDRESS_DIAL, VALUE_FLAG, 0, 0 },
+    { "broadcast", UDP, ADDRESS_DIAL, VALUE_FLAG, 0, 0 },
     { "delay", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
     { "jitter", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
     { "rate", RELAYED, BOTH, VALUE_SIZE, 1, INT64_MAX },
@@ -319,6 +329,11 @@ int address_read_value(const struct address_source *source, size_t index, size_t
         return address_read_queue(source, part, ret_value);
     case VALUE_PLACE:
         return read_place(source, part, ret_value);
+    case VALUE_GROUPS:
+    case VALUE_HOSTS:
+        return address_read_hosts(source, part, row->kind == VALUE_GROUPS, ret_value);
+    case VALUE_INTERFACE:
+        return address_read_interface(source, part, ret_value);
     }
     return -EINVAL;
 }

@@ -77,6 +77,13 @@ int address_read_queue(
 int address_read_descriptor(const struct address_source *source, const struct address_part *part,
     struct bytes *ret_name, int *ret_descriptor);
 
+/* The readers of address_hosts.c: numbers of multicast groups, or of what is none, parted by
+ * blanks; and the name of a network interface. */
+int address_read_hosts(const struct address_source *source, const struct address_part *part,
+    bool groups, struct bytes *ret_hosts);
+int address_read_interface(
+    const struct address_source *source, const struct address_part *part, struct bytes *ret_name);
+
 /* A host as it is written: brackets around IPv6, its zone after %25. */
 void address_print_host(struct bytes *text, const char *host);
 /* [HOST:]PORT, the host so written. */

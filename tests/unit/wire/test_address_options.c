@@ -27,6 +27,11 @@ START_TEST(values_have_one_spelling)
         { "file:/p,append=no", "file:/p,append=no" },
         { "unix:/p,descriptors=no,frame=none", "unix:/p,frame=none,descriptors=no" },
         { "fd:3,descriptors,frame=lf", "fd:3,frame=lf,descriptors" },
+        { "udp:*:1,join= 239.1.2.3\tff15:0::1 ", "udp:*:1,join=239.1.2.3 ff15::1" },
+        { "udp:239.1.2.3:1,interface=v0,source=FD00::1",
+            "udp:239.1.2.3:1,source=fd00::1,interface=v0" },
+        { "udp:239.1.2.3:1,broadcast=no,loop=yes,ttl=01",
+            "udp:239.1.2.3:1,ttl=1,loop,broadcast=no" },
         { "tcp:1,loss=1.50%,rate=2048k,jitter=20ms,delay=80ms,reset-after=60",
             "tcp:1,delay=80ms,jitter=20ms,rate=2M,loss=1.5%,reset-after=1m" },
         { "udp:1,loss=0%", "udp:1,loss=0%" },
@@ -64,6 +69,21 @@ START_TEST(values_that_are_none)
     expect_failure("file:/p,length=8589934592G", -EINVAL, 16, "a size", "");
     expect_failure("file:/p,append=", -EINVAL, 16, "yes or no", "");
     expect_failure("file:/p,append=true", -EINVAL, 16, "yes or no", "");
+    expect_failure("udp:*:1,join=", -EINVAL, 14, "multicast groups", "");
+    expect_failure("udp:*:1,join=  ", -EINVAL, 14, "multicast groups", "");
+    expect_failure("udp:*:1,join=239.1.2.3 10.0.0.1", -EINVAL, 24, "multicast groups", "");
+    expect_failure("udp:*:1,join=239.1.2.3 224.0.0.1 239.1.2.3", -EINVAL, 34, "twice", "");
+    expect_failure("udp:*:1,join=ff15::1 ff15:0:0::1", -EINVAL, 22, "twice", "");
+    expect_failure("udp:*:1,join=name", -EINVAL, 14, "multicast groups", "");
+    expect_failure("udp:*:1,join=ff15::1%eth0", -EINVAL, 14, "multicast groups", "");
+    expect_failure("udp:*:1,join=239.1.2.3 "
+                   "12345678901234567890123456789012345678901234567890",
+        -EINVAL, 23, "multicast groups", "");
+    expect_failure("udp:*:1,source=239.1.2.3", -EINVAL, 16, "no groups", "");
+    expect_failure("udp:*:1,interface=", -EINVAL, 19, "a network interface", "ip link");
+    expect_failure("udp:*:1,interface=a/b", -EINVAL, 19, "a network interface", "");
+    expect_failure("udp:*:1,interface=a23456789012345b", -EINVAL, 19, "a network interface", "");
+    expect_failure("udp:*:1,ttl=256", -EINVAL, 13, "from 0 to 255", "");
     expect_failure("udp:1,loss=1", -EINVAL, 12, "a percentage", "");
     expect_failure("udp:1,loss=0.015", -EINVAL, 12, "a percentage", "");
     expect_failure("udp:1,loss=%", -EINVAL, 12, "a percentage", "");
@@ -99,6 +119,11 @@ START_TEST(keys_of_every_scheme)
         { "reply", "" },
         { "frame", "lf" },
         { "descriptors", "no" },
+        { "join", "239.1.2.3" },
+        { "source", "10.0.0.1" },
+        { "interface", "eth0" },
+        { "loop", "no" },
+        { "broadcast", "yes" },
         { "delay", "80ms" },
         { "jitter", "20ms" },
         { "rate", "2M" },
@@ -113,8 +138,8 @@ START_TEST(keys_of_every_scheme)
         { "unix-dgram:/p", " mode owner group bind timeout descriptors ", "/b", "" },
         { "unix-seq:/p", " mode owner group backlog bind timeout descriptors ", "/b", "" },
         { "tcp:1", " backlog bind timeout frame ", "h:1", "" },
-        { "udp:1", " bind timeout ", "h:1", "" },
         { "icmp:h", " timeout ttl ", "", "" },
+        { "udp:1", " bind timeout join source interface ttl loop broadcast ", "h:1", "" },
         { "fifo:/p", " mode owner group timeout reply frame ", "", "/r" },
         { "mq:/q", " mode owner group maxmsg msgsize timeout priority reply ", "", "/r" },
         { "fd:1", " frame descriptors ", "", "" },
@@ -142,7 +167,8 @@ END_TEST
 
 START_TEST(unknown_and_repeated_keys)
 {
-    expect_failure("udp:1,mode=0600", -EINVAL, 7, "one of the keys bind, timeout, delay", "");
+    expect_failure("udp:1,mode=0600", -EINVAL, 7,
+        "one of the keys bind, timeout, ttl, join, source, interface, loop, broadcast, delay", "");
     expect_failure("unix:/a,b", -EINVAL, 9, "found 'b'", "\\,");
     expect_failure("unix:/a,", -EINVAL, 9, "found the end", "");
     expect_failure("unix:/a,,mode=0600", -EINVAL, 9, "one of the keys", "");
