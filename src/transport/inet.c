@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "transport/limits.h"
 #include "transport/multicast.h"
+#include "transport/segments.h"
 #include "transport/socket.h"
 
 #include <errno.h>
@@ -264,6 +265,8 @@ static int inet_listen(const struct ferry_address *address,
     struct ferry_address *bound = address_with_port(address, port);
     if (!bound)
         return error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
+    if (scheme_type(address) == SOCK_DGRAM)
+        segments_join(fd);
     r = scheme_type(address) == SOCK_DGRAM
             ? session_listening(fd_take(&fd), bound, refuse, ret_listening)
             : socket_listening(fd_take(&fd), bound, refuse, ret_listening);

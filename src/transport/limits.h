@@ -21,6 +21,12 @@
 /* Messages sent by one sendmmsg(2), and received by one recvmmsg(2). */
 #define SEND_BATCH_MAX    64u
 #define RECEIVE_BATCH_MAX 32u
+/* Datagrams that the kernel cuts from one buffer, and its bytes: UDP_MAX_SEGMENTS of 5.10, and what
+ * an IPv4 packet holds. */
+#define SEGMENTS_MAX      64u
+#define SEGMENTS_SIZE_MAX 65000u
+/* Buffers of such datagrams in one call: a relay has one for each. */
+#define SEGMENT_BUFFERS_MAX 128u
 /* Peers that went away while they waited, skipped in one accept. */
 #define ACCEPT_SKIPS_MAX 64u
 /* Connections that may wait for accept; the kernel clamps it to net.core.somaxconn. */

@@ -406,6 +406,7 @@ int multicast_link(int fd, const union inet_place *place, struct link *ret_link)
         .send_fd = owned,
         .capabilities = FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_BOUNDARIES,
         .remaining = -1,
+        .segment_max = UINT16_MAX,
         .state = many };
     fd_take(&owned);
     return 0;

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "transport/letter.h"
+#include "transport/segments.h"
 #include "transport/session_table.h"
 #include "transport/socket.h"
 #include "transport/unix_path.h"
@@ -40,12 +41,14 @@ struct sessions {
     bool reading; /* the epoll watches the socket */
     bool closed;  /* the listening is */
     unsigned capabilities;
+    size_t segment_max; /* of every link */
     struct ferry_inbox *inbox;
     struct session_table table;
     struct session_accounts accounts;
     struct list arrived; /* not yet accepted */
     struct list full;    /* the one that has been so longest first */
     uint64_t dropped;
+    uint64_t batch; /* number of the one that is dealt */
 };
 
 enum session_state { SESSION_OPEN, SESSION_ENDED, SESSION_END_REPORTED };
@@ -59,6 +62,8 @@ struct session {
     int64_t
         deaf_since_ns; /* since when its sender has taken no answer; CLOCK_NEVER: it takes them */
     struct letters letters;
+    uint64_t batch; /* the last that brought something */
+    bool admits;    /* its messages */
     enum session_state state;
     int end_code; /* what receive returns after the last letter */
     /* Where its taker keeps it, learnt when an operation is called: the link has moved to its
@@ -246,15 +251,12 @@ static struct session *session_new(struct sessions *shared, const struct session
 static void session_put(struct session *session, struct letter *letter)
 {
     struct sessions *shared = session->shared;
-    bool was_empty = session->letters.count == 0;
 
     letters_add(&session->letters, letter);
     if (shared->family == AF_UNIX && session_is_full(session) && list_empty(&session->full)) {
         session->full_since_ns = clock_now_ns();
         list_add_last(&shared->full, &session->full);
     }
-    if (was_empty)
-        session_notify(session);
 }
 
 /* Who sent the message in a slot. A unix sender without address has a name of just its family. */
@@ -273,8 +275,35 @@ static struct session_key slot_key(
     return key;
 }
 
-/* Gives the message in a slot to its sender's session; false when it had to be dropped. */
-static bool deal(struct sessions *shared, size_t index)
+/* udp: whether what the batch has for a session is put into it. A batch that finds room comes in
+ * whole, since the kernel may have joined hundreds of datagrams in it. */
+static bool session_admits(struct session *session)
+{
+    struct sessions *shared = session->shared;
+
+    if (shared->family == AF_UNIX)
+        return true;
+    if (session->batch != shared->batch) {
+        session->batch = shared->batch;
+        session->admits = !session_is_full(session);
+    }
+    return session->admits;
+}
+
+/* False when the message had to be dropped.
+ *   session  NULL: it can't have one */
+static bool deal_one(struct session *session, struct ferry_message *message, int code)
+{
+    struct letter *letter = session && session_admits(session) ? letter_new(message, code) : NULL;
+
+    ferry_message_fini(message);
+    if (letter)
+        session_put(session, letter);
+    return letter != NULL;
+}
+
+/* Gives what is in a slot to its sender's session: a message, or several that the kernel joined. */
+static void deal(struct sessions *shared, size_t index)
 {
     struct ferry_message message;
     struct control_facts facts;
@@ -284,13 +313,21 @@ static bool deal(struct sessions *shared, size_t index)
     struct session_entry *entry = session_table_find(&shared->table, &key);
     struct session *session =
         entry ? CONTAINER_OF(entry, struct session, entry) : session_new(shared, &key);
-    bool room = session && !(shared->family != AF_UNIX && session_is_full(session));
-    struct letter *letter = room ? letter_new(&message, code) : NULL;
-    ferry_message_fini(&message);
-    if (!letter)
-        return false;
-    session_put(session, letter);
-    return true;
+    bool was_empty = session && session->letters.count == 0;
+    size_t left = message.size;
+    bool joined = code == 0 && facts.segment_size > 0 && facts.segment_size < left;
+
+    do {
+        message.size = joined && facts.segment_size < left ? facts.segment_size : left;
+        left -= message.size;
+        const char *next = (const char *)message.data + message.size;
+        if (!deal_one(session, &message, code))
+            shared->dropped++;
+        message.data = next;
+    } while (left > 0);
+    /* Last: who is told may close it. */
+    if (was_empty && session->letters.count > 0)
+        session_notify(session);
 }
 
 /* Ends the sessions that have kept others waiting for too long. */
@@ -316,9 +353,9 @@ static int sessions_pump(struct sessions *shared)
     if (!list_empty(&shared->full))
         return -EAGAIN;
     int received = socket_receive_batch(shared->socket, shared->inbox, shared->inbox->count, true);
+    shared->batch++;
     for (int i = 0; i < received; i++)
-        if (!deal(shared, (size_t)i))
-            shared->dropped++;
+        deal(shared, (size_t)i);
     if (!list_empty(&shared->full) || !list_empty(&shared->arrived))
         backpressure_set(shared);
     return received < 0 ? received : 0;
@@ -471,6 +508,7 @@ static struct link session_link(struct session *session)
         .capabilities = shared->capabilities,
         .flags = LINK_SESSION,
         .remaining = -1,
+        .segment_max = shared->segment_max,
         .state = session };
 
     if (session->entry.key.name_size == 0) {
@@ -583,6 +621,8 @@ static int sessions_new(
     int r = socket_kind(fd, &shared->family, &type);
     if (r == 0)
         r = socket_prepare(fd, shared->family, type, refuse_descriptors, &refused);
+    if (r == 0)
+        shared->segment_max = segments_most(fd, shared->family);
     if (r == 0)
         r = session_table_init(&shared->table);
     if (r == 0)

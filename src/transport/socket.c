@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "transport/segments.h"
 #include "transport/unix_path.h"
 
 #include <arpa/inet.h>
@@ -240,6 +241,8 @@ int socket_link(int fd, bool connecting, bool refuse_descriptors, struct link *r
     if (r < 0)
         return r;
     struct link link = link_template(family, type, refuse_descriptors, refused);
+    if (type == SOCK_DGRAM)
+        link.segment_max = segments_most(owned, family);
     if (connecting && link.ops == &bytes_ops)
         link.ops = &connecting_ops;
     r = link_complete(&link, fd_take(&owned));

@@ -6,6 +6,7 @@
  */
 #include "base/error.h"
 #include "transport/outgoing.h"
+#include "transport/segments.h"
 #include "transport/socket.h"
 
 #include <errno.h>
@@ -130,21 +131,6 @@ static int send_one_message(
     return sent < 0 ? (int)sent : 1;
 }
 
-/* A run of messages without descriptors. */
-static int send_run(
-    int fd, const void *name, socklen_t name_size, struct ferry_outgoing *batch, size_t count)
-{
-    struct mmsghdr headers[SEND_BATCH_MAX];
-    int sent;
-
-    for (size_t i = 0; i < count; i++)
-        header_fill(&headers[i].msg_hdr, name, name_size, &batch[i]);
-    do
-        sent = sendmmsg(fd, headers, (unsigned)count, send_flags);
-    while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
-}
-
 /* How many from the front can go by one sendmmsg. */
 static size_t run_length(const struct ferry_outgoing *batch, size_t count)
 {
@@ -163,7 +149,7 @@ int socket_send_messages(struct link *link, const void *name, socklen_t name_siz
         done++;
     while (done < count) {
         size_t run = run_length(batch + done, count - done);
-        int r = run > 1 ? send_run(link->send_fd, name, name_size, batch + done, run)
+        int r = run > 1 ? segments_send(link, name, name_size, batch + done, run)
                         : send_one_message(link, name, name_size, &batch[done]);
         if (r < 0)
             return send_outcome((int)done, r);

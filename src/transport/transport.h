@@ -65,6 +65,7 @@ struct link {
     int send_fd;            /* may equal receive_fd; -1: cannot send */
     unsigned capabilities;  /* enum ferry_capability */
     unsigned flags;         /* enum link_flag */
+    size_t segment_max;     /* udp: largest datagram that UDP_SEGMENT may be tried with */
     unsigned priority;      /* default for messages (mq) */
     int64_t remaining;      /* file: bytes still to be read, -1 to the end */
     void *state;            /* the mechanism's own, or NULL */

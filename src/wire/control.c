@@ -6,6 +6,8 @@
 #include "wire/control.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 void control_put_descriptors(
@@ -61,10 +63,23 @@ static void walk_pidfd(struct walk *walk, const unsigned char *data, size_t size
     walk->facts.pidfd = fd;
 }
 
+static void walk_segment_size(struct walk *walk, const unsigned char *data, size_t size)
+{
+    int segment;
+
+    if (size < sizeof(segment))
+        return;
+    memcpy(&segment, data, sizeof(segment));
+    if (segment > 0)
+        walk->facts.segment_size = (size_t)segment;
+}
+
 static void walk_message(
     struct walk *walk, const struct cmsghdr *message, const unsigned char *data, size_t size)
 {
     walk->facts.any = true;
+    if (message->cmsg_level == IPPROTO_UDP && message->cmsg_type == UDP_GRO)
+        walk_segment_size(walk, data, size);
     if (message->cmsg_level != SOL_SOCKET)
         return;
     if (message->cmsg_type == SCM_RIGHTS) {

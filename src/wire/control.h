@@ -1,4 +1,5 @@
-/* control.h - control messages of unix sockets (cmsg(3)), built and walked without I/O.
+/* control.h - control messages (cmsg(3)) of unix sockets, and of udp ones what they need, built and
+ * walked without I/O.
  *
  * Invariants: the receive buffer has room for FERRY_DESCRIPTORS_MAX descriptors and all the
  * kernel's own messages, so MSG_CTRUNC can only mean that this process is out of descriptors or
@@ -43,7 +44,9 @@ struct control_facts {
     bool truncated;          /* MSG_CTRUNC */
     bool has_credentials;
     struct ucred credentials;
-    int pidfd; /* SCM_PIDFD, or -1; now the caller's to close */
+    size_t segment_size; /* UDP_GRO: the bytes are datagrams of this size, the last may be shorter;
+                            0: one */
+    int pidfd;           /* SCM_PIDFD, or -1; now the caller's to close */
 };
 
 /* Walks the control data of a received message.

@@ -4,8 +4,6 @@ Two network namespaces stand for two machines, `here` and `there`, with two wire
 w0 and v1 to w1. Each also has a loopback that carries multicast.
 """
 
-import contextlib
-import ctypes
 import os
 import re
 import socket
@@ -15,59 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from machines import Machine
 from support import wait_until
 
-CLONE_NEWNET = 0x40000000
-LIBC = ctypes.CDLL(None, use_errno=True)
 GROUP4, GROUP6 = "239.1.2.3", "ff15::114"
 MCAST_JOIN_GROUP = 42
 IP_RECVTTL = 12
 IP_MULTICAST_ALL = 49
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
-
-
-def setns(fd):
-    if LIBC.setns(fd, CLONE_NEWNET) < 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-class Machine:
-    """A network namespace; what is opened or started inside `with machine.inside()` is in it."""
-
-    def __init__(self):
-        self.holder = subprocess.Popen(
-            ["unshare", "--net", "sh", "-c", "echo; exec cat"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self.holder.stdout.read(1) == b"\n"
-
-    @contextlib.contextmanager
-    def inside(self):
-        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        other = os.open(f"/proc/{self.holder.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(other)
-            yield
-        finally:
-            setns(before)
-            os.close(before)
-            os.close(other)
-
-    def ip(self, *words):
-        with self.inside():
-            done = subprocess.run(["ip", *words], capture_output=True, text=True)
-            assert done.returncode == 0, (words, done.stderr)
-
-    def proc(self, name):
-        with self.inside():
-            return Path(f"/proc/thread-self/net/{name}").read_text()
-
-    def end(self):
-        self.holder.stdin.close()
-        self.holder.wait(10)
-        self.holder.stdout.close()
 
 
 def set_up(machine, wires, host):
@@ -284,6 +238,18 @@ def test_only_the_source_is_heard(
     assert not re.search(rf"\b{written}\b", there.proc(table))
 
 
+@pytest.mark.parametrize("group, other", [(GROUP4, "239.1.2.9"), (GROUP6, "ff15::119")])
+def test_what_others_have_joined_does_not_come_in(
+    here, there, listen, send, runtime_dir, group, other
+):
+    with receiver(there, other, 5001, "w0"):
+        listen(there, f"udp:*:5000,join={group},interface=w0", "file:got,append,frame=lf")
+        for to in (other, group):
+            send(here, f"udp:{host(to)}:5000,interface=v0", f"to {to}\n", wait="1ms")
+        wait_until(lambda: f"to {group}" in lines(runtime_dir / "got"))
+    assert lines(runtime_dir / "got") == [f"to {group}"]
+
+
 @pytest.mark.parametrize("group", [GROUP4, GROUP6])
 @pytest.mark.parametrize("option, expected", [("", 1), (",ttl=7", 7), (",ttl=255", 255)])
 def test_ttl(here, there, send, group, option, expected):
@@ -441,6 +407,9 @@ def test_dialling_says_what_is_wrong(here, run_ferry, address, words):
 def test_the_loopback_has_groups_when_it_has_a_route(here, listen, send):
     listen(here, "udp:239.7.2.3:5000")
     assert "239.7.2.3" in igmp_groups(here, "lo")
+    with here.inside():
+        sockets = subprocess.run(["ss", "-Huln"], capture_output=True, text=True).stdout
+    assert [line.split()[3] for line in sockets.splitlines()] == ["239.7.2.3:5000"]
     assert send(here, "udp:239.7.2.3:5000", "hello\n") == "hello\n"
 
 

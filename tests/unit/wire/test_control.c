@@ -4,6 +4,8 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +150,22 @@ START_TEST(other_levels_are_skipped)
 }
 END_TEST
 
+START_TEST(datagrams_that_were_joined)
+{
+    struct control control = { 0 };
+    int size = 1400, negative = -1;
+
+    add(&control, IPPROTO_UDP, UDP_GRO, &size, sizeof(size));
+    ck_assert_uint_eq(walk(&control, NULL, 0).segment_size, 1400);
+    control.size = 0;
+    add(&control, IPPROTO_UDP, UDP_GRO, &negative, sizeof(negative));
+    ck_assert_uint_eq(walk(&control, NULL, 0).segment_size, 0);
+    control.size = 0;
+    add(&control, IPPROTO_UDP, UDP_GRO, &size, 2);
+    ck_assert_uint_eq(walk(&control, NULL, 0).segment_size, 0);
+}
+END_TEST
+
 START_TEST(lengths_that_lie)
 {
     struct control control = { .size = 0 };
@@ -263,6 +281,7 @@ int main(void)
     tcase_add_test(tests, everything);
     tcase_add_test(tests, more_than_there_is_room_for);
     tcase_add_test(tests, other_levels_are_skipped);
+    tcase_add_test(tests, datagrams_that_were_joined);
     tcase_add_test(tests, lengths_that_lie);
     tcase_add_test(tests, the_kernel);
     tcase_add_test(tests, a_truncated_message);
