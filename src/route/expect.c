@@ -92,6 +92,20 @@ static bool is_unix(enum ferry_scheme scheme)
     return scheme == FERRY_UNIX || scheme == FERRY_UNIX_DGRAM || scheme == FERRY_UNIX_SEQ;
 }
 
+static bool same_option(
+    const struct ferry_address *one, const struct ferry_address *other, const char *key)
+{
+    const char *a = ferry_address_option(one, key), *b = ferry_address_option(other, key);
+    return a && b ? strcmp(a, b) == 0 : !a && !b;
+}
+
+/* A group is shared: from another interface, or from other sources, it is another place. */
+static bool same_membership(const struct ferry_address *one, const struct ferry_address *other)
+{
+    return !address_host_is_group(one->rest) || !address_host_is_group(other->rest) ||
+           (same_option(one, other, "interface") && same_option(one, other, "source"));
+}
+
 bool expect_same_place(const struct ferry_address *one, const struct ferry_address *other)
 {
     bool inet = one->scheme == FERRY_TCP || one->scheme == FERRY_UDP;
@@ -101,6 +115,8 @@ bool expect_same_place(const struct ferry_address *one, const struct ferry_addre
         return false;
     if (inet && (one->port == 0 || one->port != other->port))
         return false; /* port 0: the kernel chooses another each time */
+    if (inet && !same_membership(one, other))
+        return false;
     if (inet && (strcmp(one->rest, "*") == 0 || strcmp(other->rest, "*") == 0))
         return true;
     if (one->scheme == FERRY_FD && one->descriptor != other->descriptor)

@@ -26,7 +26,7 @@ const char *expect_way_name(enum ferry_way way);
 int expect_ways(unsigned listener, unsigned target, bool from_file, struct bytes *text);
 
 /* Whether two addresses stand for the same place, whatever their options: both cannot be listened
- * on at once. */
+ * on at once. A group joined on another interface or from other sources is another place. */
 bool expect_same_place(const struct ferry_address *one, const struct ferry_address *other);
 
 #endif

@@ -127,6 +127,12 @@ static const struct {
     { "tcp:0", "tcp:0", false },
     { "fd:3", "fd:4", false },
     { "fd:web", "fd:web", true },
+    { "udp:*:5", "udp:239.1.2.3:5", true },
+    { "udp:239.1.2.3:5", "udp:239.1.2.4:5", false },
+    { "udp:239.1.2.3:5,interface=a", "udp:239.1.2.3:5,interface=a", true },
+    { "udp:239.1.2.3:5,interface=a", "udp:239.1.2.3:5,interface=b", false },
+    { "udp:239.1.2.3:5,interface=a", "udp:239.1.2.3:5", false },
+    { "udp:232.1.2.3:5,source=10.0.0.1", "udp:232.1.2.3:5,source=10.0.0.2", false },
 };
 
 START_TEST(test_same_place)
