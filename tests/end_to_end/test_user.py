@@ -54,7 +54,8 @@ def test_answers_that_nobody_takes_fail_no_visit(start_ferry, runtime_dir):
 
 
 def test_a_failed_connection_says_what_the_kernel_said(start_ferry, runtime_dir):
-    relay = start_ferry("relay", "unix:r.sock", "exec:false")
+    """The command leaves without having read: the other end is reset."""
+    relay = start_ferry("relay", "unix:r.sock", "exec:sleep 0.3")
     relay.wait_for("started")
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(runtime_dir / "r.sock"))
