@@ -17,6 +17,14 @@ NOBODY = 65534
 QUEUES = f"mq:/ferry-ping-{os.getpid()},reply=/ferry-pong-{os.getpid()}"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_queue_is_left():
+    """All queues of a user share one limit, and a server that was killed leaves its own behind."""
+    yield
+    for name in (f"/ferry-ping-{os.getpid()}", f"/ferry-pong-{os.getpid()}"):
+        ctypes.CDLL(None).mq_unlink(name.encode())
+
+
 def may_echo():
     """Whether the kernel gives us a socket for echo requests."""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
