@@ -125,6 +125,18 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_pair(
  * and closes on failure too. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **ret_channel);
 
+/* Makes a channel again of the descriptor of one that was released (ferry_relay_release()), perhaps
+ * in another process.
+ *   fd       taken, and closed on failure too; a connected stream or packet socket
+ *   address  that the channel came from, of its listener or its target: its frame= and
+ *            descriptors= hold; borrowed
+ *   options  NULL for the defaults
+ *   error    may be NULL
+ * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (not of the address's kind), -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_resume(int fd, const struct ferry_address *address,
+    const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
+    struct ferry_error *error);
+
 /* Closes; what the kernel has not sent yet it goes on sending. A command (exec:) sees the end of
  * its input and ends by itself. NULL is allowed. */
 FERRY_PUBLIC void ferry_channel_close(struct ferry_channel *channel);

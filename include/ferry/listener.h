@@ -44,6 +44,20 @@ FERRY_PUBLIC FERRY_CHECK int ferry_listener_adopt(int fd, const struct ferry_add
     const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
     struct ferry_error *error);
 
+/* Makes a listener of a socket that ferry_listen() of the same address made before, perhaps in a
+ * process that is gone, and that was kept open since (the descriptor store of a service manager).
+ * Unlike an adopted one's, its path is this listener's to remove at the end.
+ *   fd       taken, and closed on failure too
+ *   address  as it was given then: unix, unix-dgram, unix-seq, tcp or udp; borrowed
+ * Returns 0, -ESTALE (it is not bound there, or another socket has its path now), -EPROTOTYPE (it
+ * is of another kind), or as ferry_listen(). */
+FERRY_PUBLIC FERRY_CHECK int ferry_listener_resume(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
+    struct ferry_error *error);
+
+/* As ferry_listener_close(), but the path stays: whoever else holds the socket goes on with it. */
+FERRY_PUBLIC void ferry_listener_leave(struct ferry_listener *listener);
+
 /* Stops listening and removes the path if it is still ours. NULL is allowed. Channels that came
  * from it live on, except datagram sessions, which share its socket: they end. */
 FERRY_PUBLIC void ferry_listener_close(struct ferry_listener *listener);
@@ -61,6 +75,10 @@ FERRY_PUBLIC FERRY_CHECK int ferry_listener_accept(
 
 /* The descriptor to poll for POLLIN before accepting; -1: accept is always worth a try. */
 FERRY_PUBLIC int ferry_listener_fd(const struct ferry_listener *listener);
+
+/* The socket itself, to be passed to who keeps a copy for ferry_listener_resume(); -1: it is none.
+ * Borrowed, and not for polling: a datagram listener reads ahead. */
+FERRY_PUBLIC int ferry_listener_socket(const struct ferry_listener *listener);
 
 /* The address that it really listens on (the port that the kernel chose for tcp:0). Borrowed. */
 FERRY_PUBLIC const struct ferry_address *ferry_listener_address(

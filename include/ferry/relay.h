@@ -104,6 +104,18 @@ FERRY_PUBLIC FERRY_CHECK int ferry_relay_start(struct ferry_loop *loop,
 /* Ends it now, without calling done. Both channels are closed. */
 FERRY_PUBLIC void ferry_relay_stop(struct ferry_relay *relay);
 
+/* Ends it without calling done, and gives the descriptors of its channels away, so that a process
+ * which gets them can go on where this one stops: ferry_channel_resume(), ferry_relay_start().
+ * Nothing is lost by it: what the kernel holds stays with the sockets, and while something is in
+ * this process (received and not yet sent, part of a frame) it fails with -EAGAIN. From then on the
+ * relay takes in nothing more than it must, so that trying again succeeds as soon as the receivers
+ * have room; it goes on to its end if one direction has ended already.
+ *   ret_one, ret_other  the caller's to close; sockets, non-blocking
+ * Returns 0, -EAGAIN, -EOPNOTSUPP (a channel is more, or less, than one socket of its own: a
+ * command, a datagram session, a pipe, `-`; or it echoes). */
+FERRY_PUBLIC FERRY_CHECK int ferry_relay_release(
+    struct ferry_relay *relay, int *ret_one, int *ret_other);
+
 /* Its channels, borrowed: false for the first, true for the other. For asking only. */
 FERRY_PUBLIC struct ferry_channel *ferry_relay_get_channel(
     const struct ferry_relay *relay, bool other);

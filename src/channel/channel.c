@@ -87,6 +87,26 @@ void ferry_channel_close(struct ferry_channel *channel)
     channel_free_empty(channel);
 }
 
+bool channel_is_whole(const struct ferry_channel *channel)
+{
+    return (channel->link.flags & LINK_WHOLE) && !channel->link.path;
+}
+
+bool channel_holds(struct ferry_channel *channel)
+{
+    const struct link_ops *ops = channel->link.ops;
+    return (channel->framing && !framing_is_empty(channel->framing)) ||
+           (ops->pending && ops->pending(&channel->link)) || ferry_channel_connected(channel) < 0;
+}
+
+int channel_release(struct ferry_channel *channel)
+{
+    int fd = channel->link.receive_fd;
+    free(channel->link.state);
+    channel_free_empty(channel);
+    return fd;
+}
+
 int ferry_channel_pair(
     enum ferry_scheme scheme, struct ferry_channel **ret_one, struct ferry_channel **ret_other)
 {

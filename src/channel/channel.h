@@ -29,6 +29,13 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
 /* Frees a channel whose link was never filled. */
 void channel_free_empty(struct ferry_channel *channel);
 
+/* Whether all that the channel is lies in its one descriptor, and nobody else uses that. */
+bool channel_is_whole(const struct ferry_channel *channel);
+/* Whether something that was received is still here and not in the kernel. */
+bool channel_holds(struct ferry_channel *channel);
+/* Frees a channel that is whole and gives its descriptor to the caller. */
+int channel_release(struct ferry_channel *channel);
+
 /* Reads an options struct of a caller that may have been built against another version: what its
  * struct lacks stays zero. Both begin with their size, struct_size; `given` may be NULL.
  *   thing  what *error names

@@ -4,6 +4,7 @@
  * ::1), and a connection in progress says so only later. So the blocking dial resolves the name and
  * goes through its addresses; the one that never waits cannot.
  */
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "channel/channel.h"
@@ -40,6 +41,29 @@ int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     r = transport_dial(address, &read, &channel->link, error);
+    if (r < 0) {
+        channel_free_empty(channel);
+        return r;
+    }
+    *ret_channel = channel;
+    return 0;
+}
+
+int ferry_channel_resume(int fd, const struct ferry_address *address,
+    const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
+    struct ferry_error *error)
+{
+    AUTO_FD int owned = fd;
+    struct ferry_dial_options read;
+    struct ferry_channel *channel;
+
+    int r = dial_options_read(address, options, &read, error);
+    if (r < 0)
+        return r;
+    r = channel_new(address, &channel);
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    r = resume_link(fd_take(&owned), address, read.refuse_descriptors, &channel->link, error);
     if (r < 0) {
         channel_free_empty(channel);
         return r;

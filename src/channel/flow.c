@@ -477,6 +477,11 @@ static size_t flow_held(const struct flow *flow)
     return held;
 }
 
+bool flow_holds(const struct flow *flow)
+{
+    return flow_held(flow) > 0;
+}
+
 bool flow_pump(struct flow *flow)
 {
     bool passed = false;
@@ -490,7 +495,7 @@ bool flow_pump(struct flow *flow)
     passed = flow_held(flow) != held;
     for (unsigned rounds = 0; rounds < FLOW_ROUNDS; rounds++) {
         if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE ||
-            (flow->line && !delay_line_has_room(flow->line)))
+            flow->held_back || (flow->line && !delay_line_has_room(flow->line)))
             break;
         if (flow_full_quota(flow) || !flow_round(flow, &passed))
             break;
@@ -521,7 +526,7 @@ static bool flow_is_empty(const struct flow *flow)
 {
     if (flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
         return false;
-    return !flow->batch && !flow->piped && !flow->blocked &&
+    return !flow->batch && !flow->piped && !flow->blocked && !flow->held_back &&
            (!flow->line || delay_line_has_room(flow->line));
 }
 

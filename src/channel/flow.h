@@ -27,6 +27,7 @@ struct flow {
     enum flow_state state;
     bool bulk;      /* splicing at the moment: the last receives were large */
     bool blocked;   /* `to` is full */
+    bool held_back; /* takes in nothing more: what it has is sent, that is all */
     int from_error; /* -errno of receiving, 0: ended properly or not yet */
     int to_error;   /* -errno of sending */
     struct batch *batch;
@@ -56,6 +57,8 @@ uint64_t flow_lost(const struct flow *flow);
 
 /* Moves what can be moved now, a bounded amount. Returns true when something passed. */
 bool flow_pump(struct flow *flow);
+/* Something was received that is not sent yet. */
+bool flow_holds(const struct flow *flow);
 /* Wants to hear when `from` is readable; when `to` is writable is flow->blocked. */
 bool flow_wants_more(const struct flow *flow);
 /* The quota that keeps it from wanting more; NULL: none does. */

@@ -233,6 +233,11 @@ int framing_receive(struct framing *framing, struct link *link, struct ferry_inb
     return r;
 }
 
+bool framing_is_empty(const struct framing *framing)
+{
+    return framing_rest(framing) == 0 && framing->held_count == 0;
+}
+
 bool framing_pending(const struct framing *framing)
 {
     size_t body, size, next, rest = framing_rest(framing);

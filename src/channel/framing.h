@@ -21,6 +21,8 @@ int framing_send(
     struct framing *framing, struct link *link, struct ferry_outgoing *batch, size_t count);
 int framing_receive(struct framing *framing, struct link *link, struct ferry_inbox *inbox,
     struct ferry_message *batch, size_t count);
+/* Nothing that was received is kept here. */
+bool framing_is_empty(const struct framing *framing);
 /* A receive would bring something without asking the link. */
 bool framing_pending(const struct framing *framing);
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "channel/channel.h"
 #include "transport/transport.h"
+#include "transport/unix_path.h"
 
 #include <errno.h>
 #include <ferry/listener.h>
@@ -71,9 +72,13 @@ int ferry_listen(const struct ferry_address *address, const struct ferry_listen_
     return 0;
 }
 
-int ferry_listener_adopt(int fd, const struct ferry_address *address,
-    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
-    struct ferry_error *error)
+/* A listener of an open socket, which `start` takes. */
+static int listener_make(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options,
+    int (*start)(int fd, const struct ferry_address *address,
+        const struct ferry_listen_options *options, struct listening *ret_listening,
+        struct ferry_error *error),
+    struct ferry_listener **ret_listener, struct ferry_error *error)
 {
     AUTO_FD int owned = fd;
     struct ferry_listen_options read;
@@ -85,13 +90,33 @@ int ferry_listener_adopt(int fd, const struct ferry_address *address,
     r = listener_new(address, &listener, error);
     if (r < 0)
         return r;
-    r = descriptor_listening(fd_take(&owned), address, &read, &listener->listening, error);
+    r = start(fd_take(&owned), address, &read, &listener->listening, error);
     if (r < 0) {
         listener_free(listener);
         return r;
     }
     *ret_listener = listener;
     return 0;
+}
+
+int ferry_listener_adopt(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
+    struct ferry_error *error)
+{
+    return listener_make(fd, address, options, descriptor_listening, ret_listener, error);
+}
+
+int ferry_listener_resume(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
+    struct ferry_error *error)
+{
+    return listener_make(fd, address, options, resume_listening, ret_listener, error);
+}
+
+void ferry_listener_leave(struct ferry_listener *listener)
+{
+    unix_path_leave(TAKE(listener->listening.path));
+    ferry_listener_close(listener);
 }
 
 void ferry_listener_close(struct ferry_listener *listener)
@@ -136,6 +161,11 @@ int ferry_listener_accept(
 int ferry_listener_fd(const struct ferry_listener *listener)
 {
     return listener->listening.fd;
+}
+
+int ferry_listener_socket(const struct ferry_listener *listener)
+{
+    return listening_socket(&listener->listening);
 }
 
 const struct ferry_address *ferry_listener_address(const struct ferry_listener *listener)

@@ -35,6 +35,7 @@ struct ferry_relay {
     int64_t started_ns, last_ns;
     int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
     bool ending;                /* done is being called */
+    bool leaving;               /* it was asked for its descriptors */
     struct quota_waiter waiter; /* for room in the quota of the options */
 };
 
@@ -291,11 +292,21 @@ static unsigned side_interest(const struct ferry_relay *relay, size_t side)
     return interest;
 }
 
+/* On the way out nothing more is taken in, but what completes a frame. When a direction has ended,
+ * there is no way out but the end. */
+static void relay_hold_back(struct ferry_relay *relay)
+{
+    bool both = relay->flows[0].state == FLOW_FLOWING && relay->flows[1].state == FLOW_FLOWING;
+    for (size_t i = 0; i < relay->side_count; i++)
+        relay->flows[i].held_back = relay->leaving && both && !channel_holds(relay->flows[i].from);
+}
+
 /* What the flows wait for. One whose quota is full is not read from; the quota tells when it is no
  * more. */
 static void relay_wait(struct ferry_relay *relay)
 {
     struct ferry_relay_quota *full = NULL;
+    relay_hold_back(relay);
     for (size_t i = 0; i < relay->side_count; i++) {
         watch_set(&relay->sides[i], side_interest(relay, i));
         if (!full && relay->flows[i].stats.way != FERRY_WAY_NONE)
@@ -447,6 +458,43 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
     *ret_relay = relay;
     relay_wait(relay);
     relay_set_timer(relay, STAGE_RUNNING);
+    return 0;
+}
+
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+static bool relay_is_empty(const struct ferry_relay *relay)
+{
+    for (size_t i = 0; i < relay->side_count; i++) {
+        const struct flow *flow = &relay->flows[i];
+        if (flow->state != FLOW_FLOWING || flow_holds(flow) || channel_holds(flow->from))
+            return false;
+    }
+    return true;
+}
+
+int ferry_relay_release(struct ferry_relay *relay, int *ret_one, int *ret_other)
+{
+    struct ferry_channel *one = relay->sides[0].channel, *other = relay->sides[1].channel;
+
+    if (relay->side_count == 1 || !channel_is_whole(one) || !channel_is_whole(other))
+        return -EOPNOTSUPP;
+    if (relay->ending)
+        return -EAGAIN;
+    if (!relay_is_empty(relay)) {
+        relay->leaving = true;
+        relay_wait(relay);
+        return -EAGAIN;
+    }
+    list_remove(&relay->waiter.node);
+    for (size_t i = 0; i < relay->side_count; i++) {
+        flow_fini(&relay->flows[i]);
+        watch_stop(&relay->sides[i]);
+    }
+    ferry_source_remove(relay->timer);
+    free(relay);
+    *ret_one = channel_release(one);
+    *ret_other = channel_release(other);
     return 0;
 }
 

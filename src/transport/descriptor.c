@@ -69,7 +69,7 @@ static int socket_link_open(int fd, bool shared, bool refuse_descriptors, struct
     if (r == 0 && shared) {
         ret_link->flags |= LINK_SHARED;
         /* splice(2) on a socket that blocks would block. */
-        ret_link->flags &= ~(unsigned)(LINK_SPLICE_FROM | LINK_SPLICE_TO);
+        ret_link->flags &= ~(unsigned)(LINK_SPLICE_FROM | LINK_SPLICE_TO | LINK_WHOLE);
     }
     return r;
 }

@@ -157,6 +157,7 @@ static int exec_link(int fd, bool refuse_descriptors, struct exec_link *exec, st
     exec->ops.identity = exec_identity;
     ret_link->ops = &exec->ops;
     ret_link->state = exec;
+    ret_link->flags &= ~(unsigned)LINK_WHOLE; /* there is the child */
     return 0;
 }
 

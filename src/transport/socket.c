@@ -204,8 +204,10 @@ static struct link link_template(int family, int type, bool refuse_descriptors, 
         .capabilities = socket_capabilities(family, type, refuse_descriptors),
         .remaining = -1 };
 
+    if (type == SOCK_STREAM || type == SOCK_SEQPACKET)
+        link.flags = LINK_WHOLE;
     if (type == SOCK_STREAM) {
-        link.flags = LINK_SPLICE_TO;
+        link.flags |= LINK_SPLICE_TO;
         if (family != AF_UNIX || refused)
             link.flags |= LINK_SPLICE_FROM;
         if (family != AF_UNIX)

@@ -57,6 +57,8 @@ enum link_flag {
     /* Closing it with something unread destroys what the peer has yet to read of us (TCP resets):
      * receive and drop for a while first. */
     LINK_DRAIN = 1 << 5,
+    /* All that the link is lies in its one descriptor: another process could go on with it. */
+    LINK_WHOLE = 1 << 6,
 };
 
 struct link {
@@ -97,6 +99,9 @@ struct listening {
 
 /* Datagrams of a listening that were dropped because a bound was reached; 0 where none can be. */
 uint64_t listening_dropped(const struct listening *listening);
+
+/* The socket behind a listening, borrowed; -1: there is none. */
+int listening_socket(const struct listening *listening);
 
 /* The addresses of a name, each with a number for its host, the likeliest to answer first
  * (RFC 6724). None: the address has no name in it and is dialled as it is. */
@@ -142,6 +147,15 @@ int transport_dial(const struct ferry_address *address, const struct ferry_dial_
 /* A link of any open descriptor; takes it, and closes it on failure.
  *   shared  others have the same open file description: leave its O_NONBLOCK alone */
 int descriptor_link(int fd, bool shared, struct link *ret_link);
+/* A link of a connected socket that has been a channel of that address before, and is nobody
+ * else's; takes it, and closes it on failure.
+ * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (a socket of another kind), ... */
+int resume_link(int fd, const struct ferry_address *address, bool refuse_descriptors,
+    struct link *ret_link, struct ferry_error *error);
+/* The same for the socket of a listening. -ESTALE: it is not bound at that address (any more). */
+int resume_listening(int fd, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct listening *ret_listening,
+    struct ferry_error *error);
 /* The same for separate receiving and sending descriptors (pipes; standard input and output);
  * either may be -1. */
 int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link);

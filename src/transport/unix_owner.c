@@ -233,6 +233,13 @@ int unix_owner_find(const struct unix_place *place, struct unix_owner *ret_owner
     return 1;
 }
 
+int unix_owner_is(const struct unix_place *place, ino_t socket)
+{
+    struct unix_owner owner = { 0 };
+    int r = diag_find(place, &owner);
+    return r <= 0 ? r : owner.socket == (unsigned)socket;
+}
+
 void unix_owner_text(const struct unix_owner *owner, char *text, size_t size)
 {
     if (owner->pid > 0)

@@ -28,6 +28,10 @@ struct unix_owner {
  * Returns 1 (bound), 0 (not), or -errno when the kernel does not tell. */
 int unix_owner_find(const struct unix_place *place, struct unix_owner *ret_owner);
 
+/* Whether what is bound there is the socket of this inode number (fstat(2) of its descriptor).
+ * Returns 1, 0, or -errno when the kernel does not tell. */
+int unix_owner_is(const struct unix_place *place, ino_t socket);
+
 /* Fills pid and command of a process whose pid is known otherwise (SO_PEERCRED). */
 void unix_owner_set_pid(struct unix_owner *owner, pid_t pid);
 

@@ -387,6 +387,45 @@ int unix_path_bind(int fd, const char *path, const struct unix_path_options *opt
     return r;
 }
 
+int unix_path_resume(int fd, const char *path, const struct unix_path_options *options,
+    struct unix_path **ret_path, struct ferry_error *error)
+{
+    __attribute__((cleanup(cleanup_path))) struct unix_path *opened = calloc(1, sizeof(*opened));
+    struct stat status, socket;
+
+    if (!opened)
+        return error_set_errno(error, -ENOMEM, options->thing, NULL);
+    opened->directory = -1;
+    opened->pid = getpid();
+    int r = directory_open(path, options, opened, error);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &socket) < 0)
+        return error_set_errno(error, -errno, options->thing, NULL);
+    if (fstatat(opened->directory, opened->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return error_set(error, -ESTALE, options->thing, NULL,
+            "the path of the socket that was kept is gone: %s", strerrordesc_np(errno));
+    struct unix_place place = {
+        .name = opened->name, .device = status.st_dev, .inode = status.st_ino
+    };
+    r = unix_owner_is(&place, socket.st_ino);
+    if (r < 0)
+        return error_set(error, r, options->thing, "let this program use AF_NETLINK",
+            "the kernel does not tell whose the path is: %s", strerrordesc_np(-r));
+    if (r == 0)
+        return error_set(error, -ESTALE, options->thing, NULL,
+            "the path is not that of the socket that was kept");
+    opened->device = status.st_dev;
+    opened->inode = status.st_ino;
+    *ret_path = TAKE(opened);
+    return 0;
+}
+
+void unix_path_leave(struct unix_path *path)
+{
+    unix_path_free(path);
+}
+
 void unix_path_remove(struct unix_path *path)
 {
     if (path && path->pid == getpid())

@@ -28,6 +28,16 @@ struct unix_path_options {
 FERRY_CHECK int unix_path_bind(int fd, const char *path, const struct unix_path_options *options,
     struct unix_path **ret_path, struct ferry_error *error);
 
+/* The path of a socket that was bound there before, by a process that is gone.
+ *   fd        borrowed
+ *   ret_path  give to unix_path_remove()
+ * Returns 0, -ESTALE (the path is gone, or is another socket's), -EPERM, ... */
+FERRY_CHECK int unix_path_resume(int fd, const char *path, const struct unix_path_options *options,
+    struct unix_path **ret_path, struct ferry_error *error);
+
+/* Frees without removing: another process goes on with the socket. NULL is allowed. */
+void unix_path_leave(struct unix_path *path);
+
 /* Removes the path if it is still the socket that we bound and this is the process that bound it,
  * and frees. NULL is allowed. Call it before the socket is closed: until then no start of another
  * process takes the path over, so what is removed is ours for certain. */

@@ -99,7 +99,8 @@ START_TEST(tcp_links_have_their_options_and_capabilities)
         ck_assert_int_eq(fcntl(ends[i].send_fd, F_GETFD), FD_CLOEXEC);
         ck_assert_uint_eq(ends[i].capabilities,
             FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END);
-        ck_assert_uint_eq(ends[i].flags, LINK_SPLICE_FROM | LINK_SPLICE_TO | LINK_DRAIN);
+        ck_assert_uint_eq(
+            ends[i].flags, LINK_SPLICE_FROM | LINK_SPLICE_TO | LINK_DRAIN | LINK_WHOLE);
         for (int fact = 0; fact < FERRY_FACT_COUNT; fact++)
             ends[i].ops->identity(&ends[i], (enum ferry_fact)fact, &identity);
         ck_assert_int_eq(identity.known[FERRY_FACT_PID], FERRY_UNKNOWN);

@@ -502,7 +502,7 @@ START_TEST(capabilities_are_told)
     ck_assert_uint_eq(dgram.one.capabilities, both | FERRY_HAS_BOUNDARIES);
     ck_assert_uint_eq(
         seq.one.capabilities, both | FERRY_HAS_BOUNDARIES | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END);
-    ck_assert_uint_eq(stream.one.flags, LINK_SPLICE_TO);
+    ck_assert_uint_eq(stream.one.flags, LINK_SPLICE_TO | LINK_WHOLE);
     ck_assert_uint_eq(dgram.one.flags, 0);
     ends_free(&stream);
     ends_free(&dgram);
