@@ -4,7 +4,10 @@
 
 /* Descriptors that a service manager may pass: far above any unit, below what a typing error in
  * LISTEN_FDS could make us walk. */
-#define ACTIVATION_MAX 4096u
+#define ACTIVATION_MAX 20000u
+/* Descriptors that we let the manager keep: it passes them all to the next start, which with some
+ * from socket units must accept them. */
+#define STORE_MAX (ACTIVATION_MAX - 1000u)
 /* Bytes in one notification: the manager reads no more than its NOTIFY_BUFFER_MAX, a page. */
 #define NOTIFY_SIZE_MAX 4096u
 /* Milliseconds that a notification waits for room in the manager's queue before it is given up. */

@@ -3,9 +3,12 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/ferry-notify-XXXXXX";
@@ -131,6 +134,109 @@ START_TEST(test_a_missing_or_stuck_manager_is_an_error_only)
 }
 END_TEST
 
+START_TEST(test_the_watchdog_is_ours_or_not)
+{
+    struct notify notify;
+    char pid[16];
+    listen_on(path, strlen(path) + 1);
+    setenv("NOTIFY_SOCKET", path, 1);
+    setenv("WATCHDOG_USEC", "3000000", 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify.watchdog_ns, INT64_C(3000000000));
+    ck_assert_ptr_null(getenv("WATCHDOG_USEC"));
+    ck_assert_int_eq(notify_watchdog(&notify), 1);
+    ck_assert_str_eq(received(), "WATCHDOG=1\n");
+
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_USEC", "3000000", 1);
+    setenv("WATCHDOG_PID", pid, 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify.watchdog_ns, INT64_C(3000000000));
+    ck_assert_ptr_null(getenv("WATCHDOG_PID"));
+
+    static const char *const others[][2] = { { "3000000", "1" }, { "3000000", "x" }, { "-3", NULL },
+        { "3s", NULL }, { "", NULL }, { "99999999999999999999", NULL } };
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        setenv("WATCHDOG_USEC", others[i][0], 1);
+        if (others[i][1])
+            setenv("WATCHDOG_PID", others[i][1], 1);
+        ck_assert_int_eq(notify_init(&notify), 0);
+        ck_assert_int_eq(notify.watchdog_ns, 0);
+    }
+}
+END_TEST
+
+/* The descriptor that came with a message, -1: none; its text is in `text`. */
+static int received_with(char *text, size_t room)
+{
+    char control[CMSG_SPACE(4 * sizeof(int))];
+    struct iovec line = { text, room - 1 };
+    struct msghdr message = {
+        .msg_iov = &line, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
+    ssize_t size = recvmsg(manager, &message, MSG_CMSG_CLOEXEC);
+    ck_assert_int_ge(size, 0);
+    text[size] = '\0';
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    int fd = -1;
+    if (header) {
+        ck_assert_uint_eq(header->cmsg_len, CMSG_LEN(sizeof(fd)));
+        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    }
+    return fd;
+}
+
+START_TEST(test_descriptors_are_stored_and_forgotten)
+{
+    struct notify notify;
+    struct stat sent, kept;
+    char text[256];
+    int ends[2];
+    listen_on(path, strlen(path) + 1);
+    setenv("NOTIFY_SOCKET", path, 1);
+    setenv("FDSTORE", "100", 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert(notify.stores);
+    ck_assert_ptr_null(getenv("FDSTORE"));
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(notify_store(&notify, "a-name", ends[0]), 1);
+    int fd = received_with(text, sizeof(text));
+    ck_assert_str_eq(text, "FDSTORE=1\nFDNAME=a-name\nFDPOLL=0\n");
+    ck_assert_int_eq(fstat(fd, &kept) | fstat(ends[0], &sent), 0);
+    ck_assert_uint_eq(kept.st_ino, sent.st_ino);
+    close(fd);
+    ck_assert_int_eq(notify_forget(&notify, "b"), 1);
+    ck_assert_int_eq(received_with(text, sizeof(text)), -1);
+    ck_assert_str_eq(text, "FDSTOREREMOVE=1\nFDNAME=b\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+START_TEST(test_a_barrier_ends_when_the_manager_has_read_so_far)
+{
+    struct notify notify;
+    char text[64];
+    int status;
+    listen_on(path, strlen(path) + 1);
+    setenv("NOTIFY_SOCKET", path, 1);
+    ck_assert_int_eq(notify_init(&notify), 0);
+    ck_assert_int_eq(notify_barrier(&notify), -ETIMEDOUT);
+    close(received_with(text, sizeof(text)));
+    ck_assert_str_eq(text, "BARRIER=1");
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = -1;
+        fcntl(manager, F_SETFL, 0);
+        fd = received_with(text, sizeof(text));
+        _exit(fd >= 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(notify_barrier(&notify), 1);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("process/notify");
@@ -142,6 +248,9 @@ int main(void)
     tcase_add_test(cases, test_tells_by_abstract_name);
     tcase_add_test(cases, test_a_status_stays_one_line);
     tcase_add_test(cases, test_nobody_wants_to_know);
+    tcase_add_test(cases, test_the_watchdog_is_ours_or_not);
+    tcase_add_test(cases, test_descriptors_are_stored_and_forgotten);
+    tcase_add_test(cases, test_a_barrier_ends_when_the_manager_has_read_so_far);
     tcase_add_test(cases, test_a_missing_or_stuck_manager_is_an_error_only);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
