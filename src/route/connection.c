@@ -5,8 +5,10 @@
  * the end needs to say about the peer is copied at the start: the channel may be gone by then.
  */
 #include "route/connection.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "process/name.h"
+#include "route/keep.h"
 #include "route/limits.h"
 #include "route/route.h"
 
@@ -50,8 +52,8 @@ static void connection_refuse(struct route *route, struct ferry_channel *channel
     ferry_channel_close(channel);
 }
 
-static void connection_report(const struct connection *connection, int code, const char *reason,
-    const struct ferry_relay_stats *stats)
+static void connection_report(const struct connection *connection, enum event_kind kind,
+    const char *reason, const struct ferry_relay_stats *stats)
 {
     const struct route *route = connection->route;
     char text[160];
@@ -59,7 +61,7 @@ static void connection_report(const struct connection *connection, int code, con
         connection->rule ? ferry_policy_rule(route->policy, (size_t)connection->rule, NULL) : "",
         text, sizeof(text));
     struct event event = {
-        .kind = code == 0 ? EVENT_CLOSED : EVENT_FAILED,
+        .kind = kind,
         .route = route->settings->name,
         .who = &connection->who,
         .peer = connection->peer,
@@ -77,24 +79,30 @@ static void connection_report(const struct connection *connection, int code, con
 }
 
 /* Books the connection out of its route and frees it. */
-static void connection_end(struct connection *connection, int code, const char *reason,
-    const struct ferry_relay_stats *stats)
+static void connection_leave(struct connection *connection, enum event_kind kind,
+    const char *reason, const struct ferry_relay_stats *stats)
 {
     struct route *route = connection->route;
     route->bytes_in += stats->forth.bytes;
     route->bytes_out += stats->back.bytes;
     route->descriptors += stats->forth.descriptors + stats->back.descriptors;
     route->dropped += stats->forth.dropped + stats->back.dropped;
-    if (code == 0)
-        route->ended++;
-    else
+    if (kind == EVENT_FAILED)
         route->failed++;
-    connection_report(connection, code, reason, stats);
+    else
+        route->ended++;
+    connection_report(connection, kind, reason, stats);
     list_remove(&connection->node);
     holding_give(&connection->holding);
     route->registry->connection_count--;
     free(connection->peer);
     free(connection);
+}
+
+static void connection_end(struct connection *connection, int code, const char *reason,
+    const struct ferry_relay_stats *stats)
+{
+    connection_leave(connection, code == 0 ? EVENT_CLOSED : EVENT_FAILED, reason, stats);
 }
 
 static void connection_tell(struct registry *registry, int code)
@@ -134,6 +142,26 @@ void connection_stop(struct connection *connection, const char *reason)
     connection_end(connection, 0, reason, &stats);
 }
 
+int connection_keep(struct connection *connection)
+{
+    AUTO_FD int peer = -1;
+    AUTO_FD int target = -1;
+    struct ferry_relay_stats stats = { 0 };
+
+    if (!connection->service->release)
+        return -EOPNOTSUPP;
+    connection->service->get_stats(connection->serving, &stats);
+    int r = connection->service->release(connection->serving, &peer, &target);
+    if (r < 0)
+        return r;
+    r = keep_pair(connection->route, peer, target);
+    if (r < 0)
+        connection_end(connection, r, "the service manager could not be told to keep it", &stats);
+    else
+        connection_leave(connection, EVENT_KEPT, "goes on with the next start", &stats);
+    return 0;
+}
+
 static int connection_new(struct route *route, struct ferry_channel *channel,
     struct ferry_identity *identity, int rule, struct connection **ret_connection)
 {
@@ -158,7 +186,8 @@ static int connection_new(struct route *route, struct ferry_channel *channel,
     return 0;
 }
 
-static int connection_serve(struct connection *connection, struct ferry_channel *channel)
+static int connection_serve(
+    struct connection *connection, struct ferry_channel *channel, struct ferry_channel *upstream)
 {
     const struct route_settings *settings = connection->route->settings;
     struct registry *registry = connection->route->registry;
@@ -171,6 +200,7 @@ static int connection_serve(struct connection *connection, struct ferry_channel 
         .channel = channel,
         .argument = settings->argument ? settings->argument : "",
         .target = settings->target,
+        .upstream = upstream,
         .idle_ms = settings->idle_ms     ? settings->idle_ms
                    : connection->session ? SESSION_IDLE_MS
                                          : 0,
@@ -186,14 +216,14 @@ static int connection_serve(struct connection *connection, struct ferry_channel 
 
 /* Books it in, unless its user has enough already: -EDQUOT, with the reason. */
 static int connection_admit(struct route *route, struct ferry_channel *channel,
-    struct ferry_identity *identity, int rule, struct connection **ret_connection, char *why,
-    size_t size)
+    struct ferry_identity *identity, int rule, bool again, struct connection **ret_connection,
+    char *why, size_t size)
 {
     struct holding holding = { NULL, NULL };
     const struct service *service = route->settings->service;
     /* Who only asks how it goes must get in when all others are many. */
     struct holders *all = service && !service->drains ? NULL : route->registry->holders;
-    int r = holding_take(all, route->holders, identity, clock_now_ns(), &holding, why, size);
+    int r = holding_take(all, route->holders, identity, clock_now_ns(), again, &holding, why, size);
     if (r < 0)
         return r;
     r = connection_new(route, channel, identity, rule, ret_connection);
@@ -204,7 +234,8 @@ static int connection_admit(struct route *route, struct ferry_channel *channel,
     return r;
 }
 
-void connection_start(struct route *route, struct ferry_channel *channel)
+static void connection_begin(
+    struct route *route, struct ferry_channel *channel, struct ferry_channel *upstream)
 {
     static const struct ferry_relay_stats nothing;
     struct ferry_identity *identity = NULL; /* out of memory: nothing is known */
@@ -216,24 +247,41 @@ void connection_start(struct route *route, struct ferry_channel *channel)
     ferry_policy_decide(route->policy, identity, &verdict);
     if (!verdict.allowed) {
         connection_refuse(route, channel, identity, &verdict, verdict.rule ? NULL : verdict.text);
+        ferry_channel_close(upstream);
         return;
     }
-    int r = connection_admit(route, channel, identity, verdict.rule, &connection, why, sizeof(why));
+    int r = connection_admit(
+        route, channel, identity, verdict.rule, upstream, &connection, why, sizeof(why));
     if (r == -EDQUOT) {
         connection_refuse(route, channel, identity, NULL, why);
+        ferry_channel_close(upstream);
         return;
     }
     route->admitted++;
     ferry_channel_forget_identity(channel);
     if (r < 0) {
         ferry_channel_close(channel);
+        ferry_channel_close(upstream);
         route->failed++;
         route_trouble(route, "a connection was dropped: out of memory");
         return;
     }
-    r = connection_serve(connection, channel);
+    if (upstream)
+        connection_report(connection, EVENT_RESUMED, NULL, &nothing);
+    r = connection_serve(connection, channel, upstream);
     if (r < 0) {
         connection_end(connection, r, strerrordesc_np(-r), &nothing);
         connection_tell(route->registry, r);
     }
+}
+
+void connection_start(struct route *route, struct ferry_channel *channel)
+{
+    connection_begin(route, channel, NULL);
+}
+
+void connection_resume(
+    struct route *route, struct ferry_channel *channel, struct ferry_channel *upstream)
+{
+    connection_begin(route, channel, upstream);
 }

@@ -23,6 +23,8 @@ const char *event_kind_name(enum event_kind kind)
         [EVENT_REFUSED] = "refused",
         [EVENT_CLOSED] = "closed",
         [EVENT_FAILED] = "failed",
+        [EVENT_KEPT] = "kept",
+        [EVENT_RESUMED] = "resumed",
         [EVENT_RELOADED] = "reloaded",
         [EVENT_TROUBLE] = "trouble",
     };
@@ -88,7 +90,7 @@ void event_print_who(const struct event_who *who, const char *name, struct bytes
 
 static bool is_of_peer(enum event_kind kind)
 {
-    return kind == EVENT_REFUSED || kind == EVENT_CLOSED || kind == EVENT_FAILED;
+    return kind >= EVENT_REFUSED && kind <= EVENT_RESUMED;
 }
 
 /* "SEPARATOR LABEL VALUE" if there is a value. */
@@ -110,7 +112,7 @@ static void print_peer(const struct event *event, struct bytes *text)
     print_fact(text, " ", "at ", event->peer);
     print_fact(text, " ", "by ", event->verdict);
     print_fact(text, "; ", "", event->reason);
-    if (event->kind != EVENT_REFUSED) {
+    if (event->kind != EVENT_REFUSED && event->kind != EVENT_RESUMED) {
         bytes_print(
             text, "; in %" PRIu64 " out %" PRIu64 " bytes", event->bytes_in, event->bytes_out);
         if (event->descriptors)
@@ -140,7 +142,13 @@ void event_print_text(const struct event *event, struct bytes *text)
     struct tm local;
     if (localtime_r(&seconds, &local))
         strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-    bytes_print(text, "%s %-8s ", clock, event_kind_name(event->kind));
+    bytes_print(text, "%s ", clock);
+    event_print_message(event, text);
+}
+
+void event_print_message(const struct event *event, struct bytes *text)
+{
+    bytes_print(text, "%-8s ", event_kind_name(event->kind));
     if (event->route) {
         print_escaped(text, event->route);
         bytes_append_text(text, ": ");

@@ -19,6 +19,8 @@ enum event_kind {
     EVENT_REFUSED,  /* a peer was turned away; verdict: the rule, reason: why */
     EVENT_CLOSED,   /* a connection ended as it should */
     EVENT_FAILED,   /* a connection ended otherwise: target not reached, reset, time-out */
+    EVENT_KEPT,     /* a connection was handed to the service manager, for the next start */
+    EVENT_RESUMED,  /* a connection that was kept goes on */
     EVENT_RELOADED, /* the configuration was read again; reason: what changed, or why nothing did */
     EVENT_TROUBLE,  /* something that an operator should know: out of descriptors, messages lost */
 };
@@ -71,6 +73,7 @@ void event_emit(struct events *events, const struct event *event);
 /* One line for people (without the line feed), one line of JSON for machines; appended to *text.
  * Facts from peers are escaped. */
 void event_print_text(const struct event *event, struct bytes *text);
+void event_print_message(const struct event *event, struct bytes *text); /* text without time */
 void event_print_json(const struct event *event, struct bytes *text);
 
 /* "pid 4711 (curl) uid 1000 (alice)"; whatever is unknown is left out; "unknown" if all is. */

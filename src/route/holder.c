@@ -260,7 +260,7 @@ static int holder_new(
 /* --- taking and giving ------------------------------------------------------------------------ */
 
 /* Whether another connection is within the limits; says why not. */
-static bool holder_admits(struct holder *holder, int64_t now_ns, char *why, size_t size)
+static bool holder_admits(struct holder *holder, int64_t now_ns, bool again, char *why, size_t size)
 {
     const struct holder_limits *limits = &holder->table->limits;
     char name[80];
@@ -271,7 +271,8 @@ static bool holder_admits(struct holder *holder, int64_t now_ns, char *why, size
             holder->connections, limits->connections);
         return false;
     }
-    if (limits->rate && holder->due_ns - now_ns > NS_PER_S - NS_PER_S / (int64_t)limits->rate) {
+    if (!again && limits->rate &&
+        holder->due_ns - now_ns > NS_PER_S - NS_PER_S / (int64_t)limits->rate) {
         snprintf(
             why, size, "%s connects too often (per-uid rate=%" PRIu64 "/s)", name, limits->rate);
         return false;
@@ -282,7 +283,7 @@ static bool holder_admits(struct holder *holder, int64_t now_ns, char *why, size
 /* The holder of `key`, made if it is new, if it may have another connection. NULL without a table.
  */
 static int holder_find(struct holders *holders, const struct holder_key *key, int64_t now_ns,
-    struct holder **ret_holder, char *why, size_t size)
+    bool again, struct holder **ret_holder, char *why, size_t size)
 {
     struct holder *holder;
     *ret_holder = NULL;
@@ -295,7 +296,7 @@ static int holder_find(struct holders *holders, const struct holder_key *key, in
         return -EDQUOT;
     }
     int r = holder ? 0 : holder_new(holders, key, &holder);
-    if (r == 0 && !holder_admits(holder, now_ns, why, size)) {
+    if (r == 0 && !holder_admits(holder, now_ns, again, why, size)) {
         holder->refused++;
         r = -EDQUOT;
     }
@@ -305,7 +306,8 @@ static int holder_find(struct holders *holders, const struct holder_key *key, in
 }
 
 /* A quota lives while there are connections, so that the one above is there as long as it is. */
-static int holder_charge(struct holder *holder, struct ferry_relay_quota *above, int64_t now_ns)
+static int holder_charge(
+    struct holder *holder, struct ferry_relay_quota *above, int64_t now_ns, bool again)
 {
     if (!holder)
         return 0;
@@ -315,7 +317,7 @@ static int holder_charge(struct holder *holder, struct ferry_relay_quota *above,
         if (r < 0)
             return r;
     }
-    if (limits->rate)
+    if (limits->rate && !again)
         holder->due_ns =
             (holder->due_ns > now_ns ? holder->due_ns : now_ns) + NS_PER_S / (int64_t)limits->rate;
     holder->connections++;
@@ -335,21 +337,21 @@ static void holder_give(struct holder *holder)
 }
 
 int holding_take(struct holders *all, struct holders *route, struct ferry_identity *identity,
-    int64_t now_ns, struct holding *ret_holding, char *why, size_t size)
+    int64_t now_ns, bool again, struct holding *ret_holding, char *why, size_t size)
 {
     struct holding holding = { NULL, NULL };
     struct holder_key key = { 0 };
 
     if (all || route)
         key = key_of(identity);
-    int r = holder_find(all, &key, now_ns, &holding.all, why, size);
+    int r = holder_find(all, &key, now_ns, again, &holding.all, why, size);
     if (r == 0)
-        r = holder_find(route, &key, now_ns, &holding.route, why, size);
+        r = holder_find(route, &key, now_ns, again, &holding.route, why, size);
     if (r == 0)
-        r = holder_charge(holding.all, NULL, now_ns);
+        r = holder_charge(holding.all, NULL, now_ns, again);
     if (r < 0)
         return r;
-    r = holder_charge(holding.route, holding.all ? holding.all->quota : NULL, now_ns);
+    r = holder_charge(holding.route, holding.all ? holding.all->quota : NULL, now_ns, again);
     if (r < 0)
         holder_give(holding.all);
     else

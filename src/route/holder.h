@@ -52,11 +52,12 @@ struct holding {
  *   all, route   tables, each may be NULL; once a table of all routes is there it stays, since a
  *                holder of a route may count on the one of all routes
  *   now_ns       CLOCK_MONOTONIC
+ *   again        it goes on after a restart: the rate was asked when it came
  *   ret_holding  give it back with holding_give()
  *   why, size    receives the reason when refused
  * Returns 0, -EDQUOT (refused), -ENOMEM. */
 int holding_take(struct holders *all, struct holders *route, struct ferry_identity *identity,
-    int64_t now_ns, struct holding *ret_holding, char *why, size_t size);
+    int64_t now_ns, bool again, struct holding *ret_holding, char *why, size_t size);
 /* The connection has ended, and its relay with it. */
 void holding_give(struct holding *holding);
 /* What its relay is charged to; NULL: no limit of bytes or descriptors. */

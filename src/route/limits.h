@@ -30,6 +30,14 @@
 /* Holders that are forgotten when another connection comes: more than one, so that a table shrinks.
  */
 #define HOLDER_SWEEP 4u
+/* Bytes of a name in the service manager's store, with its NUL (it takes 255), and of an address
+ * that stands in one for people. */
+#define KEEP_NAME_SIZE 256u
+#define KEEP_TEXT_MAX  160
+/* Where the journal listens, and bytes that may wait there of us: a burst as large as libsystemd
+ * allows itself. */
+#define JOURNAL_SOCKET      "/run/systemd/journal/socket"
+#define JOURNAL_BUFFER_SIZE (8 << 20)
 /* Bytes of one rendered log line, PIPE_BUF: written whole or not at all. */
 #define LOG_LINE_MAX 4096u
 

@@ -104,8 +104,12 @@ static void route_retire(struct route *route, bool report)
 void registry_drain(struct registry *registry)
 {
     struct list *node, *after;
-    list_each_safe (node, after, &registry->routes)
-        route_retire(LIST_ENTRY(node, struct route, node), true);
+    registry->leaves_listeners = registry->store != NULL;
+    list_each_safe (node, after, &registry->routes) {
+        struct route *route = LIST_ENTRY(node, struct route, node);
+        route->keeps = registry->store != NULL;
+        route_retire(route, true);
+    }
 }
 
 bool registry_finished(const struct registry *registry)

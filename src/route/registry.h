@@ -9,6 +9,7 @@
 #define FERRY_ROUTE_REGISTRY_H
 
 #include "base/list.h"
+#include "process/store.h"
 #include "route/event.h"
 #include "route/settings.h"
 
@@ -22,7 +23,10 @@ struct registry {
     struct list routes;            /* of struct route */
     struct holders *holders;       /* owned; of all routes; NULL: never limited */
     struct list leaving;           /* of struct route: not listening any more, connections remain */
-    ferry_relay_tap tap;           /* -x; NULL */
+    struct store *store;   /* keeps listeners and connections; borrowed; NULL: nothing does */
+    bool leaves_listeners; /* what is closed stays in the store: at the start and the end */
+    uint64_t kept_count;   /* connections that were kept so far */
+    ferry_relay_tap tap;   /* -x; NULL */
     void *tap_data;
     registry_inherit inherit;
     void *inherit_data;
@@ -47,6 +51,8 @@ struct route {
     struct ferry_listener *listener; /* NULL when leaving, and after the one peer of `once` */
     struct ferry_source *source;     /* its readiness; NULL: there are no more peers */
     struct ferry_source *pause;      /* timer, armed while accepting pauses */
+    bool kept;                       /* its listener is in the store */
+    bool keeps;                      /* its connections may be kept: it stood when ferry stopped */
     bool told_dropped;               /* that its listener dropped datagrams */
     int pause_ms;                    /* length of the last pause; 0: accepting works */
     bool refuse_descriptors;         /* as it listens: the target could not take any */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "route/connection.h"
 #include "route/expect.h"
+#include "route/keep.h"
 #include "route/limits.h"
 
 #include <arpa/inet.h>
@@ -218,7 +219,10 @@ static void listener_end(struct route *route)
     if (!route->listener)
         return;
     route->dropped += ferry_listener_dropped(route->listener);
-    ferry_listener_close(TAKE(route->listener));
+    if (route->kept)
+        keep_close_listener(route);
+    else
+        ferry_listener_close(TAKE(route->listener));
     route->told_dropped = false;
 }
 
@@ -311,8 +315,14 @@ static int route_listen(struct route *route, struct ferry_error *error)
         .refuse_descriptors = route->refuse_descriptors };
     char number[16];
 
-    if (listen->scheme != FERRY_FD || !registry->inherit)
-        return ferry_listen(listen, &options, &route->listener, error);
+    if (keep_resume_listener(route, &options))
+        return 0;
+    if (listen->scheme != FERRY_FD || !registry->inherit) {
+        int r = ferry_listen(listen, &options, &route->listener, error);
+        if (r == 0)
+            keep_listener(route);
+        return r;
+    }
     if (listen->descriptor >= 0) {
         /* By number it is opened as any other; that it was passed to us is only noted. */
         snprintf(number, sizeof(number), "%d", listen->descriptor);

@@ -26,6 +26,7 @@ struct service_call {
     struct ferry_channel *channel;
     const char *argument;               /* outlives the serving */
     const struct ferry_address *target; /* for the address target; outlives the serving */
+    struct ferry_channel *upstream;     /* the way there when it is open already; taken; NULL */
     int64_t idle_ms, total_ms;          /* 0: none */
     struct ferry_relay_quota *quota;    /* for its relay; outlives the serving; NULL: none */
     ferry_relay_tap tap;                /* NULL: none */
@@ -51,6 +52,9 @@ struct service {
     int (*serve)(const struct service_call *call, struct serving **ret_serving);
     /* Ends it now without calling done. */
     void (*stop)(struct serving *serving);
+    /* Ends it now without calling done, and gives its descriptors away so that its next life can go
+     * on with them. 0, -EAGAIN (not now: something is on its way), -EOPNOTSUPP. NULL: it cannot. */
+    int (*release)(struct serving *serving, int *ret_peer, int *ret_target);
     /* How far it is; `forth` is from the peer, last_ns is 0 before anything could pass. */
     void (*get_stats)(const struct serving *serving, struct ferry_relay_stats *ret_stats);
     /* The channel to the peer, and to the target; for asking only. NULL: there is none (any more).

@@ -351,6 +351,10 @@ static int target_start(struct serving *serving)
         dialling->call.loop, dialling->deadline_ns, on_timer, serving, &dialling->timer);
     if (r < 0)
         return r;
+    if (dialling->upstream) {
+        target_relay(serving);
+        return 0;
+    }
     if (address_host_is_name(target))
         return resolve_start(
             dialling->call.loop, target->rest, NULL, on_resolved, serving, &dialling->resolve);
@@ -365,6 +369,7 @@ static int target_serve(const struct service_call *call, struct serving **ret_se
     struct dialling *dialling = calloc(1, sizeof(*dialling));
     if (!serving || !dialling) {
         ferry_channel_close(call->channel);
+        ferry_channel_close(call->upstream);
         free(serving);
         free(dialling);
         return -ENOMEM;
@@ -373,6 +378,7 @@ static int target_serve(const struct service_call *call, struct serving **ret_se
     serving->data = call->data;
     serving->dialling = dialling;
     dialling->call = *call;
+    dialling->upstream = call->upstream;
     int r = target_start(serving);
     if (r < 0) {
         dialling_free(dialling);
@@ -389,6 +395,14 @@ static void target_stop(struct serving *serving)
     if (serving->relay)
         ferry_relay_stop(serving->relay);
     free(serving);
+}
+
+static int target_release(struct serving *serving, int *ret_peer, int *ret_target)
+{
+    int r = serving->relay ? ferry_relay_release(serving->relay, ret_peer, ret_target) : -EAGAIN;
+    if (r == 0)
+        free(serving);
+    return r;
 }
 
 static void target_get_stats(const struct serving *serving, struct ferry_relay_stats *ret_stats)
@@ -412,6 +426,7 @@ const struct service service_target = {
     .drains = true,
     .serve = target_serve,
     .stop = target_stop,
+    .release = target_release,
     .get_stats = target_get_stats,
     .get_channel = target_get_channel,
 };

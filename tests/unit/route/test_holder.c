@@ -49,7 +49,7 @@ static struct ferry_identity *somewhere(const unsigned char host[16])
 /* Takes `identity` and lets it go. */
 static int take(struct ferry_identity *identity, int64_t now_ns, struct holding *ret_holding)
 {
-    int r = holding_take(all, route, identity, now_ns, ret_holding, why, sizeof(why));
+    int r = holding_take(all, route, identity, now_ns, false, ret_holding, why, sizeof(why));
     ferry_identity_free(identity);
     return r;
 }
@@ -110,6 +110,24 @@ START_TEST(test_a_rate_allows_a_burst_and_then_one_by_one)
 }
 END_TEST
 
+START_TEST(test_what_goes_on_after_a_restart_is_not_new)
+{
+    struct holding holdings[3], none;
+    struct ferry_identity *identity = somebody(1000);
+    make(&route, "rate=1/s connections=2");
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            holding_take(all, route, identity, 0, true, &holdings[i], why, sizeof(why)), 0);
+    ck_assert_int_eq(holding_take(all, route, identity, 0, true, &none, why, sizeof(why)), -EDQUOT);
+    holding_give(&holdings[0]);
+    ck_assert_int_eq(take(somebody(1000), 0, &holdings[2]), 0);
+    holding_give(&holdings[1]);
+    ck_assert_int_eq(take(somebody(1000), 0, &none), -EDQUOT);
+    holding_give(&holdings[2]);
+    ferry_identity_free(identity);
+}
+END_TEST
+
 /* IPv4 hosts one by one, IPv6 ones by the network that a machine has for itself. */
 START_TEST(test_hosts)
 {
@@ -155,12 +173,12 @@ START_TEST(test_all_routes_together)
     ck_assert_ptr_nonnull(holding_get_quota(&here));
     ck_assert_int_eq(take(somebody(1000), 0, &none), -EDQUOT);
     struct ferry_identity *identity = somebody(1000);
-    ck_assert_int_eq(holding_take(all, other, identity, 0, &there, why, sizeof(why)), 0);
+    ck_assert_int_eq(holding_take(all, other, identity, 0, false, &there, why, sizeof(why)), 0);
     ck_assert_ptr_ne(holding_get_quota(&there), holding_get_quota(&here));
     ck_assert_ptr_nonnull(holding_get_quota(&there));
-    ck_assert_int_eq(holding_take(all, NULL, identity, 0, &none, why, sizeof(why)), -EDQUOT);
+    ck_assert_int_eq(holding_take(all, NULL, identity, 0, false, &none, why, sizeof(why)), -EDQUOT);
     holding_give(&here);
-    ck_assert_int_eq(holding_take(all, NULL, identity, 0, &here, why, sizeof(why)), 0);
+    ck_assert_int_eq(holding_take(all, NULL, identity, 0, false, &here, why, sizeof(why)), 0);
     holding_give(&here);
     holding_give(&there);
     ferry_identity_free(identity);
@@ -201,6 +219,7 @@ int main(void)
     tcase_add_test(cases, test_limits_are_read_and_printed);
     tcase_add_test(cases, test_one_s_connections_are_not_another_s);
     tcase_add_test(cases, test_a_rate_allows_a_burst_and_then_one_by_one);
+    tcase_add_test(cases, test_what_goes_on_after_a_restart_is_not_new);
     tcase_add_test(cases, test_hosts);
     tcase_add_test(cases, test_who_is_unknown_is_one_holder);
     tcase_add_test(cases, test_all_routes_together);
