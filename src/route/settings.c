@@ -453,7 +453,7 @@ static int builder_begin(struct builder *builder, const struct config_section *s
 static int builder_ferry_entry(struct builder *builder, const struct config_entry *entry)
 {
     static const char *const formats[] = {
-        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none"
+        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none", [LOG_JOURNAL] = "journal"
     };
     struct settings *settings = builder->settings;
 
@@ -475,8 +475,8 @@ static int builder_ferry_entry(struct builder *builder, const struct config_entr
         settings->log_given = true;
         return 0;
     }
-    return builder_problem(
-        builder, &entry->place, entry->key, "\"%.100s\" is none of text, json, none", entry->value);
+    return builder_problem(builder, &entry->place, entry->key,
+        "\"%.100s\" is none of text, json, none, journal", entry->value);
 }
 
 /* Entries and sections stand in the order in which they were read; entries before a file's first

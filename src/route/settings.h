@@ -2,7 +2,7 @@
  * it.
  *
  *     [ferry]
- *     log = text | json | none
+ *     log = text | json | none | journal
  *     [route NAME]
  *     listen = ADDRESS
  *     allow  = SUBJECT ...      deny = SUBJECT ...        in order, first match wins
@@ -45,7 +45,7 @@ struct route_settings {
     struct holder_limits per_uid;
 };
 
-enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE };
+enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE, LOG_JOURNAL };
 
 struct settings {
     struct config *config; /* what was read; holds the problems */
