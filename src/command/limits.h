@@ -15,6 +15,9 @@
 #define CONTROL_TIMEOUT_MS 10000
 /* Milliseconds that connections get to finish after the first request to stop (--grace). */
 #define GRACE_MS 5000
+/* Milliseconds until a connection that could not be handed to the service manager is tried again.
+ */
+#define KEEP_RETRY_MS 20
 /* Milliseconds of silence that end `connect` to a target without an end (--wait). */
 #define CONNECT_WAIT_MS 500
 /* Milliseconds until `connect` and `pass` give up dialling (--timeout). */

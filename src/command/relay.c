@@ -28,7 +28,8 @@ static const struct argp_option options[] = {
         0 },
     { "idle", KEY_IDLE, "SPAN", 0, "End a connection on which nothing passed for so long", 0 },
     { "total", KEY_TOTAL, "SPAN", 0, "End a connection after so long, whatever happens", 0 },
-    { "log", KEY_LOG, "FORMAT", 0, "Events on standard error: text, json or none", 0 },
+    { "log", KEY_LOG, "FORMAT", 0,
+        "Events on standard error: text, json or none; or to the journal", 0 },
     { "quiet", 'q', NULL, 0, "Only say what is refused or fails", 0 },
     { "per-uid", KEY_PER_UID, "LIMIT...", 0,
         "What one user may have at a time: connections=N, rate=N/s (new ones), bytes=SIZE and "
@@ -76,7 +77,7 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_LOG:
         if (!log_format_parse(argument, &relay->format))
-            argp_error(state, "--log: text, json or none is expected");
+            argp_error(state, "--log: text, json, none or journal is expected");
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 1)
@@ -172,7 +173,7 @@ static int relay_start(const struct relay *relay, struct run *run, struct ferry_
 
 int command_relay(int argc, char **argv)
 {
-    struct relay relay = { .format = LOG_TEXT };
+    struct relay relay = { .format = journal_default_format() };
     struct run run;
     struct ferry_error error = { 0 };
     if (argp_parse(&argp, argc, argv, 0, NULL, &relay) != 0)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/limits.h"
+#include "route/keep.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +23,10 @@ static void run_log(const struct event *event, void *data)
     struct run *run = data;
     bool trouble =
         event->kind == EVENT_REFUSED || event->kind == EVENT_FAILED || event->kind == EVENT_TROUBLE;
-    if (trouble || !run->quiet)
+    if (!trouble && run->quiet)
+        return;
+    /* Without a journal standard error has to do. */
+    if (run->log.format != LOG_JOURNAL || !journal_event(&run->journal, event))
         log_event(event, &run->log);
 }
 
@@ -45,6 +49,8 @@ static void run_notify_ready(struct run *run)
 /* --- stopping ----------------------------------------------------------------------------------
  */
 
+static void run_on_keep(struct ferry_source *source, void *data);
+
 static void run_on_ended(struct registry *registry, int code, void *data)
 {
     struct run *run = data;
@@ -52,6 +58,25 @@ static void run_on_ended(struct registry *registry, int code, void *data)
     if (code < 0 && run->registry.once)
         run->status = EXIT_FAILED;
     if ((run->stopping || run->ends_alone) && registry_finished(&run->registry))
+        ferry_loop_stop(run->loop);
+}
+
+/* What is on its way keeps a connection from being handed over: it is asked again. */
+static void run_keep_connections(struct run *run)
+{
+    bool later = run->registry.store && keep_connections(&run->registry);
+    if (later && !run->keep)
+        later = ferry_loop_timer(run->loop, FERRY_NEVER, run_on_keep, run, &run->keep) == 0;
+    if (later)
+        ferry_source_set_deadline(run->keep, ferry_deadline(KEEP_RETRY_MS));
+}
+
+static void run_on_keep(struct ferry_source *source, void *data)
+{
+    struct run *run = data;
+    (void)source;
+    run_keep_connections(run);
+    if (registry_finished(&run->registry))
         ferry_loop_stop(run->loop);
 }
 
@@ -82,6 +107,7 @@ static void run_on_stop(
     snprintf(status, sizeof(status), "waiting for %zu connections", run->registry.connection_count);
     (void)notify_stopping(&run->notify, status);
     registry_drain(&run->registry);
+    run_keep_connections(run);
     if (registry_finished(&run->registry) || run->grace_ms == 0 ||
         ferry_loop_timer(
             run->loop, ferry_deadline(run->grace_ms), run_on_grace_over, run, &run->grace) < 0)
@@ -215,6 +241,7 @@ int run_init(struct run *run, const char *verb, enum log_format format, struct f
 {
     *run = (struct run){ .verb = verb, .grace_ms = GRACE_MS };
     log_init(&run->log, STDERR_FILENO, format);
+    journal_init(&run->journal, NULL);
     events_add(&run->events, run_log, run);
     limit_raise();
     int code = activation_take(&run->activation, error);
@@ -238,17 +265,68 @@ int run_init(struct run *run, const char *verb, enum log_format format, struct f
     return code < 0 ? error_set_errno(error, code, "signals", NULL) : 0;
 }
 
+void run_keep(struct run *run, bool wanted)
+{
+    run->store = (struct store){ .notify = &run->notify,
+        .activation = &run->activation,
+        .count = keep_count(&run->activation) };
+    if (run->notify.address_size == 0) {
+        if (wanted)
+            run_report(run, EVENT_TROUBLE,
+                "nothing is kept: no service manager started this process (NOTIFY_SOCKET)");
+        return;
+    }
+    if (wanted || run->notify.stores || run->store.count)
+        run->registry.store = &run->store;
+}
+
+/* A start that fails leaves what is kept where it is: the next may do better. */
+static int run_open(struct run *run, struct settings *settings, struct ferry_error *error)
+{
+    struct registry *registry = &run->registry;
+    if (registry->store)
+        keep_sweep(registry, settings);
+    registry->leaves_listeners = registry->store != NULL;
+    int code = registry_apply(registry, settings, NULL, error);
+    registry->leaves_listeners = code < 0 && registry->store;
+    if (code == 0 && registry->store)
+        keep_resume(registry);
+    return code;
+}
+
 int run_start(struct run *run, struct settings *settings, struct ferry_error *error)
 {
-    int code = registry_apply(&run->registry, settings, NULL, error);
+    int code = run_open(run, settings, error);
     activation_close(&run->activation, code < 0 ? NULL : run_report_unclaimed, run);
     return code;
 }
 
+/* Twice as often as the manager wants to hear of us, and only while the loop turns. */
+static void run_on_watchdog(struct ferry_source *source, void *data)
+{
+    struct run *run = data;
+    (void)notify_watchdog(&run->notify);
+    ferry_source_set_deadline(
+        source, clock_after(ferry_loop_now(run->loop), run->notify.watchdog_ns / 2));
+}
+
+static int run_feed_watchdog(struct run *run)
+{
+    if (!run->notify.watchdog_ns)
+        return 0;
+    return ferry_loop_timer(run->loop, ferry_deadline(0), run_on_watchdog, run, &run->watchdog);
+}
+
 int run_until_end(struct run *run)
 {
+    int code = run_feed_watchdog(run);
+    if (code < 0)
+        return command_fail_errno(run->verb, "watchdog", code);
     run_notify_ready(run);
-    int code = ferry_loop_run(run->loop);
+    code = ferry_loop_run(run->loop);
+    /* A manager that has not read yet might see us gone first, and drop what it was given. */
+    if (run->registry.store)
+        store_settle(run->registry.store);
     if (code < 0)
         return command_fail_errno(run->verb, "loop", code);
     return run->status;
@@ -261,16 +339,19 @@ void run_fini(struct run *run)
         for (size_t i = 0; i < COUNT_OF(run->signals); i++)
             ferry_source_remove(run->signals[i]);
         ferry_source_remove(run->grace);
+        ferry_source_remove(run->watchdog);
+        ferry_source_remove(run->keep);
         ferry_loop_free(TAKE(run->loop));
     }
     activation_close(&run->activation, NULL, NULL);
     log_fini(&run->log);
+    journal_fini(&run->journal);
 }
 
 bool log_format_parse(const char *text, enum log_format *ret_format)
 {
     static const char *const names[] = {
-        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none"
+        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none", [LOG_JOURNAL] = "journal"
     };
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (strcmp(text, names[i]) == 0) {

@@ -18,15 +18,19 @@ struct up {
     const char *path; /* NULL: the default */
     enum log_format format;
     bool format_given; /* it overrides what the configuration says */
+    bool keep;
     int64_t grace_ms;
 };
 
-enum { KEY_LOG = 0x400, KEY_GRACE };
+enum { KEY_LOG = 0x400, KEY_GRACE, KEY_KEEP };
 
 static const struct argp_option options[] = {
     { "config", 'c', "PATH", 0, "A file, or a folder of *.conf (/etc/ferry)", 0 },
-    { "log", KEY_LOG, "FORMAT", 0, "Events on standard error: text, json or none", 0 },
+    { "log", KEY_LOG, "FORMAT", 0,
+        "Events on standard error: text, json or none; or to the journal", 0 },
     { "grace", KEY_GRACE, "SPAN", 0, "How long connections may finish after SIGTERM (5s)", 0 },
+    { "keep", KEY_KEEP, NULL, 0,
+        "Let the service manager keep listeners and connections while ferry restarts", 0 },
     { 0 },
 };
 
@@ -40,12 +44,15 @@ static error_t up_parse(int key, char *argument, struct argp_state *state)
     case KEY_LOG:
         up->format_given = true;
         if (!log_format_parse(argument, &up->format))
-            argp_error(state, "--log: text, json or none is expected");
+            argp_error(state, "--log: text, json, none or journal is expected");
         return 0;
     case KEY_GRACE:
         up->grace_ms = clock_parse_ms(argument);
         if (up->grace_ms < 0)
             argp_error(state, "--grace: a span is expected, as 500ms or 30s");
+        return 0;
+    case KEY_KEEP:
+        up->keep = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -135,7 +142,7 @@ static int up_read(struct run *run, struct settings **ret_settings, struct bytes
         settings_free(settings);
         return -EBADMSG;
     }
-    if (up->format_given)
+    if (up->format_given || !settings->log_given)
         settings->log = up->format;
     *ret_settings = settings;
     return 0;
@@ -185,7 +192,7 @@ static int up_start(struct run *run)
 
 int command_up(int argc, char **argv)
 {
-    struct up up = { .format = LOG_TEXT, .grace_ms = GRACE_MS };
+    struct up up = { .format = journal_default_format(), .grace_ms = GRACE_MS };
     struct run run;
     struct ferry_error error = { 0 };
     if (argp_parse(&argp, argc, argv, 0, NULL, &up) != 0)
@@ -197,6 +204,7 @@ int command_up(int argc, char **argv)
     run.read = up_read_again;
     run.data = &up;
     run.grace_ms = up.grace_ms;
+    run_keep(&run, up.keep);
     run.registry.configuration = up.path ? up.path : "/etc/ferry";
     int status = up_start(&run);
     if (status == EXIT_DONE)
