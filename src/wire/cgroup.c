@@ -69,7 +69,7 @@ const char *cgroup_unit(const char *path, size_t *ret_length)
             /* What could be taken for a file of the kernel's own, as cpu.service, has this. */
             size_t escape = length > 0 && path[0] == '_';
             *ret_length = length - escape;
-            return is_unit(path, length) ? path + escape : NULL;
+            return is_unit(path + escape, length - escape) ? path + escape : NULL;
         }
         path += length;
     }
