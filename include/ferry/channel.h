@@ -42,6 +42,14 @@ enum ferry_direction { FERRY_RECEIVE, FERRY_SEND };
  * ferry_deadline(0) is now; ferry_deadline(-1) is FERRY_NEVER. */
 FERRY_PUBLIC int64_t ferry_deadline(int64_t timeout_ms);
 
+/* As whom something is sent. The kernel lets a process say its own pid and any of its own uids and
+ * gids (real, effective, saved); others only with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID. */
+struct ferry_credentials {
+    pid_t pid; /* of a living process of our PID namespace */
+    uid_t uid;
+    gid_t gid;
+};
+
 /* What a caller wants sent. The caller owns all of it; buffers and descriptors are borrowed until
  * the outgoing is complete. Zero it, fill the first part, and leave the progress alone: it
  * survives -EAGAIN and partial sends, and sees to it that descriptors are never attached twice. */
@@ -51,6 +59,9 @@ struct ferry_outgoing {
     const int *descriptors;      /* to pass along, attached to the first byte; may be NULL */
     size_t descriptor_count;     /* items, at most FERRY_DESCRIPTORS_MAX */
     unsigned priority;           /* for FERRY_HAS_PRIORITY; else ignored */
+    /* As whom, SCM_CREDENTIALS of unix(7); NULL: as the channel was dialled, or as ourselves. A
+     * peer sees it if it asks for credentials with what it receives. */
+    const struct ferry_credentials *credentials;
     /* progress, kept by the library */
     size_t sent_size; /* bytes of it that the kernel has taken */
     bool complete;
@@ -89,6 +100,13 @@ struct ferry_dial_options {
     size_t struct_size;       /* sizeof(struct ferry_dial_options): lets the struct grow */
     const char *const *extra; /* exec: NULL-terminated NAME=VALUE list added to the environment */
     bool refuse_descriptors;  /* receive none (in the kernel by SO_PASSRIGHTS=0 from 6.16) */
+    /* unix-dgram:, unix-seq: what every message brings of its sender beside pid, uid and gid, as
+     * far as the kernel has it. Each costs time, and a pidfd a descriptor, until the inbox is used
+     * again. */
+    bool message_pidfd; /* SCM_PIDFD, from 6.5: and so executable, cgroup and unit */
+    bool message_label; /* SCM_SECURITY */
+    /* unix: as whom everything is sent that does not say so itself; NULL: as ourselves. Copied. */
+    const struct ferry_credentials *credentials;
 };
 
 /* Opens a channel to an address.
@@ -101,7 +119,7 @@ struct ferry_dial_options {
  *   error        may be NULL; its thing is the address that was tried: of a name, one with the
  *                number of its host
  * Returns 0, or -errno: -ETIMEDOUT, -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL (an option that
- * dialling cannot use), ... */
+ * dialling cannot use), -EPERM, -ESRCH, -EOPNOTSUPP (credentials that can't be sent), ... */
 FERRY_PUBLIC FERRY_CHECK int ferry_dial(const struct ferry_address *address,
     const struct ferry_dial_options *options, int64_t deadline_ns,
     struct ferry_channel **ret_channel, struct ferry_error *error);
@@ -153,8 +171,9 @@ FERRY_PUBLIC void ferry_children_reap(void);
  * it may have gone; if the descriptor is writable all the same, try again after a pause), -EMSGSIZE
  * (larger than one message may be), -EBADMSG (a line feed inside a message for frame=lf; one at its
  * end is taken for the frame's own), -EPIPE (the peer is gone), -EOPNOTSUPP (this channel cannot
- * send, or cannot pass descriptors), -EINVAL (more than FERRY_DESCRIPTORS_MAX, or descriptors with
- * no byte on a stream), or another -errno. Never raises SIGPIPE. */
+ * send, or cannot pass descriptors or credentials), -EINVAL (more than FERRY_DESCRIPTORS_MAX, or
+ * descriptors with no byte on a stream), -EPERM (credentials that are not ours to give), -ESRCH
+ * (their pid is no living process), or another -errno. Never raises SIGPIPE. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_send(
     struct ferry_channel *channel, struct ferry_outgoing *batch, size_t count);
 

@@ -23,6 +23,8 @@ struct ferry_listener;
 struct ferry_listen_options {
     size_t struct_size;      /* sizeof(struct ferry_listen_options) */
     bool refuse_descriptors; /* accept channels that receive no descriptors (SO_PASSRIGHTS=0) */
+    bool message_pidfd;      /* as in struct ferry_dial_options; a datagram session holds one */
+    bool message_label;
 };
 
 /* Starts to listen. For a path it may wait up to 1 s for the lock of its directory, which every

@@ -42,6 +42,7 @@ void channel_free_empty(struct ferry_channel *channel)
     framing_free(channel->framing);
     free(channel->weather);
     ferry_identity_free(channel->identity);
+    free((void *)(uintptr_t)channel->link.credentials);
     free(channel->peer);
     free(channel);
 }
@@ -160,6 +161,8 @@ int ferry_channel_try_send(
     if (!(capabilities & FERRY_CAN_SEND))
         return -EOPNOTSUPP;
     for (size_t i = 0; i < count; i++) {
+        if (batch[i].credentials && !(capabilities & FERRY_HAS_IDENTITY))
+            return -EOPNOTSUPP;
         if (!batch[i].descriptor_count)
             continue;
         if (!(capabilities & FERRY_HAS_DESCRIPTORS))

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int dial_options_read(const struct ferry_address *address,
@@ -25,6 +26,42 @@ static int dial_options_read(const struct ferry_address *address,
         return r;
     ret_options->refuse_descriptors =
         channel_refuses_descriptors(address, ret_options->refuse_descriptors);
+    return 0;
+}
+
+/* Said now, by whom it can be helped, and not by the first send. */
+static int dial_may_speak_as(const struct ferry_credentials *credentials,
+    const struct ferry_address *address, struct ferry_error *error)
+{
+    const char *thing = ferry_address_text(address);
+    int r = socket_credentials_check(credentials);
+
+    if (r == -EPERM)
+        return error_set(error, r, thing, "run it as root: CAP_SETUID, CAP_SETGID, CAP_SYS_ADMIN",
+            "only root may speak for others, here pid %d uid %u gid %u", (int)credentials->pid,
+            credentials->uid, credentials->gid);
+    if (r == -ESRCH)
+        return error_set(error, r, thing, "name a living one",
+            "there is no process %d to speak for", (int)credentials->pid);
+    return r < 0 ? error_set_errno(error, r, thing, NULL) : 0;
+}
+
+/* The caller's copy need not outlive the call. What splice(2) sends is sent as ourselves. */
+static int dial_speak_as(struct ferry_channel *channel, const struct ferry_credentials *credentials,
+    const struct ferry_address *address, struct ferry_error *error)
+{
+    if (!(channel->link.capabilities & FERRY_HAS_IDENTITY))
+        return error_set(error, -EOPNOTSUPP, ferry_address_text(address), "use a unix socket",
+            "carries no credentials");
+    int r = dial_may_speak_as(credentials, address, error);
+    if (r < 0)
+        return r;
+    struct ferry_credentials *copy = malloc(sizeof(*copy));
+    if (!copy)
+        return error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
+    *copy = *credentials;
+    channel->link.credentials = copy;
+    channel->link.flags &= ~(unsigned)LINK_SPLICE_TO;
     return 0;
 }
 
@@ -45,8 +82,12 @@ int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_
         channel_free_empty(channel);
         return r;
     }
-    *ret_channel = channel;
-    return 0;
+    r = read.credentials ? dial_speak_as(channel, read.credentials, address, error) : 0;
+    if (r < 0)
+        ferry_channel_close(channel);
+    else
+        *ret_channel = channel;
+    return r;
 }
 
 int ferry_channel_resume(int fd, const struct ferry_address *address,

@@ -41,7 +41,10 @@ static void gather(struct ferry_identity *identity, enum ferry_fact fact)
     if (identity->asked & bit)
         return;
     identity->asked = (uint16_t)(identity->asked | bit);
-    if (fact == FERRY_FACT_EXECUTABLE || fact == FERRY_FACT_CGROUP) {
+    if (fact == FERRY_FACT_LABEL && identity->label) {
+        identity_set_text(
+            identity, fact, strndup(identity->label, identity->label_size), FERRY_PER_MESSAGE);
+    } else if (fact == FERRY_FACT_EXECUTABLE || fact == FERRY_FACT_CGROUP) {
         gather(identity, FERRY_FACT_PIDFD);
         identity_gather_process(identity, fact);
     } else if (identity->link && identity->link->ops->identity) {

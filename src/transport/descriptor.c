@@ -259,6 +259,8 @@ int descriptor_listening(int fd, const struct ferry_address *address,
     struct link link;
     int r;
 
+    if (options)
+        socket_pass(fd, options->message_pidfd, options->message_label);
     if (is_listening(fd) || is_session_socket(fd)) {
         r = set_nonblocking(fd);
         if (r == 0 && is_listening(fd))

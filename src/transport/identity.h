@@ -25,6 +25,9 @@ struct ferry_identity {
     size_t group_count;
     /* By fact; NULL where it is unknown or no text. */
     char *texts[FERRY_FACT_COUNT];
+    /* The label that a message brought: borrowed from its slot, copied when asked for. */
+    const char *label;
+    size_t label_size;
     /* The executable's file. */
     dev_t device;
     ino_t inode;

@@ -31,9 +31,6 @@
 #define ACCEPT_SKIPS_MAX 64u
 /* Connections that may wait for accept; the kernel clamps it to net.core.somaxconn. */
 #define BACKLOG_DEFAULT 4096
-/* Bytes of a security label: those of SELinux, AppArmor and Smack are some tens. A longer one is
- * unknown. */
-#define LABEL_SIZE_MAX 1024u
 /* Milliseconds until listening gives up on a directory's lock, and between its tries. A start holds
  * it for a few system calls; whoever may read the directory may hold it for ever, and the loop
  * stands still meanwhile. */
@@ -49,6 +46,9 @@
  * costs some 400 bytes and whatever its taker opens for it. */
 #define SESSIONS_MAX         16384u
 #define SESSIONS_PER_UID_MAX 4096u
+/* Pidfds that the sessions of one uid may hold of our descriptors (message_pidfd), in one listener:
+ * more of its sessions know no process. */
+#define SESSION_PIDFDS_PER_UID_MAX 64u
 /* What waits in one session before the socket is no longer read (unix) or datagrams are dropped
  * (udp): items, bytes, and descriptors (as many as one message brings: they are taken from every
  * route of the process). One batch more may come on top. */

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "transport/letter.h"
 #include "transport/segments.h"
+#include "transport/session_sender.h"
 #include "transport/session_table.h"
 #include "transport/socket.h"
 #include "transport/unix_path.h"
@@ -46,6 +47,7 @@ struct sessions {
     struct ferry_inbox *inbox;
     struct session_table table;
     struct session_accounts accounts;
+    struct session_accounts pidfd_accounts;
     struct list arrived; /* not yet accepted */
     struct list full;    /* the one that has been so longest first */
     uint64_t dropped;
@@ -63,6 +65,7 @@ struct session {
     int64_t
         deaf_since_ns; /* since when its sender has taken no answer; CLOCK_NEVER: it takes them */
     struct letters letters;
+    struct session_sender sender;
     uint64_t batch; /* the last that brought something */
     bool admits;    /* its messages */
     enum session_state state;
@@ -84,6 +87,7 @@ static void sessions_unref(struct sessions *shared)
     ferry_inbox_free(shared->inbox);
     session_table_fini(&shared->table);
     session_accounts_fini(&shared->accounts);
+    session_accounts_fini(&shared->pidfd_accounts);
     free(shared);
 }
 
@@ -213,14 +217,27 @@ static void session_free(struct session *session)
     list_remove(&session->full);
     if (session->entry.key.has_credentials)
         session_accounts_release(&shared->accounts, session->entry.key.credentials.uid);
+    if (session->sender.pidfd >= 0)
+        session_accounts_release(&shared->pidfd_accounts, session->entry.key.credentials.uid);
+    session_sender_fini(&session->sender);
     if (was_full)
         backpressure_set(shared);
     free(session);
     sessions_unref(shared);
 }
 
+/* Keeps what came of the sender with its first message; the pidfd is charged to its uid. */
+static void sender_keep(struct session *session, struct control_facts *facts)
+{
+    bool keep = facts->pidfd >= 0 && facts->has_credentials &&
+                session_accounts_charge(&session->shared->pidfd_accounts, facts->credentials.uid,
+                    SESSION_PIDFDS_PER_UID_MAX) == 0;
+    session_sender_init(&session->sender, facts, keep);
+}
+
 /* A session for a sender that has none. NULL: a bound is reached, or there is no memory. */
-static struct session *session_new(struct sessions *shared, const struct session_key *key)
+static struct session *session_new(
+    struct sessions *shared, const struct session_key *key, struct control_facts *facts)
 {
     if (shared->references > SESSIONS_MAX)
         return NULL;
@@ -239,6 +256,7 @@ static struct session *session_new(struct sessions *shared, const struct session
     session->entry.key.name = NULL;
     if (key->name_size > 0)
         session->entry.key.name = memcpy(session->name, key->name, key->name_size);
+    sender_keep(session, facts);
     list_init(&session->full);
     letters_init(&session->letters);
     list_init(&session->arrived);
@@ -291,6 +309,21 @@ static bool session_admits(struct session *session)
     return session->admits;
 }
 
+/* The session that a message belongs to. One whose sender turns out to be another process than
+ * before ends. */
+static struct session *session_find(
+    struct sessions *shared, const struct session_key *key, const struct control_facts *facts)
+{
+    struct session_entry *entry = session_table_find(&shared->table, key);
+    struct session *session = entry ? CONTAINER_OF(entry, struct session, entry) : NULL;
+
+    if (session && !session_sender_is(&session->sender, facts)) {
+        session_end(session, 0);
+        return NULL;
+    }
+    return session;
+}
+
 /* False when the message had to be dropped.
  *   session  NULL: it can't have one */
 static bool deal_one(struct session *session, struct ferry_message *message, int code)
@@ -311,9 +344,10 @@ static void deal(struct sessions *shared, size_t index)
 
     int code = socket_read_slot(shared->inbox, index, shared->refuse_descriptors, &message, &facts);
     struct session_key key = slot_key(shared, index, &facts);
-    struct session_entry *entry = session_table_find(&shared->table, &key);
-    struct session *session =
-        entry ? CONTAINER_OF(entry, struct session, entry) : session_new(shared, &key);
+    struct session *session = session_find(shared, &key, &facts);
+    if (!session)
+        session = session_new(shared, &key, &facts);
+    fd_close(&facts.pidfd);
     bool was_empty = session && session->letters.count == 0;
     size_t left = message.size;
     bool joined = code == 0 && facts.segment_size > 0 && facts.segment_size < left;
@@ -426,7 +460,9 @@ static int session_take(
         if (taken > 0 && letters_first_is_lost(&session->letters, inbox->size))
             break;
         code = letters_take(&session->letters, &inbox->slots[taken], &batch[taken]);
-        batch[taken].sender = socket_sender(&facts, &inbox->slots[taken]);
+        struct control_facts told = facts;
+        session_sender_tell(&session->sender, &inbox->slots[taken], &told);
+        batch[taken].sender = socket_sender(&told, &inbox->slots[taken]);
         taken++;
     }
     if (taken > 0)
@@ -481,6 +517,8 @@ static void session_identity(
     else if (fact == FERRY_FACT_HOST)
         identity_set_host(
             identity, session->entry.key.name, session->entry.key.name_size, FERRY_FORGEABLE);
+    else
+        session_sender_gather(&session->sender, fact, identity);
 }
 
 static bool session_stop_receiving(struct link *link)

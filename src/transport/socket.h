@@ -40,7 +40,7 @@ struct socket_losses {
 /* Receives up to `count` messages into the inbox's slots; returns how many headers are filled, or
  * -errno. */
 int socket_receive_batch(int fd, struct ferry_inbox *inbox, size_t count, bool with_name);
-/* The message in a filled slot, and what its control data said.
+/* The message in a filled slot, and what its control data said; the pidfd is now the caller's.
  *   refuse  its descriptors are not wanted: they are closed
  * Returns 0, -EMSGSIZE or -EBADMSG as ferry_channel_try_receive() (the descriptors are closed,
  * ret_message->size is the true size). */
@@ -52,11 +52,11 @@ int socket_read_slot(struct ferry_inbox *inbox, size_t index, bool refuse,
 /* link_ops.identity of a connected unix socket, and of one of the internet. */
 void socket_identity(struct link *link, enum ferry_fact fact, struct ferry_identity *identity);
 void socket_identity_inet(struct link *link, enum ferry_fact fact, struct ferry_identity *identity);
-/* The sender that came with a message. */
+/* The pid, uid and gid that came with a message. */
 void socket_identity_from_message(
     const struct control_facts *facts, struct ferry_identity *identity);
-/* The same for a received message, kept in its slot; NULL: nobody vouches. */
-struct ferry_identity *socket_sender(const struct control_facts *facts, struct inbox_slot *slot);
+/* The sender of a message, kept in its slot; NULL: nobody vouches. Takes the pidfd. */
+struct ferry_identity *socket_sender(struct control_facts *facts, struct inbox_slot *slot);
 
 /* --- socket.c --- */
 

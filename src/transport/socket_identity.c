@@ -10,6 +10,36 @@
 #include <errno.h>
 #include <string.h>
 
+void socket_pass(int fd, bool pidfd, bool label)
+{
+    const int on = 1;
+    int family, type;
+
+    if (!(pidfd || label) || socket_kind(fd, &family, &type) < 0 || family != AF_UNIX ||
+        type == SOCK_STREAM)
+        return;
+    if (pidfd)
+        (void)setsockopt(fd, SOL_SOCKET, SO_PASSPIDFD, &on, sizeof(on));
+    if (label)
+        (void)setsockopt(fd, SOL_SOCKET, SO_PASSSEC, &on, sizeof(on));
+}
+
+int socket_credentials_check(const struct ferry_credentials *credentials)
+{
+    _Alignas(struct cmsghdr) char control[CONTROL_SEND_SIZE];
+    struct iovec byte = { control, 1 };
+    struct msghdr header = { .msg_iov = &byte, .msg_iovlen = 1 };
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    control_put(&header, control, NULL, 0, credentials);
+    int r = sendmsg(ends[0], &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+    return r;
+}
+
 /* What the kernel shows of a message that was under way before SO_PASSCRED was set. */
 #define NOBODY_ID 65534u
 
@@ -21,12 +51,19 @@ void socket_identity_from_message(
         identity_set_credentials(identity, &facts->credentials, FERRY_FORGEABLE);
 }
 
-struct ferry_identity *socket_sender(const struct control_facts *facts, struct inbox_slot *slot)
+struct ferry_identity *socket_sender(struct control_facts *facts, struct inbox_slot *slot)
 {
-    identity_clear(&slot->sender);
-    socket_identity_from_message(facts, &slot->sender);
-    return slot->sender.known[FERRY_FACT_PID] || slot->sender.known[FERRY_FACT_UID] ? &slot->sender
-                                                                                    : NULL;
+    struct ferry_identity *sender = &slot->sender;
+
+    identity_clear(sender);
+    socket_identity_from_message(facts, sender);
+    if (facts->pidfd >= 0)
+        identity_set_pidfd(sender, fd_take(&facts->pidfd), FERRY_FORGEABLE);
+    sender->label = facts->label;
+    sender->label_size = facts->label_size;
+    bool known = sender->known[FERRY_FACT_PID] || sender->known[FERRY_FACT_UID] ||
+                 sender->known[FERRY_FACT_PIDFD] || sender->label;
+    return known ? sender : NULL;
 }
 
 /* --- of a connection -------------------------------------------------------------------------- */
@@ -73,7 +110,7 @@ static void gather_pidfd(struct ferry_identity *identity, int fd)
 /* ENOPROTOOPT: no security module labels sockets. Some end the text with a NUL, some do not. */
 static void gather_label(struct ferry_identity *identity, int fd)
 {
-    char text[LABEL_SIZE_MAX] = "";
+    char text[CONTROL_LABEL_SIZE] = "";
     socklen_t size = sizeof(text);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, text, &size) == 0 && text[0])

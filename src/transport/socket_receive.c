@@ -62,6 +62,7 @@ int socket_receive_stream(
         return (int)size;
     inbox->headers[0].msg_len = (unsigned)size;
     int r = socket_read_slot(inbox, 0, false, &batch[0], &facts);
+    fd_close(&facts.pidfd);
     return r < 0 ? r : 1;
 }
 
@@ -102,7 +103,6 @@ int socket_read_slot(struct ferry_inbox *inbox, size_t index, bool refuse,
 
     control_walk(
         header, slot->descriptors, refuse ? 0 : FERRY_DESCRIPTORS_MAX, descriptor_close, ret_facts);
-    fd_close(&ret_facts->pidfd);
     message_fill(ret_message, slot, inbox->headers[index].msg_len, ret_facts->descriptor_count);
     if (header->msg_flags & MSG_TRUNC) {
         ferry_message_fini(ret_message);
@@ -153,6 +153,7 @@ int socket_receive_messages(
         struct ferry_message message;
         int r = socket_read_slot(inbox, (size_t)i, refuse, &message, &facts);
         if (r < 0) {
+            fd_close(&facts.pidfd);
             loss_add(losses, r, message.size);
             continue;
         }

@@ -3,6 +3,7 @@
  * Invariants: descriptors go with an outgoing's first byte, and only while nothing of it has been
  * sent, so a partial send can never pass them twice. On a stream each outgoing with descriptors
  * opens a sendmsg of its own, because one call carries one set of them, at its first byte.
+ * Credentials hold for all bytes of a call: outgoings of different ones never share any.
  */
 #include "base/error.h"
 #include "transport/outgoing.h"
@@ -36,6 +37,12 @@ static ssize_t send_once(int fd, const struct msghdr *header)
     return sent < 0 ? -errno : sent;
 }
 
+static const struct ferry_credentials *credentials_of(
+    const struct link *link, const struct ferry_outgoing *outgoing)
+{
+    return outgoing->credentials ? outgoing->credentials : link->credentials;
+}
+
 /* A socket that is not unix would take them and pass nothing on. */
 static int check_descriptors(const struct link *link, const struct ferry_outgoing *outgoing)
 {
@@ -46,11 +53,14 @@ static int check_descriptors(const struct link *link, const struct ferry_outgoin
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
-/* How many outgoings one sendmsg may hold: up to the next that brings descriptors. */
+/* How many outgoings one sendmsg may hold: up to the next that brings descriptors, or is sent as
+ * somebody else. */
 static size_t stream_run(const struct ferry_outgoing *batch, size_t count)
 {
     size_t length = 1;
-    while (length < count && !(batch[length].descriptor_count > 0 && batch[length].sent_size == 0))
+    while (length < count &&
+           !(batch[length].descriptor_count > 0 && batch[length].sent_size == 0) &&
+           batch[length].credentials == batch[0].credentials)
         length++;
     return length;
 }
@@ -73,9 +83,8 @@ static int stream_send_once(
         return -EINVAL; /* nothing of its own that they could travel with */
     header.msg_iovlen =
         outgoing_gather(batch, run, SIZE_MAX, buffers, STREAM_BUFFERS_MAX, &offered);
-    if (batch[0].descriptor_count > 0 && batch[0].sent_size == 0)
-        control_put_descriptors(
-            &header, control.bytes, batch[0].descriptors, batch[0].descriptor_count);
+    control_put(&header, control.bytes, batch[0].descriptors,
+        batch[0].sent_size == 0 ? batch[0].descriptor_count : 0, credentials_of(link, &batch[0]));
     ssize_t sent = offered > 0 ? send_once(link->send_fd, &header) : 0;
     if (sent < 0)
         return (int)sent;
@@ -124,18 +133,18 @@ static int send_one_message(
     if (r < 0)
         return r;
     header_fill(&header, name, name_size, outgoing);
-    if (outgoing->descriptor_count > 0)
-        control_put_descriptors(
-            &header, control.bytes, outgoing->descriptors, outgoing->descriptor_count);
+    control_put(&header, control.bytes, outgoing->descriptors, outgoing->descriptor_count,
+        credentials_of(link, outgoing));
     ssize_t sent = send_once(link->send_fd, &header);
     return sent < 0 ? (int)sent : 1;
 }
 
 /* How many from the front can go by one sendmmsg. */
-static size_t run_length(const struct ferry_outgoing *batch, size_t count)
+static size_t run_length(const struct link *link, const struct ferry_outgoing *batch, size_t count)
 {
     size_t length = 0;
-    while (length < count && length < SEND_BATCH_MAX && batch[length].descriptor_count == 0)
+    while (length < count && length < SEND_BATCH_MAX && batch[length].descriptor_count == 0 &&
+           !credentials_of(link, &batch[length]))
         length++;
     return length;
 }
@@ -148,7 +157,7 @@ int socket_send_messages(struct link *link, const void *name, socklen_t name_siz
     while (done < count && batch[done].complete)
         done++;
     while (done < count) {
-        size_t run = run_length(batch + done, count - done);
+        size_t run = run_length(link, batch + done, count - done);
         int r = run > 1 ? segments_send(link, name, name_size, batch + done, run)
                         : send_one_message(link, name, name_size, &batch[done]);
         if (r < 0)

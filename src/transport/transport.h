@@ -72,6 +72,8 @@ struct link {
     int64_t remaining;      /* file: bytes still to be read, -1 to the end */
     void *state;            /* the mechanism's own, or NULL */
     struct unix_path *path; /* of a client with bind=PATH: removed at close; else NULL */
+    /* As whom outgoings are sent that do not say so; borrowed from the channel. NULL: as we are. */
+    const struct ferry_credentials *credentials;
     /* Set by who watches. Links without a descriptor of their own to poll (datagram sessions) call
      * this, and the channel itself when its receiving is stopped, when `pending` or the ability to
      * send may have become true; links whose shutdown closes send_fd call it just before, with
@@ -187,6 +189,12 @@ int socket_listening(
  * and bound, frees both on failure. */
 int session_listening(
     int fd, struct ferry_address *bound, bool refuse_descriptors, struct listening *ret_listening);
+/* Whether the kernel lets us send with these credentials, tried between two ends of our own.
+ * Returns 0, -EPERM, -ESRCH (no such process), or another -errno. */
+int socket_credentials_check(const struct ferry_credentials *credentials);
+/* Asks for what messages shall bring of their sender beside credentials; before any can arrive. A
+ * stream, which has none, is left alone; an old kernel may refuse: then it stays unknown. */
+void socket_pass(int fd, bool pidfd, bool label);
 /* The text of a socket address: "unix:/path", "unix:@name", "tcp:127.0.0.1:80"; "" for unnamed. */
 void socket_address_text(const void *address, unsigned size, int type, char *text, size_t room);
 

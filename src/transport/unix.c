@@ -105,6 +105,8 @@ static int unix_listen(const struct ferry_address *address,
         fd_close(&fd);
         return r;
     }
+    if (options)
+        socket_pass(fd, options->message_pidfd, options->message_label);
     /* Complete before it has a name: the first message shall say from whom it is, and a failure
      * after the bind would close the socket before its path is removed. */
     r = type == SOCK_DGRAM ? session_listening(fd, bound, refuse, &listening)
@@ -246,6 +248,8 @@ static int unix_dial(const struct ferry_address *address, const struct ferry_dia
     AUTO_FD int alive = -1, fd = unix_socket(address->scheme);
     if (fd < 0)
         return error_set_errno(error, fd, thing, NULL);
+    if (options)
+        socket_pass(fd, options->message_pidfd, options->message_label);
     r = name ? client_bind(address, name, fd, &path, error) : client_autobind(address, fd, error);
     if (r < 0)
         return r;

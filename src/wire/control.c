@@ -10,23 +10,33 @@
 #include <netinet/udp.h>
 #include <string.h>
 
-void control_put_descriptors(
-    struct msghdr *header, void *buffer, const int *descriptors, size_t count)
+static void *put(void *at, int type, const void *data, size_t size)
 {
-    size_t size = count * sizeof(int);
+    struct cmsghdr message = {
+        .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = type
+    };
+
+    /* The padding is sent too: none of our memory shall be in it. */
+    memset(at, 0, CMSG_SPACE(size));
+    memcpy(at, &message, sizeof(message));
+    memcpy((char *)at + CMSG_LEN(0), data, size);
+    return (char *)at + CMSG_SPACE(size);
+}
+
+void control_put(struct msghdr *header, void *buffer, const int *descriptors, size_t count,
+    const struct ferry_credentials *credentials)
+{
+    void *end = buffer;
 
     assert(count <= FERRY_DESCRIPTORS_MAX);
-    header->msg_control = count ? buffer : NULL;
-    header->msg_controllen = count ? CMSG_SPACE(size) : 0;
-    if (!count)
-        return;
-    /* The padding is sent too: none of our memory shall be in it. */
-    memset(buffer, 0, CMSG_SPACE(size));
-    struct cmsghdr *message = CMSG_FIRSTHDR(header);
-    message->cmsg_level = SOL_SOCKET;
-    message->cmsg_type = SCM_RIGHTS;
-    message->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(message), descriptors, size);
+    if (credentials) {
+        const struct ucred sent = { credentials->pid, credentials->uid, credentials->gid };
+        end = put(end, SCM_CREDENTIALS, &sent, sizeof(sent));
+    }
+    if (count > 0)
+        end = put(end, SCM_RIGHTS, descriptors, count * sizeof(int));
+    header->msg_controllen = (size_t)((char *)end - (char *)buffer);
+    header->msg_control = header->msg_controllen > 0 ? buffer : NULL;
 }
 
 struct walk {
@@ -89,6 +99,9 @@ static void walk_message(
     } else if (message->cmsg_type == SCM_CREDENTIALS && size >= sizeof(struct ucred)) {
         memcpy(&walk->facts.credentials, data, sizeof(struct ucred));
         walk->facts.has_credentials = true;
+    } else if (message->cmsg_type == SCM_SECURITY && size > 0) {
+        walk->facts.label = (const char *)data;
+        walk->facts.label_size = size;
     }
 }
 

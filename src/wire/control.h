@@ -12,13 +12,19 @@
 #include <ferry/channel.h>
 #include <sys/socket.h>
 
-#define CONTROL_SEND_SIZE CMSG_SPACE(FERRY_DESCRIPTORS_MAX * sizeof(int))
-/* descriptors, SCM_CREDENTIALS, SCM_PIDFD, SCM_SECURITY (up to 256 bytes), timestamps */
+#define CONTROL_SEND_SIZE                                                                          \
+    (CMSG_SPACE(FERRY_DESCRIPTORS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)))
+/* Bytes of a security label: those of SELinux, AppArmor and Smack are some tens. */
+#define CONTROL_LABEL_SIZE 1024
+/* descriptors, SCM_CREDENTIALS, SCM_PIDFD, SCM_SECURITY, timestamps */
 #define CONTROL_RECEIVE_SIZE                                                                       \
     (CMSG_SPACE((FERRY_DESCRIPTORS_MAX + 1) * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) +    \
-        CMSG_SPACE(sizeof(int)) + CMSG_SPACE(256) + CMSG_SPACE(64))
+        CMSG_SPACE(sizeof(int)) + CMSG_SPACE(CONTROL_LABEL_SIZE) + CMSG_SPACE(64))
 
 /* Not in Debian 12's headers. */
+#ifndef SCM_SECURITY
+#define SCM_SECURITY 0x03
+#endif
 #ifndef SCM_PIDFD
 #define SCM_PIDFD 0x04
 #endif
@@ -33,9 +39,10 @@
 #endif
 
 /* Points *header at `buffer` (CONTROL_SEND_SIZE bytes, aligned as struct cmsghdr) filled with the
- * descriptors; with count 0 the header gets no control data. */
-void control_put_descriptors(
-    struct msghdr *header, void *buffer, const int *descriptors, size_t count);
+ * descriptors and credentials; with neither the header gets no control data.
+ *   credentials  NULL: none */
+void control_put(struct msghdr *header, void *buffer, const int *descriptors, size_t count,
+    const struct ferry_credentials *credentials);
 
 struct control_facts {
     size_t descriptor_count; /* written to the array given to control_walk() */
@@ -46,7 +53,9 @@ struct control_facts {
     struct ucred credentials;
     size_t segment_size; /* UDP_GRO: the bytes are datagrams of this size, the last may be shorter;
                             0: one */
-    int pidfd;           /* SCM_PIDFD, or -1; now the caller's to close */
+    int pidfd;         /* SCM_PIDFD, or -1; now the caller's to close */
+    const char *label; /* SCM_SECURITY, in the control data, with or without a NUL; or NULL */
+    size_t label_size; /* bytes */
 };
 
 /* Walks the control data of a received message.

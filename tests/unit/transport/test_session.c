@@ -576,7 +576,8 @@ END_TEST
 
 START_TEST(refused_descriptors_do_not_arrive)
 {
-    struct ferry_listen_options options = { sizeof(options), true };
+    struct ferry_listen_options options = { .struct_size = sizeof(options),
+        .refuse_descriptors = true };
     struct ferry_address *address = address_of("unix-dgram:%s", scratch_path("refuse"));
     struct listening listening;
     int zero[2] = { 0, 0 };

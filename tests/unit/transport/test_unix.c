@@ -359,7 +359,8 @@ START_TEST(refusing_listener_makes_refusing_links)
 {
     const char *path = scratch_path("refusing");
     struct ferry_address *address = address_of("unix:%s", path);
-    struct ferry_listen_options options = { sizeof(options), true };
+    struct ferry_listen_options options = { .struct_size = sizeof(options),
+        .refuse_descriptors = true };
     struct listening listening;
 
     ck_assert_int_eq(transport_listen(address, &options, &listening, NULL), 0);

@@ -53,18 +53,18 @@ START_TEST(put)
     int fds[FERRY_DESCRIPTORS_MAX];
     struct msghdr header = { .msg_control = buffer, .msg_controllen = 1 };
 
-    control_put_descriptors(&header, buffer, NULL, 0);
+    control_put(&header, buffer, NULL, 0, NULL);
     ck_assert_ptr_null(header.msg_control);
     ck_assert_uint_eq(header.msg_controllen, 0);
 
     for (int i = 0; i < FERRY_DESCRIPTORS_MAX; i++)
         fds[i] = i;
     memset(buffer, 0xff, sizeof(buffer));
-    control_put_descriptors(&header, buffer, fds, 1);
+    control_put(&header, buffer, fds, 1, NULL);
     ck_assert_uint_eq(header.msg_controllen, CMSG_SPACE(sizeof(int)));
     ck_assert_mem_eq(buffer + CMSG_LEN(sizeof(int)), "\0\0\0\0", 4);
-    control_put_descriptors(&header, buffer, fds, FERRY_DESCRIPTORS_MAX);
-    ck_assert_uint_eq(header.msg_controllen, CONTROL_SEND_SIZE);
+    control_put(&header, buffer, fds, FERRY_DESCRIPTORS_MAX, NULL);
+    ck_assert_uint_eq(header.msg_controllen, CONTROL_SEND_SIZE - CMSG_SPACE(sizeof(struct ucred)));
     struct cmsghdr *message = CMSG_FIRSTHDR(&header);
     ck_assert_uint_eq(message->cmsg_len, CMSG_LEN(sizeof(fds)));
     ck_assert_int_eq(message->cmsg_level, SOL_SOCKET);
@@ -219,7 +219,7 @@ START_TEST(the_kernel)
     ck_assert_int_eq(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
     for (int i = 0; i < FERRY_DESCRIPTORS_MAX; i++)
         fds[i] = pair[0];
-    control_put_descriptors(&header, out, fds, FERRY_DESCRIPTORS_MAX);
+    control_put(&header, out, fds, FERRY_DESCRIPTORS_MAX, NULL);
     ck_assert_int_eq(sendmsg(pair[0], &header, 0), 1);
 
     header.msg_control = in;
@@ -253,7 +253,7 @@ START_TEST(a_truncated_message)
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     const int fds[] = { pair[0], pair[0], pair[0] };
-    control_put_descriptors(&header, out, fds, 3);
+    control_put(&header, out, fds, 3, NULL);
     ck_assert_int_eq(sendmsg(pair[0], &header, 0), 1);
     header.msg_control = in;
     header.msg_controllen = sizeof(in);
