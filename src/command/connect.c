@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "command/command.h"
+#include "command/credentials.h"
 #include "command/limits.h"
 #include "wire/frame.h"
 
@@ -20,13 +21,15 @@
 struct connect {
     const char *address;
     const char *frame; /* how messages are told apart on standard input and output */
+    const struct ferry_credentials *as; /* NULL: as the kernel says */
+    struct ferry_credentials credentials;
     int64_t timeout_ms, wait_ms;
     struct ferry_loop *loop;
     struct ferry_relay_pool *pool;
     int status;
 };
 
-enum { KEY_TIMEOUT = 0x400, KEY_WAIT, KEY_FRAME };
+enum { KEY_TIMEOUT = 0x400, KEY_WAIT, KEY_FRAME, KEY_AS };
 
 static const struct argp_option options[] = {
     { "timeout", KEY_TIMEOUT, "SPAN", 0, "Give up connecting after so long (10s)", 0 },
@@ -36,8 +39,22 @@ static const struct argp_option options[] = {
         "Where the peer takes messages: lf, a line is one; length; none, what one read brings is "
         "one (none)",
         0 },
+    { "as", KEY_AS, "WHO", 0,
+        "Send with these credentials to a unix socket: self, or pid:N, uid:N, user:NAME, gid:N, "
+        "group:NAME, commas between; others than one's own need root",
+        0 },
     { 0 },
 };
+
+static error_t connect_parse_as(
+    struct connect *connect, const char *argument, struct argp_state *state)
+{
+    struct ferry_error error;
+    if (credentials_parse(argument, &connect->credentials, &error) < 0)
+        argp_error(state, "--as: %s: %s", error.thing, error.reason);
+    connect->as = &connect->credentials;
+    return 0;
+}
 
 static error_t connect_parse(int key, char *argument, struct argp_state *state)
 {
@@ -54,6 +71,8 @@ static error_t connect_parse(int key, char *argument, struct argp_state *state)
         if (frame_from_name(argument) == FRAME_ABSENT)
             argp_error(state, "--frame: lf, length or none is expected");
         return 0;
+    case KEY_AS:
+        return connect_parse_as(connect, argument, state);
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
             return ARGP_ERR_UNKNOWN;
@@ -78,7 +97,8 @@ static const struct argp argp = {
            "  ferry connect tcp:8080\n"
            "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | ferry connect unix:/run/docker.sock\n"
            "  echo ping | ferry connect --wait 1s udp:9999\n"
-           "  ferry connect unix-seq:/tmp/s.sock --frame lf < lines.txt\n",
+           "  ferry connect unix-seq:/tmp/s.sock --frame lf < lines.txt\n"
+           "  echo hello | ferry connect unix-dgram:/dev/log --as user:nobody\n",
 };
 
 /* A relay calls its first side the client: here that is what the shell has set up. */
@@ -125,10 +145,13 @@ static int dial(
     const struct connect *connect, struct ferry_channel **ret_channel, struct ferry_error *error)
 {
     struct ferry_address *address;
+    struct ferry_dial_options dial_options = { .struct_size = sizeof(dial_options),
+        .credentials = connect->as };
     int code = ferry_address_parse(connect->address, NULL, &address, error);
     if (code < 0)
         return code;
-    code = ferry_dial(address, NULL, ferry_deadline(connect->timeout_ms), ret_channel, error);
+    code =
+        ferry_dial(address, &dial_options, ferry_deadline(connect->timeout_ms), ret_channel, error);
     ferry_address_free(address);
     return code;
 }

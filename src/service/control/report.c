@@ -10,6 +10,7 @@
 #include "process/user.h"
 #include "route/expect.h"
 
+#include <arpa/inet.h>
 #include <ferry/listener.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,9 +31,48 @@ static void set_number(json_t *object, const char *key, uint64_t number)
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+static json_t *report_groups(struct ferry_identity *who)
+{
+    size_t count;
+    const gid_t *groups = ferry_identity_groups(who, &count);
+    json_t *list = groups ? json_array() : NULL;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer(groups[i]));
+    return list;
+}
+
+static void set_host(json_t *object, struct ferry_identity *who)
+{
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+    const unsigned char *host = ferry_identity_host(who);
+    char text[INET6_ADDRSTRLEN] = "";
+    if (host && memcmp(host, mapped, sizeof(mapped)) == 0)
+        inet_ntop(AF_INET, host + sizeof(mapped), text, sizeof(text));
+    else if (host)
+        inet_ntop(AF_INET6, host, text, sizeof(text));
+    set_text(object, "host", text);
+}
+
+/* All that is known of the peer, and how: "known" has every fact. */
+static void report_facts(json_t *end, struct ferry_identity *who)
+{
+    json_t *known = json_object();
+    json_object_set_new(end, "groups", report_groups(who));
+    set_text(end, "label", ferry_identity_label(who));
+    set_text(end, "executable", ferry_identity_executable(who));
+    set_text(end, "cgroup", ferry_identity_cgroup(who));
+    set_text(end, "unit", ferry_identity_unit(who));
+    set_host(end, who);
+    for (int fact = 0; fact < FERRY_FACT_COUNT; fact++)
+        set_text(known, ferry_fact_name((enum ferry_fact)fact),
+            ferry_known_name(ferry_identity_known(who, (enum ferry_fact)fact)));
+    json_object_set_new(end, "known", known);
+}
+
 /* Who is at one end of a connection. What was gathered for it is given back at once: a status of
- * many connections must use up neither descriptors nor memory. */
-static json_t *report_end(struct ferry_channel *channel)
+ * many connections must use up neither descriptors nor memory.
+ *   facts  beyond who it is */
+static json_t *report_end(struct ferry_channel *channel, bool facts)
 {
     struct ferry_identity *who;
     char name[32];
@@ -50,6 +90,8 @@ static json_t *report_end(struct ferry_channel *channel)
         set_number(end, "gid", ferry_identity_gid(who));
     process_name(who, name, sizeof(name));
     set_text(end, "name", name);
+    if (facts)
+        report_facts(end, who);
     ferry_channel_forget_identity(channel);
     return end;
 }
@@ -69,9 +111,9 @@ static json_t *report_connection(const struct connection *connection)
     set_number(object, "idle_ms", (uint64_t)((now_ns - last_ns) / NS_PER_MS));
     set_number(object, "rule", (uint64_t)connection->rule);
     if (peer)
-        json_object_set_new(object, "peer", report_end(peer));
+        json_object_set_new(object, "peer", report_end(peer, true));
     if (target)
-        json_object_set_new(object, "target", report_end(target));
+        json_object_set_new(object, "target", report_end(target, false));
     set_number(object, "bytes_in", stats.forth.bytes);
     set_number(object, "bytes_out", stats.back.bytes);
     set_number(object, "descriptors", stats.forth.descriptors + stats.back.descriptors);
