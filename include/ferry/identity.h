@@ -28,6 +28,7 @@ enum ferry_fact {
     FERRY_FACT_GROUPS,     /* supplementary groups */
     FERRY_FACT_LABEL,      /* what a security module (SELinux, AppArmor, Smack) calls it */
     FERRY_FACT_PIDFD,      /* a descriptor that stands for exactly this process for ever */
+    FERRY_FACT_NAME,       /* its command name, which it can choose: for people */
     FERRY_FACT_EXECUTABLE, /* the program that it runs */
     FERRY_FACT_CGROUP,     /* its control group, as systemd sorts processes */
     FERRY_FACT_UNIT,       /* the systemd unit that it belongs to */
@@ -73,6 +74,7 @@ FERRY_PUBLIC const gid_t *ferry_identity_groups(struct ferry_identity *identity,
  * decides. The cgroup is the path in the hierarchy of systemd (the unified one, else name=systemd).
  * The unit is the outermost one in that path: those below it are the unit's own to make up. */
 FERRY_PUBLIC const char *ferry_identity_label(struct ferry_identity *identity);
+FERRY_PUBLIC const char *ferry_identity_name(struct ferry_identity *identity);
 FERRY_PUBLIC const char *ferry_identity_executable(struct ferry_identity *identity);
 FERRY_PUBLIC const char *ferry_identity_cgroup(struct ferry_identity *identity);
 FERRY_PUBLIC const char *ferry_identity_unit(struct ferry_identity *identity);
@@ -101,7 +103,7 @@ FERRY_PUBLIC void ferry_identity_free(struct ferry_identity *identity);
 /* Each sets one fact, `known` as is said, in an identity of ferry_identity_new().
  *   number  of FERRY_FACT_PID, _UID, _GID
  *   groups  copied, in any order; may be NULL when count is 0
- *   text    of FERRY_FACT_LABEL, _EXECUTABLE, _CGROUP, _UNIT; copied
+ *   text    of FERRY_FACT_LABEL, _NAME, _EXECUTABLE, _CGROUP, _UNIT; copied
  *   host    16 bytes, copied
  * Return 0, -EINVAL (not such a fact), -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_identity_set_number(

@@ -15,7 +15,7 @@
 const char *ferry_fact_name(enum ferry_fact fact)
 {
     static const char *const names[FERRY_FACT_COUNT] = { "pid", "uid", "gid", "groups", "label",
-        "pidfd", "executable", "cgroup", "unit", "host" };
+        "pidfd", "name", "executable", "cgroup", "unit", "host" };
     return fact < FERRY_FACT_COUNT ? names[fact] : "";
 }
 
@@ -44,7 +44,8 @@ static void gather(struct ferry_identity *identity, enum ferry_fact fact)
     if (fact == FERRY_FACT_LABEL && identity->label) {
         identity_set_text(
             identity, fact, strndup(identity->label, identity->label_size), FERRY_PER_MESSAGE);
-    } else if (fact == FERRY_FACT_EXECUTABLE || fact == FERRY_FACT_CGROUP) {
+    } else if (fact == FERRY_FACT_NAME || fact == FERRY_FACT_EXECUTABLE ||
+               fact == FERRY_FACT_CGROUP) {
         gather(identity, FERRY_FACT_PIDFD);
         identity_gather_process(identity, fact);
     } else if (identity->link && identity->link->ops->identity) {
@@ -95,6 +96,11 @@ static const char *identity_text(struct ferry_identity *identity, enum ferry_fac
 const char *ferry_identity_label(struct ferry_identity *identity)
 {
     return identity_text(identity, FERRY_FACT_LABEL);
+}
+
+const char *ferry_identity_name(struct ferry_identity *identity)
+{
+    return identity_text(identity, FERRY_FACT_NAME);
 }
 
 const char *ferry_identity_executable(struct ferry_identity *identity)
@@ -203,13 +209,18 @@ int ferry_identity_set_groups(
     return 0;
 }
 
+static bool fact_is_text(enum ferry_fact fact)
+{
+    return fact == FERRY_FACT_LABEL || fact == FERRY_FACT_NAME || fact == FERRY_FACT_EXECUTABLE ||
+           fact == FERRY_FACT_CGROUP || fact == FERRY_FACT_UNIT;
+}
+
 int ferry_identity_set_text(
     struct ferry_identity *identity, enum ferry_fact fact, const char *text, enum ferry_known known)
 {
     struct stat status = { 0 };
 
-    if (fact != FERRY_FACT_LABEL && fact != FERRY_FACT_EXECUTABLE && fact != FERRY_FACT_CGROUP &&
-        fact != FERRY_FACT_UNIT)
+    if (!fact_is_text(fact))
         return -EINVAL;
     identity_set_text(identity, fact, strdup(text), known);
     if (!identity->texts[fact])

@@ -71,34 +71,50 @@ static char *read_cgroup(int number)
     return cgroup_find(text);
 }
 
-/* The cgroup's text, and the unit that it names. */
-static void set_cgroup(struct ferry_identity *identity, char *text, enum ferry_known known)
+static char *read_name(int number)
+{
+    char path[64], text[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/comm", number);
+    return file_read(path, text, sizeof(text)) ? strndup(text, strcspn(text, "\n")) : NULL;
+}
+
+static char *read_fact(int number, enum ferry_fact fact, struct stat *ret_executable)
+{
+    switch (fact) {
+    case FERRY_FACT_NAME:
+        return read_name(number);
+    case FERRY_FACT_EXECUTABLE:
+        return read_executable(number, ret_executable);
+    default:
+        return read_cgroup(number);
+    }
+}
+
+static void set_unit(struct ferry_identity *identity, const char *cgroup, enum ferry_known known)
 {
     size_t length;
-    const char *unit = text ? cgroup_unit(text, &length) : NULL;
+    const char *unit = cgroup_unit(cgroup, &length);
 
-    identity_set_text(identity, FERRY_FACT_UNIT, unit ? strndup(unit, length) : NULL, known);
-    identity_set_text(identity, FERRY_FACT_CGROUP, text, known);
+    if (unit)
+        identity_set_text(identity, FERRY_FACT_UNIT, strndup(unit, length), known);
 }
 
 void identity_gather_process(struct ferry_identity *identity, enum ferry_fact fact)
 {
-    bool executable = fact == FERRY_FACT_EXECUTABLE;
-    enum ferry_known known =
-        identity->known[FERRY_FACT_PIDFD] == FERRY_FORGEABLE ? FERRY_FORGEABLE : FERRY_BY_PIDFD;
-    struct stat status = { 0 };
+    bool forgeable = identity->known[FERRY_FACT_PIDFD] == FERRY_FORGEABLE;
+    enum ferry_known known = forgeable ? FERRY_FORGEABLE : FERRY_BY_PIDFD;
+    struct stat executable = { 0 };
 
     int number = identity->known[FERRY_FACT_PIDFD] ? process_number(identity->pidfd) : 0;
-    if (number == 0)
-        return;
-    AUTO_FREE char *text = executable ? read_executable(number, &status) : read_cgroup(number);
+    AUTO_FREE char *text = number > 0 ? read_fact(number, fact, &executable) : NULL;
     if (!text || !pidfd_lives(identity->pidfd))
         return;
-    if (executable) {
-        identity_set_text(identity, fact, TAKE(text), known);
-        identity->device = status.st_dev;
-        identity->inode = status.st_ino;
-    } else {
-        set_cgroup(identity, TAKE(text), known);
+    if (fact == FERRY_FACT_CGROUP)
+        set_unit(identity, text, known);
+    if (fact == FERRY_FACT_EXECUTABLE) {
+        identity->device = executable.st_dev;
+        identity->inode = executable.st_ino;
     }
+    identity_set_text(identity, fact, TAKE(text), known);
 }

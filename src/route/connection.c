@@ -7,7 +7,6 @@
 #include "route/connection.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "process/name.h"
 #include "route/keep.h"
 #include "route/limits.h"
 #include "route/route.h"
@@ -28,18 +27,17 @@ static void verdict_print(int rule, const char *rule_text, char *text, size_t si
 static void connection_refuse(struct route *route, struct ferry_channel *channel,
     struct ferry_identity *identity, const struct ferry_verdict *verdict, const char *reason)
 {
-    char name[32] = "", text[160];
+    char text[160];
     struct event_who who = event_who_of(identity);
 
     route->refused++;
-    process_name(identity, name, sizeof(name));
     if (verdict)
         verdict_print(verdict->rule, verdict->text, text, sizeof(text));
     struct event event = {
         .kind = EVENT_REFUSED,
         .route = route->settings->name,
         .who = &who,
-        .name = name[0] ? name : NULL,
+        .name = ferry_identity_name(identity),
         .executable = ferry_identity_executable(identity),
         .unit = ferry_identity_unit(identity),
         .peer = ferry_channel_peer(channel),

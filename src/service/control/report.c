@@ -75,7 +75,6 @@ static void report_facts(json_t *end, struct ferry_identity *who)
 static json_t *report_end(struct ferry_channel *channel, bool facts)
 {
     struct ferry_identity *who;
-    char name[32];
     json_t *end = json_object();
     set_text(end, "address", ferry_channel_peer(channel));
     if (ferry_channel_identity(channel, &who) < 0)
@@ -88,8 +87,7 @@ static json_t *report_end(struct ferry_channel *channel, bool facts)
     }
     if (ferry_identity_known(who, FERRY_FACT_GID))
         set_number(end, "gid", ferry_identity_gid(who));
-    process_name(who, name, sizeof(name));
-    set_text(end, "name", name);
+    set_text(end, "name", ferry_identity_name(who));
     if (facts)
         report_facts(end, who);
     ferry_channel_forget_identity(channel);

@@ -211,6 +211,7 @@ static void end(pid_t pid)
 
 static void nothing_from_proc(struct ferry_identity *who)
 {
+    ck_assert_known(who, NAME, FERRY_UNKNOWN);
     ck_assert_known(who, EXECUTABLE, FERRY_UNKNOWN);
     ck_assert_known(who, CGROUP, FERRY_UNKNOWN);
     ck_assert_known(who, UNIT, FERRY_UNKNOWN);
@@ -438,6 +439,8 @@ START_TEST(a_program_replaced_under_its_process_is_another)
     struct ferry_identity *who = identity_of(server);
     ck_assert_str_eq(ferry_identity_executable(who), path);
     ck_assert_known(who, EXECUTABLE, FERRY_BY_PIDFD);
+    ck_assert_str_eq(ferry_identity_name(who), "program");
+    ck_assert_known(who, NAME, FERRY_BY_PIDFD);
     ck_assert_int_eq(ferry_identity_is_executable(who, path), 1);
     ck_assert_int_eq(link(path, other), 0);
     ck_assert_int_eq(ferry_identity_is_executable(who, other), 1); /* the same file */
