@@ -1,4 +1,5 @@
-/* identity_client.c - asks who it is for the server, and says who the server is. */
+/* identity_client.c - asks who it is for the server, and says who the server is, and how that is
+ * known. */
 #include <ferry/ferry.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: %s; %s\n", error.thing, error.reason, error.remedy);
         return EXIT_FAILURE;
     }
-    if (ferry_channel_identity(server, &who) == 0 && ferry_identity_known(who, FERRY_FACT_PID))
-        printf("the server is pid %d, uid %u\n", ferry_identity_pid(who), ferry_identity_uid(who));
+    if (ferry_channel_identity(server, &who) == 0) {
+        const char *program = ferry_identity_executable(who);
+        printf("the server is pid %d, uid %u (%s)\n", ferry_identity_pid(who),
+            ferry_identity_uid(who), ferry_known_name(ferry_identity_known(who, FERRY_FACT_UID)));
+        printf("it runs %s (%s)\n", program ? program : "what nobody can tell",
+            ferry_known_name(ferry_identity_known(who, FERRY_FACT_EXECUTABLE)));
+    }
     if (ferry_inbox_new(0, 1, &inbox) < 0 ||
         ferry_channel_receive(server, inbox, &answer, ferry_deadline(5000)) <= 0)
         return EXIT_FAILURE;

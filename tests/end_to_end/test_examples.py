@@ -68,7 +68,8 @@ def test_packet(start, runtime_dir, example):
 def test_identity(start, runtime_dir, example):
     server = serve(start, runtime_dir, example, "identity_server", "unix:w.sock", "w.sock")
     got = ask(example, "identity_client", runtime_dir, "unix:w.sock")
-    assert f"the server is pid {server.pid}, uid {os.geteuid()}" in got
+    assert f"the server is pid {server.pid}, uid {os.geteuid()} (at connect)" in got
+    assert re.search(r"it runs (/.*identity_server \(by pidfd\)|what nobody can tell \(unknown\))\n", got)
     assert re.search(rf"pid \d+ uid {os.geteuid()} gid \d+: welcome by rule \"allow uid", got)
 
 

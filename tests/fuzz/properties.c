@@ -170,6 +170,8 @@ int property_control(const uint8_t *data, size_t size)
     size_t pidfds = surplus_count;
     REQUIRE(whole.descriptor_count * sizeof(int) < size);
     REQUIRE(whole.pidfd >= -1 && !whole.truncated);
+    REQUIRE(!whole.label || (whole.label_size > 0 && whole.label > control &&
+                                whole.label + whole.label_size <= control + size - 1));
 
     surplus_count = 0;
     control_walk(&header, descriptors, room, count_surplus, &cut);

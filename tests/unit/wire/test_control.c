@@ -73,6 +73,41 @@ START_TEST(put)
 }
 END_TEST
 
+START_TEST(put_credentials)
+{
+    alignas(struct cmsghdr) char buffer[CONTROL_SEND_SIZE];
+    const struct ferry_credentials as = { 11, 22, 33 };
+    struct msghdr header = { 0 };
+    int fds[] = { 5 }, found[1];
+    struct control_facts facts;
+
+    control_put(&header, buffer, NULL, 0, &as);
+    ck_assert_uint_eq(header.msg_controllen, CMSG_SPACE(sizeof(struct ucred)));
+    control_put(&header, buffer, fds, 1, &as);
+    control_walk(&header, found, 1, keep_surplus, &facts);
+    ck_assert(facts.has_credentials);
+    ck_assert_int_eq(facts.credentials.pid, 11);
+    ck_assert_uint_eq(facts.credentials.uid, 22);
+    ck_assert_uint_eq(facts.credentials.gid, 33);
+    ck_assert_uint_eq(facts.descriptor_count, 1);
+    ck_assert_int_eq(found[0], 5);
+}
+END_TEST
+
+START_TEST(a_label)
+{
+    struct control control = { .size = 0 };
+
+    ck_assert_ptr_null(walk(&control, NULL, 0).label);
+    add(&control, SOL_SOCKET, SCM_SECURITY, "", 0);
+    ck_assert_ptr_null(walk(&control, NULL, 0).label);
+    add(&control, SOL_SOCKET, SCM_SECURITY, "unconfined", 10);
+    struct control_facts facts = walk(&control, NULL, 0);
+    ck_assert_uint_eq(facts.label_size, 10);
+    ck_assert_mem_eq(facts.label, "unconfined", 10);
+}
+END_TEST
+
 START_TEST(nothing)
 {
     struct control control = { .size = 0 };
@@ -277,6 +312,8 @@ int main(void)
 
     tcase_set_timeout(tests, 10);
     tcase_add_test(tests, put);
+    tcase_add_test(tests, put_credentials);
+    tcase_add_test(tests, a_label);
     tcase_add_test(tests, nothing);
     tcase_add_test(tests, everything);
     tcase_add_test(tests, more_than_there_is_room_for);
