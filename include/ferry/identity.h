@@ -3,7 +3,9 @@
  * An identity gathers a fact when it is first asked for, and keeps it: asking for a uid costs one
  * system call, and nothing that is not asked for costs any. What a process is (its executable, its
  * cgroup) is read from /proc between two looks at which a pidfd shows it alive; a bare number
- * proves nothing, because it may be another process' by now.
+ * proves nothing, because it may be another process' by now. It is what the process is when asked:
+ * it may have connected first and become that program (execve(2)) afterwards, and whoever can trace
+ * it speaks through it. So a program narrows who may within a user, it does not replace the user.
  *
  * Every getter takes NULL for somebody of whom nothing is known. An identity belongs to one thread.
  *
