@@ -53,9 +53,9 @@ struct control_facts {
     struct ucred credentials;
     size_t segment_size; /* UDP_GRO: the bytes are datagrams of this size, the last may be shorter;
                             0: one */
-    int pidfd;         /* SCM_PIDFD, or -1; now the caller's to close */
-    const char *label; /* SCM_SECURITY, in the control data, with or without a NUL; or NULL */
-    size_t label_size; /* bytes */
+    int pidfd;           /* SCM_PIDFD, or -1; now the caller's to close */
+    const char *label;   /* SCM_SECURITY, in the control data, with or without a NUL; or NULL */
+    size_t label_size;   /* bytes */
 };
 
 /* Walks the control data of a received message.
