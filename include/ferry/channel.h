@@ -31,6 +31,7 @@ enum ferry_capability {
     FERRY_HAS_HALF_CLOSE = 1 << 5,  /* sending can end while receiving goes on */
     FERRY_HAS_PRIORITY = 1 << 6,    /* messages carry a priority, mq_send(3) */
     FERRY_HAS_END = 1 << 7,         /* the peer's end is seen (not so on datagrams and queues) */
+    FERRY_HAS_HOST = 1 << 8,        /* the peer is on a network, and its host is known */
 };
 
 enum ferry_direction { FERRY_RECEIVE, FERRY_SEND };

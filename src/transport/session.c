@@ -702,6 +702,8 @@ int session_listening(
     if (shared->family == AF_UNIX)
         shared->capabilities |=
             FERRY_HAS_IDENTITY | (refuse_descriptors ? 0 : FERRY_HAS_DESCRIPTORS);
+    if (shared->family == AF_INET || shared->family == AF_INET6)
+        shared->capabilities |= FERRY_HAS_HOST;
     *ret_listening = (struct listening){ .ops = &session_listening_ops,
         .fd = epoll,
         .capabilities = shared->capabilities,

@@ -182,6 +182,8 @@ static unsigned socket_capabilities(int family, int type, bool refuse_descriptor
         capabilities |= FERRY_HAS_HALF_CLOSE | FERRY_HAS_END;
     if (family == AF_UNIX)
         capabilities |= FERRY_HAS_IDENTITY | (refuse_descriptors ? 0 : FERRY_HAS_DESCRIPTORS);
+    if (family == AF_INET || family == AF_INET6)
+        capabilities |= FERRY_HAS_HOST;
     return capabilities;
 }
 

@@ -97,8 +97,9 @@ START_TEST(tcp_links_have_their_options_and_capabilities)
         ck_assert_int_ne(on, 0);
         ck_assert(fcntl(ends[i].send_fd, F_GETFL) & O_NONBLOCK);
         ck_assert_int_eq(fcntl(ends[i].send_fd, F_GETFD), FD_CLOEXEC);
-        ck_assert_uint_eq(ends[i].capabilities,
-            FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END);
+        ck_assert_uint_eq(ends[i].capabilities, FERRY_CAN_SEND | FERRY_CAN_RECEIVE |
+                                                    FERRY_HAS_HALF_CLOSE | FERRY_HAS_END |
+                                                    FERRY_HAS_HOST);
         ck_assert_uint_eq(
             ends[i].flags, LINK_SPLICE_FROM | LINK_SPLICE_TO | LINK_DRAIN | LINK_WHOLE);
         for (int fact = 0; fact < FERRY_FACT_COUNT; fact++)
@@ -212,8 +213,8 @@ START_TEST(udp_messages_and_answers)
     ck_assert_int_eq(link_send_text(&client, "question"), 1);
     ck_assert_int_eq(client.ops->send(&client, &empty, 1), 1);
     struct link server = accept_one(&listening);
-    ck_assert_uint_eq(
-        server.capabilities, FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_BOUNDARIES);
+    ck_assert_uint_eq(server.capabilities,
+        FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_BOUNDARIES | FERRY_HAS_HOST);
     ck_assert_receives(&server, "question");
     ck_assert_int_eq(server.ops->receive(&server, inbox, &message, 1), 1);
     ck_assert_uint_eq(message.size, 0);

@@ -1,0 +1,162 @@
+/* subject.c - whom a rule is about: one word, as it stands after allow and deny.
+ *
+ * What is not written as it must be is refused with the way it would be right; nothing is guessed,
+ * since a rule that means another peer than its author thought is a hole.
+ */
+#include "wire/subject.h"
+#include "base/account.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "wire/address_parse.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <string.h>
+
+/* --- hosts ------------------------------------------------------------------------------------ */
+
+#define MAPPED_BITS 96u /* of ::ffff:0:0, before the IPv4 address that is mapped */
+static const uint8_t mapped[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
+
+static size_t host_size(bool ipv6)
+{
+    return ipv6 ? 16 : 4;
+}
+
+/* Clears all after the first `bits`; false: there was nothing to clear. */
+static bool host_cut(uint8_t *host, size_t size, unsigned bits)
+{
+    bool cut = false;
+    for (size_t i = 0; i < size; i++) {
+        unsigned kept = bits > i * 8 ? bits - (unsigned)i * 8 : 0;
+        uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00u >> kept);
+        cut = cut || (host[i] & ~mask);
+        host[i] &= mask;
+    }
+    return cut;
+}
+
+static void host_unmap(struct host_range *range)
+{
+    if (!range->ipv6 || range->bits < MAPPED_BITS ||
+        memcmp(range->host, mapped, sizeof(mapped)) != 0)
+        return;
+    memmove(range->host, range->host + sizeof(mapped), 4);
+    memset(range->host + 4, 0, sizeof(mapped));
+    range->bits -= MAPPED_BITS;
+    range->ipv6 = false;
+}
+
+bool host_range_of(const void *address, size_t size, struct host_range *ret_host)
+{
+    if (size != host_size(true) && size != host_size(false))
+        return false;
+    *ret_host = (struct host_range){ .ipv6 = size == host_size(true), .bits = (unsigned)size * 8 };
+    memcpy(ret_host->host, address, size);
+    host_unmap(ret_host);
+    return true;
+}
+
+bool host_range_has(const struct host_range *range, const struct host_range *host)
+{
+    size_t whole = range->bits / 8;
+    uint8_t mask = (uint8_t)(0xff00u >> range->bits % 8);
+
+    if (range->ipv6 != host->ipv6 || memcmp(range->host, host->host, whole) != 0)
+        return false;
+    return !mask || !((range->host[whole] ^ host->host[whole]) & mask);
+}
+
+static int peer_expected(const char *word, struct ferry_error *error)
+{
+    return error_set(error, -EINVAL, word, NULL,
+        "expected a host as 192.0.2.7 or 2001:db8::7, or a range of them as 10.0.0.0/8");
+}
+
+static int peer_read(
+    const char *word, const char *text, struct host_range *range, struct ferry_error *error)
+{
+    char host[INET6_ADDRSTRLEN], remedy[INET6_ADDRSTRLEN + 32];
+    size_t length = strcspn(text, "/");
+    unsigned most;
+
+    if (length >= sizeof(host))
+        return peer_expected(word, error);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    range->ipv6 = strchr(host, ':') != NULL;
+    most = (unsigned)host_size(range->ipv6) * 8;
+    if (inet_pton(range->ipv6 ? AF_INET6 : AF_INET, host, range->host) != 1)
+        return peer_expected(word, error);
+    int64_t bits = text[length] ? address_parse_number(text + length + 1, 10, most) : most;
+    if (bits < 0)
+        return error_set(error, -EINVAL, word, NULL, "expected 0 to %u bits after the slash", most);
+    range->bits = (unsigned)bits;
+    if (host_cut(range->host, sizeof(range->host), range->bits)) {
+        inet_ntop(range->ipv6 ? AF_INET6 : AF_INET, range->host, host, sizeof(host));
+        snprintf(remedy, sizeof(remedy), "say peer:%s/%u", host, range->bits);
+        return error_set(
+            error, -EINVAL, word, remedy, "bits are set beyond the first %u", range->bits);
+    }
+    host_unmap(range);
+    return 0;
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *prefix, *expected;
+} kinds[] = {
+    [SUBJECT_ANY] = { "", "" },
+    [SUBJECT_UID] = { "uid:", "a number" },
+    [SUBJECT_USER] = { "user:", "a name" },
+    [SUBJECT_GID] = { "gid:", "a number" },
+    [SUBJECT_GROUP] = { "group:", "a name" },
+    [SUBJECT_EXE] = { "exe:", "the absolute path of a program" },
+    [SUBJECT_UNIT] = { "unit:", "the name of a systemd unit, as nginx.service" },
+    [SUBJECT_PEER] = { "peer:", "" },
+};
+
+/* Whether `text` can stand after the prefix; peer: is read by itself. */
+static bool value_read(struct subject *subject, const char *text)
+{
+    switch (subject->kind) {
+    case SUBJECT_UID:
+    case SUBJECT_GID:
+        return account_parse(text, &subject->id) == 0;
+    case SUBJECT_EXE:
+        return text[0] == '/' && text[1];
+    case SUBJECT_UNIT:
+        return text[0] && text[0] != '.' && !strchr(text, '/');
+    default:
+        return text[0] != '\0';
+    }
+}
+
+int subject_parse(const char *word, struct subject *ret_subject, struct ferry_error *error)
+{
+    struct subject subject = { .kind = SUBJECT_ANY };
+
+    if (strcmp(word, "any") == 0) {
+        *ret_subject = subject;
+        return 0;
+    }
+    for (size_t i = SUBJECT_UID; i < COUNT_OF(kinds); i++) {
+        size_t length = strlen(kinds[i].prefix);
+        if (strncmp(word, kinds[i].prefix, length) != 0)
+            continue;
+        subject.kind = (enum subject_kind)i;
+        subject.name = word + length;
+        int r = subject.kind == SUBJECT_PEER ? peer_read(word, subject.name, &subject.range, error)
+                : value_read(&subject, subject.name)
+                    ? 0
+                    : error_set(error, -EINVAL, word, NULL, "expected %s after %s",
+                          kinds[i].expected, kinds[i].prefix);
+        if (r == 0)
+            *ret_subject = subject;
+        return r;
+    }
+    return error_set(error, -EINVAL, word, NULL,
+        "expected uid:NUMBER, user:NAME, gid:NUMBER, group:NAME, exe:PATH, unit:NAME, "
+        "peer:HOST[/BITS] or any");
+}
