@@ -25,6 +25,7 @@ struct ferry_listen_options {
     bool refuse_descriptors; /* accept channels that receive no descriptors (SO_PASSRIGHTS=0) */
     bool message_pidfd;      /* as in struct ferry_dial_options; a datagram session holds one */
     bool message_label;
+    bool admit_all;          /* leave the rules of allow= and deny= to the caller */
 };
 
 /* Starts to listen. For a path it may wait up to 1 s for the lock of its directory, which every
@@ -64,7 +65,9 @@ FERRY_PUBLIC void ferry_listener_leave(struct ferry_listener *listener);
  * from it live on, except datagram sessions, which share its socket: they end. */
 FERRY_PUBLIC void ferry_listener_close(struct ferry_listener *listener);
 
-/* The next peer.
+/* The next peer. One that the rules of allow= and deny= in the address refuse is closed before
+ * anything is read from it, and counted; of many that are refused one after the other, only some in
+ * one call, which then returns -EAGAIN while the descriptor is readable still.
  * Returns 0, -EAGAIN (none now), -ENOTCONN (there will be none any more),
  * -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM (wait, then try again: peers queue in the kernel).
  * A peer that went away while it waited is skipped. */
@@ -89,6 +92,9 @@ FERRY_PUBLIC const struct ferry_address *ferry_listener_address(
 /* Messages that found no channel and were dropped: there are too many senders, or no memory; by UDP
  * also those whose channel was full. Only datagram listeners drop anything. */
 FERRY_PUBLIC uint64_t ferry_listener_dropped(const struct ferry_listener *listener);
+
+/* Peers that the rules in the address refused; 0 with admit_all. */
+FERRY_PUBLIC uint64_t ferry_listener_refused(const struct ferry_listener *listener);
 
 /* What the channels from here can do. */
 FERRY_PUBLIC unsigned ferry_listener_capabilities(const struct ferry_listener *listener);

@@ -3,11 +3,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "channel/channel.h"
+#include "channel/limits.h"
 #include "transport/transport.h"
 #include "transport/unix_path.h"
 
 #include <errno.h>
 #include <ferry/listener.h>
+#include <ferry/policy.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -15,6 +17,8 @@
 struct ferry_listener {
     struct listening listening;
     struct ferry_address *address; /* as given: its frame= shapes the channels */
+    struct ferry_policy *policy;   /* of its allow= and deny=; NULL: everybody is brought */
+    uint64_t refused;
 };
 
 static int listen_options_read(const struct ferry_address *address,
@@ -30,25 +34,58 @@ static int listen_options_read(const struct ferry_address *address,
     return 0;
 }
 
-static int listener_new(const struct ferry_address *address, struct ferry_listener **ret_listener,
-    struct ferry_error *error)
+static void listener_free(struct ferry_listener *listener)
+{
+    ferry_policy_free(listener->policy);
+    ferry_address_free(listener->address);
+    free(listener);
+}
+
+static int listener_make_policy(struct ferry_listener *listener, struct ferry_error *error)
+{
+    const struct ferry_address *address = listener->address;
+    if (!ferry_address_option(address, "allow") && !ferry_address_option(address, "deny"))
+        return 0;
+    int r = ferry_policy_new(&listener->policy);
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    return ferry_policy_add_address(listener->policy, address, error);
+}
+
+/* A listener that does not listen yet. */
+static int listener_new(const struct ferry_address *address, bool admit_all,
+    struct ferry_listener **ret_listener, struct ferry_error *error)
 {
     struct ferry_listener *listener = calloc(1, sizeof(*listener));
-    int r = listener
-                ? ferry_address_parse(ferry_address_text(address), NULL, &listener->address, error)
-                : error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
+    if (!listener)
+        return error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
+    int r = ferry_address_parse(ferry_address_text(address), NULL, &listener->address, error);
+    if (r == 0 && !admit_all)
+        r = listener_make_policy(listener, error);
     if (r < 0) {
-        free(listener);
+        listener_free(listener);
         return r;
     }
     *ret_listener = listener;
     return 0;
 }
 
-static void listener_free(struct ferry_listener *listener)
+/* Once it listens, or does not (r < 0): what its rules ask for must be there to be known. */
+static int listener_finish(struct ferry_listener *listener, int r,
+    struct ferry_listener **ret_listener, struct ferry_error *error)
 {
-    ferry_address_free(listener->address);
-    free(listener);
+    if (r < 0) {
+        listener_free(listener);
+        return r;
+    }
+    if (listener->policy)
+        r = ferry_policy_check(listener->policy, listener->listening.capabilities, error);
+    if (r < 0) {
+        ferry_listener_close(listener);
+        return r;
+    }
+    *ret_listener = listener;
+    return 0;
 }
 
 int ferry_listen(const struct ferry_address *address, const struct ferry_listen_options *options,
@@ -60,16 +97,11 @@ int ferry_listen(const struct ferry_address *address, const struct ferry_listen_
     int r = listen_options_read(address, options, &read, error);
     if (r < 0)
         return r;
-    r = listener_new(address, &listener, error);
+    r = listener_new(address, read.admit_all, &listener, error);
     if (r < 0)
         return r;
     r = transport_listen(address, &read, &listener->listening, error);
-    if (r < 0) {
-        listener_free(listener);
-        return r;
-    }
-    *ret_listener = listener;
-    return 0;
+    return listener_finish(listener, r, ret_listener, error);
 }
 
 /* A listener of an open socket, which `start` takes. */
@@ -87,16 +119,11 @@ static int listener_make(int fd, const struct ferry_address *address,
     int r = listen_options_read(address, options, &read, error);
     if (r < 0)
         return r;
-    r = listener_new(address, &listener, error);
+    r = listener_new(address, read.admit_all, &listener, error);
     if (r < 0)
         return r;
     r = start(fd_take(&owned), address, &read, &listener->listening, error);
-    if (r < 0) {
-        listener_free(listener);
-        return r;
-    }
-    *ret_listener = listener;
-    return 0;
+    return listener_finish(listener, r, ret_listener, error);
 }
 
 int ferry_listener_adopt(int fd, const struct ferry_address *address,
@@ -127,7 +154,7 @@ void ferry_listener_close(struct ferry_listener *listener)
     listener_free(listener);
 }
 
-int ferry_listener_try_accept(struct ferry_listener *listener, struct ferry_channel **ret_channel)
+static int listener_bring(struct ferry_listener *listener, struct ferry_channel **ret_channel)
 {
     struct ferry_channel *channel;
     int r = channel_new(listener->address, &channel);
@@ -140,6 +167,36 @@ int ferry_listener_try_accept(struct ferry_listener *listener, struct ferry_chan
     }
     *ret_channel = channel;
     return 0;
+}
+
+static bool listener_admits(struct ferry_listener *listener, struct ferry_channel *channel)
+{
+    struct ferry_identity *who = NULL; /* out of memory: nothing is known */
+    struct ferry_verdict verdict;
+
+    if (!listener->policy)
+        return true;
+    (void)!ferry_channel_identity(channel, &who);
+    ferry_policy_decide(listener->policy, who, &verdict);
+    ferry_channel_forget_identity(channel);
+    return verdict.allowed;
+}
+
+int ferry_listener_try_accept(struct ferry_listener *listener, struct ferry_channel **ret_channel)
+{
+    for (unsigned i = 0; i < LISTENER_REFUSALS_MAX; i++) {
+        struct ferry_channel *channel;
+        int r = listener_bring(listener, &channel);
+        if (r < 0)
+            return r;
+        if (listener_admits(listener, channel)) {
+            *ret_channel = channel;
+            return 0;
+        }
+        ferry_channel_close(channel);
+        listener->refused++;
+    }
+    return -EAGAIN;
 }
 
 int ferry_listener_accept(
@@ -176,6 +233,11 @@ const struct ferry_address *ferry_listener_address(const struct ferry_listener *
 uint64_t ferry_listener_dropped(const struct ferry_listener *listener)
 {
     return listening_dropped(&listener->listening);
+}
+
+uint64_t ferry_listener_refused(const struct ferry_listener *listener)
+{
+    return listener->refused;
 }
 
 unsigned ferry_listener_capabilities(const struct ferry_listener *listener)

@@ -34,12 +34,18 @@ int rules_make_policy(const struct rules *rules, const struct ferry_address *lis
     struct ferry_policy **ret_policy, struct ferry_error *error)
 {
     struct ferry_policy *policy = NULL;
+    bool in_address = ferry_address_option(listen, "allow") || ferry_address_option(listen, "deny");
+    if (in_address && rules->count)
+        return error_set(error, -EINVAL, ferry_address_text(listen), "keep one of them",
+            "it says with allow= or deny= who may, and so does --allow or --deny");
     int code = ferry_policy_new(&policy);
     if (code < 0)
         return error_set_errno(error, code, "policy", NULL);
     for (size_t i = 0; code >= 0 && i < rules->count; i++)
         code = ferry_policy_add(policy, rules->items[i].allow, rules->items[i].subjects, error);
-    if (code >= 0 && rules->count == 0)
+    if (code >= 0 && in_address)
+        code = ferry_policy_add_address(policy, listen, error);
+    else if (code >= 0 && rules->count == 0)
         code = ferry_policy_add_default(policy, listen, error);
     if (code < 0) {
         ferry_policy_free(policy);

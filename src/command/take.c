@@ -191,11 +191,13 @@ static int take_run(struct take *take, struct ferry_error *error)
     struct ferry_listener *listener = NULL;
     struct ferry_channel *channel = NULL;
     int64_t deadline_ns = ferry_deadline(take->timeout_ms);
+    /* Who is refused is told here. */
+    const struct ferry_listen_options listen = { .struct_size = sizeof(listen), .admit_all = true };
     int code = ferry_address_parse(take->address, NULL, &address, error);
     if (code == 0)
         code = address_refuse_weather(address, "take", error);
     if (code == 0)
-        code = ferry_listen(address, NULL, &listener, error);
+        code = ferry_listen(address, &listen, &listener, error);
     if (code == 0)
         code = rules_make_policy(&take->rules, address, &policy, error);
     if (code == 0 && !(ferry_listener_capabilities(listener) & FERRY_HAS_DESCRIPTORS))

@@ -172,6 +172,8 @@ int route_make_policy(const struct route *route, const struct route *open,
         r = ferry_policy_add(policy, settings->rules[i].allow, settings->rules[i].subjects, error);
     if (r == 0 && settings->rule_count == 0)
         r = policy_add_implied(policy, settings, open->listener, error);
+    if (r == 0)
+        r = ferry_policy_check(policy, ferry_listener_capabilities(open->listener), error);
     if (r < 0) {
         ferry_policy_free(policy);
         return r;

@@ -14,6 +14,7 @@
 #include "route/limits.h"
 #include "route/settings_check.h"
 #include "route/settings_read.h"
+#include "route/settings_rules.h"
 #include "wire/address.h"
 
 #include <errno.h>
@@ -94,20 +95,6 @@ static int settings_append(
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-static int route_add_rule(struct route_settings *route, bool allow, const char *subjects)
-{
-    struct rule_settings *rules =
-        realloc(route->rules, (route->rule_count + 1) * sizeof(*route->rules));
-    if (!rules)
-        return -ENOMEM;
-    route->rules = rules;
-    char *copy = strdup(subjects);
-    if (!copy)
-        return -ENOMEM;
-    rules[route->rule_count++] = (struct rule_settings){ allow, copy };
-    return 0;
-}
-
 static bool is_scheme(const char *word, size_t length)
 {
     for (int scheme = 0; scheme < FERRY_SCHEME_COUNT; scheme++) {
@@ -166,17 +153,6 @@ static int route_set_to(struct route_settings *route, const char *text, const ch
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
-static bool rules_equal(const struct route_settings *one, const struct route_settings *other)
-{
-    if (one->rule_count != other->rule_count)
-        return false;
-    for (size_t i = 0; i < one->rule_count; i++)
-        if (one->rules[i].allow != other->rules[i].allow ||
-            strcmp(one->rules[i].subjects, other->rules[i].subjects) != 0)
-            return false;
-    return true;
-}
-
 static bool targets_equal(const struct route_settings *one, const struct route_settings *other)
 {
     if (one->service || other->service)
@@ -187,8 +163,8 @@ static bool targets_equal(const struct route_settings *one, const struct route_s
 bool route_settings_equal(const struct route_settings *one, const struct route_settings *other)
 {
     return strcmp(one->name, other->name) == 0 && ferry_address_equal(one->listen, other->listen) &&
-           rules_equal(one, other) && targets_equal(one, other) && one->idle_ms == other->idle_ms &&
-           one->total_ms == other->total_ms &&
+           settings_rules_equal(one, other) && targets_equal(one, other) &&
+           one->idle_ms == other->idle_ms && one->total_ms == other->total_ms &&
            memcmp(&one->per_uid, &other->per_uid, sizeof(one->per_uid)) == 0;
 }
 
@@ -199,10 +175,18 @@ static int route_fill(struct route_settings *route, const char *listen, const ch
     struct ferry_error *error)
 {
     int r = ferry_address_parse(listen, NULL, &route->listen, error);
+    if (r == 0 && settings_rules_in_address(route->listen)) {
+        if (rule_count)
+            return error_set(error, -EINVAL, listen, "keep one of them",
+                "it says with allow= or deny= who may, and so does --allow or --deny");
+        r = settings_rules_take(route);
+        if (r < 0)
+            return error_set_errno(error, r, listen, NULL);
+    }
     if (r == 0)
         r = route_set_to(route, to, NULL, services, error);
     for (size_t i = 0; i < rule_count && r == 0; i++) {
-        r = route_add_rule(route, rules[i].allow, rules[i].subjects);
+        r = settings_rules_add(route, rules[i].allow, rules[i].subjects);
         if (r < 0)
             error_set_errno(error, r, rules[i].subjects, NULL);
     }
@@ -324,7 +308,7 @@ static int builder_rule(struct builder *builder, const struct config_entry *entr
     struct ferry_error error = { 0 };
     if (settings_check_rule(allow, entry->value, &error) < 0)
         return builder_error(builder, &entry->place, entry->key, &error);
-    return route_add_rule(builder->route, allow, entry->value);
+    return settings_rules_add(builder->route, allow, entry->value);
 }
 
 static int builder_span(
@@ -405,6 +389,22 @@ static int builder_check_unique(struct builder *builder)
     return 0;
 }
 
+/* Rules in the address become the route's, unless it has some already: which of them go first would
+ * be anybody's guess. */
+static int builder_take_rules(struct builder *builder)
+{
+    struct route_settings *route = builder->route;
+    const struct config_entry *rule =
+        builder->set[KEY_ALLOW] ? builder->set[KEY_ALLOW] : builder->set[KEY_DENY];
+    if (!route->listen || !settings_rules_in_address(route->listen))
+        return 0;
+    if (rule)
+        return builder_problem(builder, &rule->place, rule->key,
+            "line %u says with allow= or deny= in the address who may; keep one of them",
+            builder->set[KEY_LISTEN]->place.line);
+    return settings_rules_take(route);
+}
+
 static int builder_check(struct builder *builder)
 {
     const struct route_settings *route = builder->route;
@@ -420,6 +420,8 @@ static int builder_check(struct builder *builder)
             "is missing in route %s; say where it leads, as unix:PATH or echo", route->name);
     if (r == 0)
         r = builder_check_unique(builder);
+    if (r == 0)
+        r = builder_take_rules(builder);
     if (r < 0 || builder->broken)
         return r;
     if (settings_check(route, &key, &error) == 0)

@@ -33,9 +33,10 @@ struct rule_settings {
 struct route_settings {
     struct config_place place; /* of its section; file borrowed from the settings */
     char *name;
-    struct ferry_address *listen;
+    struct ferry_address *listen; /* without allow= and deny=, which are among the rules */
     struct rule_settings *rules;
     size_t rule_count;
+    bool rules_in_address;         /* they are those of allow= and deny= */
     struct ferry_address *target;  /* either an address ... */
     const struct service *service; /* ... or a service, with its argument ("" if none) */
     char *argument;

@@ -29,36 +29,21 @@ static int check_open(const struct route_settings *route, struct ferry_error *er
              : "everybody who reaches this machine can connect to it");
 }
 
-/* Whether every subject is `any`. */
-static bool is_any(const char *subjects)
-{
-    static const char blanks[] = " \t,";
-    for (const char *word = subjects; *word;) {
-        size_t length = strcspn(word, blanks);
-        if (length && (length != 3 || strncmp(word, "any", 3) != 0))
-            return false;
-        word += length + strspn(word + length, blanks);
-    }
-    return true;
-}
-
 static int check_rules(
     const struct route_settings *route, enum route_key *ret_key, struct ferry_error *error)
 {
     struct ferry_policy *policy;
     unsigned listener;
-    bool anonymous = expect_capabilities(route->listen, ADDRESS_LISTEN, &listener) &&
-                     !(listener & FERRY_HAS_IDENTITY);
+    bool told = expect_capabilities(route->listen, ADDRESS_LISTEN, &listener);
     int r = ferry_policy_new(&policy);
     if (r < 0)
         return error_set_errno(error, r, route->name, NULL);
     for (size_t i = 0; i < route->rule_count && r == 0; i++) {
         const struct rule_settings *rule = &route->rules[i];
-        *ret_key = rule->allow ? KEY_ALLOW : KEY_DENY;
+        *ret_key = route->rules_in_address ? KEY_LISTEN : rule->allow ? KEY_ALLOW : KEY_DENY;
         r = ferry_policy_add(policy, rule->allow, rule->subjects, error);
-        if (r == 0 && anonymous && !is_any(rule->subjects))
-            r = error_set(error, -EINVAL, rule->subjects, "only any can be decided here",
-                "nobody vouches for who comes by %s", ferry_address_text(route->listen));
+        if (r == 0 && told)
+            r = ferry_policy_check(policy, listener, error);
     }
     ferry_policy_free(policy);
     return r;

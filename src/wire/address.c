@@ -216,6 +216,21 @@ bool address_host_is_name(const struct ferry_address *address)
     return inet_pton(AF_INET, host, space) != 1 && inet_pton(AF_INET6, host, space) != 1;
 }
 
+struct ferry_address *address_without_rules(const struct ferry_address *address)
+{
+    static const char *const keys[] = { "allow", "deny" };
+    __attribute__((cleanup(address_draft_fini))) struct address_draft draft;
+
+    if (!draft_copy(address, &draft))
+        return NULL;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        int index = address_option_index(address->scheme, keys[i], strlen(keys[i]));
+        if (index >= 0)
+            free(TAKE(draft.values[index]));
+    }
+    return address_draft_finish(&draft);
+}
+
 /* --- asking ----------------------------------------------------------------------------------- */
 
 const char *ferry_address_text(const struct ferry_address *address)

@@ -82,6 +82,9 @@ struct ferry_address *address_with_host(const struct ferry_address *address, con
 /* A copy with another port (the one the kernel chose). */
 struct ferry_address *address_with_port(const struct ferry_address *address, uint16_t port);
 
+/* A copy without the rules of allow= and deny=. */
+struct ferry_address *address_without_rules(const struct ferry_address *address);
+
 /* Splits a command line: words are parted by blanks, tabs and line feeds; '...' keeps everything;
  * "..." keeps everything but \" and \\; outside quotes \X is X. No variables, globs or other shell.
  *   ret_words  NULL-terminated, one allocation, free() it

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "wire/address_parse.h"
 #include "wire/frame.h"
+#include "wire/subject.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -31,6 +32,7 @@ enum value_kind {
     VALUE_GROUPS,    /* multicast groups, numbers parted by blanks */
     VALUE_HOSTS,     /* other addresses, so too */
     VALUE_INTERFACE, /* of the network */
+    VALUE_SUBJECTS,  /* whom a rule is about, parted by blanks */
 };
 
 struct option_row {
@@ -89,6 +91,8 @@ static const struct option_row rows[] = {
     { "rate", RELAYED, BOTH, VALUE_SIZE, 1, INT64_MAX },
     { "loss", RELAYED, BOTH, VALUE_SHARE, 0, 0 },
     { "reset-after", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
+    { "deny", UNIX_ANY | INET_ANY | FIFO | MQ | FD, ADDRESS_LISTEN, VALUE_SUBJECTS, 0, 0 },
+    { "allow", UNIX_ANY | INET_ANY | FIFO | MQ | FD, ADDRESS_LISTEN, VALUE_SUBJECTS, 0, 0 },
 };
 static_assert(COUNT_OF(rows) <= ADDRESS_OPTIONS_MAX, "a draft has room for every row");
 
@@ -293,6 +297,31 @@ static int read_place(
     return r;
 }
 
+/* Whether a user or file of that name is there, is asked where the rules are used. */
+static int read_subjects(
+    const struct address_source *source, const struct address_part *part, struct bytes *value)
+{
+    bool escapes = part->end - part->at != part->bytes.size;
+    struct subject subject;
+    struct ferry_error error;
+
+    for (const char *at = part->bytes.data; *at;) {
+        AUTO_FREE char *word = strndup(at, strcspn(at, SUBJECT_BLANKS));
+        if (!word)
+            return address_fail_memory(source);
+        if (*word && subject_parse(word, &subject, &error) < 0)
+            return address_fail(source, -EINVAL,
+                escapes ? part->at : part->at + (size_t)(at - part->bytes.data), error.remedy,
+                "%s: %s", error.thing, error.reason);
+        if (*word)
+            bytes_print(value, "%s%s", value->size ? " " : "", word);
+        at += *word ? strlen(word) : 1;
+    }
+    return value->size ? 0
+                       : address_fail_expected(
+                             source, part->at, NULL, "whom it is about, as uid:1000 group:dev");
+}
+
 int address_read_value(const struct address_source *source, size_t index, size_t at,
     const struct address_part *part, struct bytes *ret_value)
 {
@@ -334,6 +363,8 @@ int address_read_value(const struct address_source *source, size_t index, size_t
         return address_read_hosts(source, part, row->kind == VALUE_GROUPS, ret_value);
     case VALUE_INTERFACE:
         return address_read_interface(source, part, ret_value);
+    case VALUE_SUBJECTS:
+        return read_subjects(source, part, ret_value);
     }
     return -EINVAL;
 }

@@ -39,6 +39,9 @@ START_TEST(values_have_one_spelling)
         { "udp:1,loss=100.0%", "udp:1,loss=100%" },
         { "udp:1,loss=10.0203%", "udp:1,loss=10.0203%" },
         { "udp:1,loss=0.0001%", "udp:1,loss=0.0001%" },
+        { "unix:/p,allow=uid:1  gid:2", "unix:/p,allow=uid:1 gid:2" },
+        { "unix:/p,allow=uid:1\\,gid:2 ,deny=any", "unix:/p,deny=any,allow=uid:1 gid:2" },
+        { "tcp:80,allow=peer:::1/128", "tcp:80,allow=peer:::1/128" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_canonical(cases[i][0], NULL, cases[i][1]);
@@ -95,6 +98,15 @@ START_TEST(values_that_are_none)
     expect_failure("udp:1,loss=100.0001%", -EINVAL, 12, "from 0% to 100%", "");
     expect_failure("udp:1,loss=1000%", -EINVAL, 12, "a percentage", "");
     expect_failure("udp:1,rate=0", -EINVAL, 12, "a size", "");
+    expect_failure("unix:/p,allow", -EINVAL, 14, "'=' and a value", "");
+    expect_failure("unix:/p,allow=", -EINVAL, 15, "whom it is about", "");
+    expect_failure("unix:/p,allow= ", -EINVAL, 15, "whom it is about", "");
+    expect_failure("unix:/p,allow=any everyone", -EINVAL, 19, "everyone: expected uid:NUMBER", "");
+    expect_failure("unix:/p,deny=\\, everyone", -EINVAL, 14, "everyone: expected", "");
+    expect_failure(
+        "tcp:80,deny=peer:10.1.1.1/8", -EINVAL, 13, "beyond the first 8", "say peer:10.0.0.0/8");
+    expect_failure("unix:/p,allow=any,allow=any", -EINVAL, 19, "allow once", "");
+    expect_failure("file:/p,allow=any", -EINVAL, 9, "one of the keys", "");
     expect_failure("unix:/p,frame=crlf", -EINVAL, 15, "lf, length or none", "");
 }
 END_TEST

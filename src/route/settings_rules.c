@@ -1,0 +1,57 @@
+/* settings_rules.c - the rules of a route as it is asked for. */
+#include "route/settings_rules.h"
+#include "base/cleanup.h"
+#include "wire/address.h"
+
+#include <string.h>
+
+int settings_rules_add(struct route_settings *route, bool allow, const char *subjects)
+{
+    struct rule_settings *rules =
+        realloc(route->rules, (route->rule_count + 1) * sizeof(*route->rules));
+    if (!rules)
+        return -ENOMEM;
+    route->rules = rules;
+    char *copy = strdup(subjects);
+    if (!copy)
+        return -ENOMEM;
+    rules[route->rule_count++] = (struct rule_settings){ allow, copy };
+    return 0;
+}
+
+bool settings_rules_in_address(const struct ferry_address *listen)
+{
+    return ferry_address_option(listen, "allow") || ferry_address_option(listen, "deny");
+}
+
+int settings_rules_take(struct route_settings *route)
+{
+    const char *deny = ferry_address_option(route->listen, "deny");
+    const char *allow = ferry_address_option(route->listen, "allow");
+    struct ferry_address *bare = address_without_rules(route->listen);
+    int r = bare ? 0 : -ENOMEM;
+
+    if (r == 0 && deny)
+        r = settings_rules_add(route, false, deny);
+    if (r == 0 && allow)
+        r = settings_rules_add(route, true, allow);
+    if (r < 0) {
+        ferry_address_free(bare);
+        return r;
+    }
+    ferry_address_free(route->listen);
+    route->listen = bare;
+    route->rules_in_address = true;
+    return 0;
+}
+
+bool settings_rules_equal(const struct route_settings *one, const struct route_settings *other)
+{
+    if (one->rule_count != other->rule_count)
+        return false;
+    for (size_t i = 0; i < one->rule_count; i++)
+        if (one->rules[i].allow != other->rules[i].allow ||
+            strcmp(one->rules[i].subjects, other->rules[i].subjects) != 0)
+            return false;
+    return true;
+}
