@@ -14,13 +14,13 @@
 
 struct relay {
     const char *listen, *to, *control, *per_uid;
-    bool once, show, quiet;
+    bool once, show, quiet, dry_run;
     enum log_format format;
     int64_t idle_ms, total_ms;
     struct rules rules;
 };
 
-enum { KEY_ONCE = 0x400, KEY_IDLE, KEY_TOTAL, KEY_LOG, KEY_CONTROL, KEY_PER_UID };
+enum { KEY_ONCE = 0x400, KEY_IDLE, KEY_TOTAL, KEY_LOG, KEY_CONTROL, KEY_PER_UID, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
     { "once", KEY_ONCE, NULL, 0, "End after the first connection; exit status 1 if it failed", 0 },
@@ -36,6 +36,7 @@ static const struct argp_option options[] = {
         "descriptors=N (received and not sent yet)",
         0 },
     { "control", KEY_CONTROL, "ADDRESS", 0, "Listen there for `ferry status -s ADDRESS`", 0 },
+    { "dry-run", KEY_DRY_RUN, NULL, 0, "Admit everybody; say who would have been refused", 0 },
     { 0 },
 };
 
@@ -71,6 +72,9 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
         return relay_parse_span("total", argument, &relay->total_ms, state);
     case KEY_PER_UID:
         relay->per_uid = argument;
+        return 0;
+    case KEY_DRY_RUN:
+        relay->dry_run = true;
         return 0;
     case KEY_CONTROL:
         relay->control = argument;
@@ -146,6 +150,8 @@ static int relay_settings(
         return code;
     code = settings_add_route(settings, "relay", relay->listen, relay->to, relay->rules.items,
         relay->rules.count, relay->idle_ms, relay->total_ms, relay->per_uid, services_all, error);
+    if (code == 0)
+        settings->routes[0]->dry_run = relay->dry_run;
     if (code == 0 && relay->control)
         code = settings_add_route(settings, "control", relay->control, "control", NULL, 0, 0, 0,
             NULL, services_all, error);

@@ -8,7 +8,8 @@ enum { KEY_ALLOW = 0x300, KEY_DENY };
 
 static const struct argp_option options[] = {
     { "allow", KEY_ALLOW, "SUBJECT...", 0,
-        "Admit uid:N, user:NAME, gid:N, group:NAME or any. Rules stand in the order given, the "
+        "Admit uid:N, user:NAME, gid:N, group:NAME, exe:PATH, unit:NAME, peer:HOST[/BITS] or any. "
+        "Rules stand in the order given, the "
         "first that matches decides, who matches none is refused. Without rules: whom the "
         "socket's mode and owner admit",
         1 },

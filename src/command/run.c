@@ -21,8 +21,8 @@
 static void run_log(const struct event *event, void *data)
 {
     struct run *run = data;
-    bool trouble =
-        event->kind == EVENT_REFUSED || event->kind == EVENT_FAILED || event->kind == EVENT_TROUBLE;
+    bool trouble = event->kind == EVENT_REFUSED || event->kind == EVENT_WOULD_REFUSE ||
+                   event->kind == EVENT_FAILED || event->kind == EVENT_TROUBLE;
     if (!trouble && run->quiet)
         return;
     /* Without a journal standard error has to do. */

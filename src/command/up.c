@@ -20,9 +20,10 @@ struct up {
     bool format_given; /* it overrides what the configuration says */
     bool keep;
     int64_t grace_ms;
+    bool dry_run;
 };
 
-enum { KEY_LOG = 0x400, KEY_GRACE, KEY_KEEP };
+enum { KEY_LOG = 0x400, KEY_GRACE, KEY_KEEP, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
     { "config", 'c', "PATH", 0, "A file, or a folder of *.conf (/etc/ferry)", 0 },
@@ -31,6 +32,9 @@ static const struct argp_option options[] = {
     { "grace", KEY_GRACE, "SPAN", 0, "How long connections may finish after SIGTERM (5s)", 0 },
     { "keep", KEY_KEEP, NULL, 0,
         "Let the service manager keep listeners and connections while ferry restarts", 0 },
+    { "dry-run", KEY_DRY_RUN, NULL, 0,
+        "Admit everybody, but for routes that lead to control; say who would have been refused",
+        0 },
     { 0 },
 };
 
@@ -53,6 +57,9 @@ static error_t up_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_KEEP:
         up->keep = true;
+        return 0;
+    case KEY_DRY_RUN:
+        up->dry_run = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -125,6 +132,14 @@ static void add_control(struct settings *settings, struct run *run)
     event_emit(&run->events, &(struct event){ .kind = EVENT_TROUBLE, .reason = line });
 }
 
+/* Who may stop or reload us is not tried out. */
+static void set_dry_run(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->route_count; i++)
+        if (settings->routes[i]->service != &service_control)
+            settings->routes[i]->dry_run = true;
+}
+
 /* All that a start and a reload read alike. */
 static int up_read(struct run *run, struct settings **ret_settings, struct bytes *ret_why)
 {
@@ -144,6 +159,8 @@ static int up_read(struct run *run, struct settings **ret_settings, struct bytes
     }
     if (up->format_given || !settings->log_given)
         settings->log = up->format;
+    if (up->dry_run)
+        set_dry_run(settings);
     *ret_settings = settings;
     return 0;
 }

@@ -15,26 +15,28 @@
 #include <string.h>
 
 /* "rule 2: deny uid:1000" */
-static void verdict_print(int rule, const char *rule_text, char *text, size_t size)
+static void verdict_print(
+    const char *prefix, int rule, const char *rule_text, char *text, size_t size)
 {
     if (rule > 0)
-        snprintf(text, size, "rule %d: %s", rule, rule_text);
+        snprintf(text, size, "%srule %d: %s", prefix, rule, rule_text);
     else
-        snprintf(text, size, "no rule");
+        snprintf(text, size, "%sno rule", prefix);
 }
 
-/* By a verdict, or (NULL) by what it holds already, which `reason` says. */
-static void connection_refuse(struct route *route, struct ferry_channel *channel,
-    struct ferry_identity *identity, const struct ferry_verdict *verdict, const char *reason)
+/* Tells of who was refused, or in a dry run would have been: by a verdict, or (NULL) by what it
+ * holds already, which `reason` says. */
+static void connection_report_refusal(struct route *route, enum event_kind kind,
+    struct ferry_channel *channel, struct ferry_identity *identity,
+    const struct ferry_verdict *verdict, const char *reason)
 {
     char text[160];
     struct event_who who = event_who_of(identity);
 
-    route->refused++;
     if (verdict)
-        verdict_print(verdict->rule, verdict->text, text, sizeof(text));
+        verdict_print("", verdict->rule, verdict->text, text, sizeof(text));
     struct event event = {
-        .kind = EVENT_REFUSED,
+        .kind = kind,
         .route = route->settings->name,
         .who = &who,
         .name = ferry_identity_name(identity),
@@ -47,6 +49,13 @@ static void connection_refuse(struct route *route, struct ferry_channel *channel
         .reason = reason,
     };
     event_emit(route->registry->events, &event);
+}
+
+static void connection_refuse(struct route *route, struct ferry_channel *channel,
+    struct ferry_identity *identity, const struct ferry_verdict *verdict, const char *reason)
+{
+    route->refused++;
+    connection_report_refusal(route, EVENT_REFUSED, channel, identity, verdict, reason);
     ferry_channel_close(channel);
 }
 
@@ -55,7 +64,7 @@ static void connection_report(const struct connection *connection, enum event_ki
 {
     const struct route *route = connection->route;
     char text[160];
-    verdict_print(connection->rule,
+    verdict_print(connection->would_refuse ? "dry run, " : "", connection->rule,
         connection->rule ? ferry_policy_rule(route->policy, (size_t)connection->rule, NULL) : "",
         text, sizeof(text));
     struct event event = {
@@ -161,7 +170,8 @@ int connection_keep(struct connection *connection)
 }
 
 static int connection_new(struct route *route, struct ferry_channel *channel,
-    struct ferry_identity *identity, int rule, struct connection **ret_connection)
+    struct ferry_identity *identity, const struct ferry_verdict *verdict,
+    struct connection **ret_connection)
 {
     unsigned capabilities = ferry_channel_capabilities(channel);
     const char *peer = ferry_channel_peer(channel);
@@ -174,7 +184,8 @@ static int connection_new(struct route *route, struct ferry_channel *channel,
     connection->route = route;
     connection->service = route->settings->service ? route->settings->service : &service_target;
     connection->started_ns = clock_now_ns();
-    connection->rule = rule;
+    connection->rule = verdict->rule;
+    connection->would_refuse = !verdict->allowed;
     connection->session = (capabilities & FERRY_HAS_BOUNDARIES) &&
                           !(capabilities & (FERRY_HAS_END | FERRY_HAS_PRIORITY));
     connection->who = event_who_of(identity);
@@ -214,8 +225,8 @@ static int connection_serve(
 
 /* Books it in, unless its user has enough already: -EDQUOT, with the reason. */
 static int connection_admit(struct route *route, struct ferry_channel *channel,
-    struct ferry_identity *identity, int rule, bool again, struct connection **ret_connection,
-    char *why, size_t size)
+    struct ferry_identity *identity, const struct ferry_verdict *verdict, bool again,
+    struct connection **ret_connection, char *why, size_t size)
 {
     struct holding holding = { NULL, NULL };
     const struct service *service = route->settings->service;
@@ -224,7 +235,7 @@ static int connection_admit(struct route *route, struct ferry_channel *channel,
     int r = holding_take(all, route->holders, identity, clock_now_ns(), again, &holding, why, size);
     if (r < 0)
         return r;
-    r = connection_new(route, channel, identity, rule, ret_connection);
+    r = connection_new(route, channel, identity, verdict, ret_connection);
     if (r < 0)
         holding_give(&holding);
     else
@@ -243,18 +254,22 @@ static void connection_begin(
 
     (void)!ferry_channel_identity(channel, &identity);
     ferry_policy_decide(route->policy, identity, &verdict);
-    if (!verdict.allowed) {
-        connection_refuse(route, channel, identity, &verdict, verdict.rule ? NULL : verdict.text);
+    const char *by_rule = verdict.rule ? NULL : verdict.text;
+    if (!verdict.allowed && !route->settings->dry_run) {
+        connection_refuse(route, channel, identity, &verdict, by_rule);
         ferry_channel_close(upstream);
         return;
     }
+    if (!verdict.allowed)
+        connection_report_refusal(route, EVENT_WOULD_REFUSE, channel, identity, &verdict, by_rule);
     int r = connection_admit(
-        route, channel, identity, verdict.rule, upstream, &connection, why, sizeof(why));
+        route, channel, identity, &verdict, upstream, &connection, why, sizeof(why));
     if (r == -EDQUOT) {
         connection_refuse(route, channel, identity, NULL, why);
         ferry_channel_close(upstream);
         return;
     }
+    route->would_refuse += !verdict.allowed;
     route->admitted++;
     ferry_channel_forget_identity(channel);
     if (r < 0) {

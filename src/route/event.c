@@ -21,6 +21,7 @@ const char *event_kind_name(enum event_kind kind)
         [EVENT_STARTED] = "started",
         [EVENT_STOPPED] = "stopped",
         [EVENT_REFUSED] = "refused",
+        [EVENT_WOULD_REFUSE] = "would-refuse",
         [EVENT_CLOSED] = "closed",
         [EVENT_FAILED] = "failed",
         [EVENT_KEPT] = "kept",
@@ -88,6 +89,11 @@ void event_print_who(const struct event_who *who, const char *name, struct bytes
         bytes_append_text(text, "unknown");
 }
 
+static bool is_refusal(enum event_kind kind)
+{
+    return kind == EVENT_REFUSED || kind == EVENT_WOULD_REFUSE;
+}
+
 static bool is_of_peer(enum event_kind kind)
 {
     return kind >= EVENT_REFUSED && kind <= EVENT_RESUMED;
@@ -112,7 +118,7 @@ static void print_peer(const struct event *event, struct bytes *text)
     print_fact(text, " ", "at ", event->peer);
     print_fact(text, " ", "by ", event->verdict);
     print_fact(text, "; ", "", event->reason);
-    if (event->kind != EVENT_REFUSED && event->kind != EVENT_RESUMED) {
+    if (!is_refusal(event->kind) && event->kind != EVENT_RESUMED) {
         bytes_print(
             text, "; in %" PRIu64 " out %" PRIu64 " bytes", event->bytes_in, event->bytes_out);
         if (event->descriptors)

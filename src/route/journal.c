@@ -28,6 +28,7 @@ static int event_priority(enum event_kind kind)
 {
     switch (kind) {
     case EVENT_REFUSED:
+    case EVENT_WOULD_REFUSE:
         return LOG_NOTICE;
     case EVENT_FAILED:
     case EVENT_TROUBLE:

@@ -260,6 +260,7 @@ static void route_inherit_figures(struct route *to, struct route *from)
     to->started_ns = from->started_ns;
     to->admitted += from->admitted;
     to->refused += from->refused;
+    to->would_refuse += from->would_refuse;
     to->failed += from->failed;
     to->ended += from->ended;
     to->bytes_in += from->bytes_in;
@@ -267,6 +268,7 @@ static void route_inherit_figures(struct route *to, struct route *from)
     to->descriptors += from->descriptors;
     to->dropped += from->dropped;
     from->admitted = from->refused = from->failed = from->ended = 0;
+    from->would_refuse = 0;
     from->bytes_in = from->bytes_out = from->descriptors = from->dropped = 0;
 }
 

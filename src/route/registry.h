@@ -61,6 +61,7 @@ struct route {
     struct list connections; /* of struct connection */
     int64_t started_ns;
     uint64_t admitted, refused, failed, ended; /* connections */
+    uint64_t would_refuse;                     /* of those admitted, in a dry run */
     /* of connections that ended and listeners that are closed; live ones add theirs when asked */
     uint64_t bytes_in, bytes_out, descriptors, dropped;
 };
@@ -76,6 +77,8 @@ struct connection {
     int rule;     /* that admitted it, from 1 */
     char *peer;   /* address text; NULL: it has none */
     bool session; /* of a datagram listener: ends by silence only */
+    /* It is there because of a dry run only; so says the rule, if any. */
+    bool would_refuse;
 };
 
 int registry_init(struct registry *registry, struct ferry_loop *loop, struct events *events);

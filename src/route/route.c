@@ -81,6 +81,8 @@ static void route_print_way(const struct route *route, struct bytes *text)
              expect_ways(ferry_listener_capabilities(route->listener), target,
                  settings->target->scheme == FERRY_FILE, text) < 0)
         bytes_append_text(text, "the way is chosen when the target is open");
+    if (settings->dry_run)
+        bytes_append_text(text, "; dry run: everybody is admitted");
 }
 
 void route_report(const struct route *route, enum event_kind kind)

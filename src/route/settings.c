@@ -27,7 +27,8 @@ static const char *const key_names[KEY_COUNT] = { [KEY_LISTEN] = "listen",
     [KEY_TO] = "to",
     [KEY_IDLE] = "idle",
     [KEY_TOTAL] = "total",
-    [KEY_PER_UID] = "per-uid" };
+    [KEY_PER_UID] = "per-uid",
+    [KEY_DRY_RUN] = "dry-run" };
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
@@ -165,7 +166,8 @@ bool route_settings_equal(const struct route_settings *one, const struct route_s
     return strcmp(one->name, other->name) == 0 && ferry_address_equal(one->listen, other->listen) &&
            settings_rules_equal(one, other) && targets_equal(one, other) &&
            one->idle_ms == other->idle_ms && one->total_ms == other->total_ms &&
-           memcmp(&one->per_uid, &other->per_uid, sizeof(one->per_uid)) == 0;
+           memcmp(&one->per_uid, &other->per_uid, sizeof(one->per_uid)) == 0 &&
+           one->dry_run == other->dry_run;
 }
 
 /* --- from the command line -------------------------------------------------------------------- */
@@ -331,6 +333,16 @@ static int builder_limits(
     return 0;
 }
 
+static int builder_flag(struct builder *builder, const struct config_entry *entry, bool *ret_flag)
+{
+    bool yes = strcmp(entry->value, "yes") == 0;
+    if (!yes && strcmp(entry->value, "no") != 0)
+        return builder_problem(
+            builder, &entry->place, entry->key, "\"%.100s\" is neither yes nor no", entry->value);
+    *ret_flag = yes;
+    return 0;
+}
+
 static int builder_route_entry(struct builder *builder, const struct config_entry *entry)
 {
     enum route_key key = 0;
@@ -339,7 +351,7 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
     if (key == KEY_COUNT)
         return builder_problem(builder, &entry->place, entry->key,
             "a route has no such key; it has listen, allow, deny, to, idle, total, "
-            "per-uid");
+            "per-uid, dry-run");
     bool several = key == KEY_ALLOW || key == KEY_DENY;
     if (builder->set[key] && !several)
         return builder_problem(builder, &entry->place, entry->key,
@@ -357,6 +369,8 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
         return builder_span(builder, entry, &builder->route->total_ms);
     case KEY_PER_UID:
         return builder_limits(builder, entry, &builder->route->per_uid);
+    case KEY_DRY_RUN:
+        return builder_flag(builder, entry, &builder->route->dry_run);
     default:
         return builder_rule(builder, entry, key == KEY_ALLOW);
     }

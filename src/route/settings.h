@@ -9,6 +9,7 @@
  *     to     = ADDRESS | SERVICE[:ARGUMENT]
  *     idle   = SPAN             total = SPAN
  *     per-uid = LIMIT ...       also in [ferry], over all routes
+ *     dry-run = yes | no
  *
  * `include = PATTERN` (glob(7), relative to the including file's folder; no match is no error when
  * it has wildcards) stands before the first section or in [ferry]. All problems are found at once.
@@ -37,6 +38,7 @@ struct route_settings {
     struct rule_settings *rules;
     size_t rule_count;
     bool rules_in_address;         /* they are those of allow= and deny= */
+    bool dry_run;                  /* who is refused is told, and admitted all the same */
     struct ferry_address *target;  /* either an address ... */
     const struct service *service; /* ... or a service, with its argument ("" if none) */
     char *argument;

@@ -6,7 +6,7 @@
  * an escape of four, and options; so whatever can be parsed can be printed and parsed again. */
 #define ADDRESS_SIZE_MAX 40960u
 /* Options in one address: more than any scheme knows. */
-#define ADDRESS_OPTIONS_MAX 32u
+#define ADDRESS_OPTIONS_MAX 96u
 /* The whole of what loss= says a part of. */
 #define MILLIONTHS 1000000
 /* Bytes in an abstract name: sun_path (108) less the leading NUL, unix(7). */

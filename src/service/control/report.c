@@ -131,6 +131,7 @@ static json_t *report_rules(const struct ferry_policy *policy)
         json_t *rule = json_object();
         set_text(rule, "rule", text);
         set_number(rule, "hits", hits);
+        set_number(rule, "refused", ferry_policy_refusals(policy, i));
         json_array_append_new(rules, rule);
     }
     return rules;
@@ -184,10 +185,13 @@ static json_t *report_route(const struct route *route, bool leaving)
             route->listener ? ferry_listener_address(route->listener) : route->settings->listen));
     set_text(object, "to", route->settings->to);
     json_object_set_new(object, "leaving", json_boolean(leaving));
+    json_object_set_new(object, "dry_run", json_boolean(route->settings->dry_run));
     json_object_set_new(object, "rules", report_rules(route->policy));
+    set_number(object, "unmatched", route->policy ? ferry_policy_refusals(route->policy, 0) : 0);
     set_number(object, "age_ms", (uint64_t)((clock_now_ns() - route->started_ns) / NS_PER_MS));
     set_number(object, "admitted", route->admitted);
     set_number(object, "refused", route->refused);
+    set_number(object, "would_refuse", route->would_refuse);
     set_number(object, "failed", route->failed);
     set_number(object, "ended", route->ended);
     set_number(object, "bytes_in", totals.bytes_in);
