@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <ferry/channel.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int ferry_policy_new(struct ferry_policy **ret_policy)
 {
@@ -60,12 +61,45 @@ static int policy_grow(struct ferry_policy *policy)
 }
 
 /* FNV-1a: nobody gains by a collision, since names are compared as well. */
-uint32_t name_hash(const char *name, size_t size)
+uint64_t name_hash(const char *name, size_t size)
 {
-    uint32_t hash = 2166136261u;
+    uint64_t hash = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)name[i]) * 16777619u;
+        hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
     return hash;
+}
+
+uint64_t host_head(const struct host_range *range)
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < sizeof(head); i++)
+        head = head << 8 | range->host[i];
+    return head;
+}
+
+/* The sixteen bytes that stand for a subject. */
+static struct rule rule_of(bool allow, const struct subject *subject)
+{
+    static const uint8_t slots[] = { [SUBJECT_ANY] = SLOT_NONE,
+        [SUBJECT_UID] = SLOT_UID,
+        [SUBJECT_GID] = SLOT_GID,
+        [SUBJECT_EXE] = SLOT_EXE,
+        [SUBJECT_UNIT] = SLOT_UNIT,
+        [SUBJECT_PEER] = SLOT_IPV4 };
+    struct rule rule = { .allow = allow,
+        .subject = (uint8_t)subject->kind,
+        .slot = slots[subject->kind],
+        .id = subject->id };
+
+    if (subject->kind == SUBJECT_EXE || subject->kind == SUBJECT_UNIT)
+        rule.id = name_hash(subject->name, strlen(subject->name));
+    if (subject->kind == SUBJECT_PEER) {
+        unsigned bits = subject->range.bits;
+        rule.id = host_head(&subject->range);
+        rule.slot = bits == 0 ? SLOT_NONE : subject->range.ipv6 ? SLOT_IPV6 : SLOT_IPV4;
+        rule.shift = bits == 0 || bits >= 64 ? 0 : (uint8_t)(64 - bits);
+    }
+    return rule;
 }
 
 int policy_append(struct ferry_policy *policy, bool allow, const struct subject *subject,
@@ -73,9 +107,6 @@ int policy_append(struct ferry_policy *policy, bool allow, const struct subject 
 {
     AUTO_BYTES struct bytes whole = BYTES_EMPTY;
     bool named = subject->kind == SUBJECT_EXE || subject->kind == SUBJECT_UNIT;
-    struct rule rule = { .allow = allow,
-        .subject = (uint8_t)subject->kind,
-        .id = named ? name_hash(subject->name, strlen(subject->name)) : subject->id };
     struct rule_more more = { .range = subject->range };
 
     int r = policy_grow(policy);
@@ -86,7 +117,7 @@ int policy_append(struct ferry_policy *policy, bool allow, const struct subject 
         bytes_print(&whole, " (%s)", note);
     more.name = named ? strdup(subject->name) : NULL;
     more.text = bytes_take(&whole);
-    policy->rules[policy->count] = rule;
+    policy->rules[policy->count] = rule_of(allow, subject);
     policy->more[policy->count++] = more;
     if (more.text && (more.name || !named))
         return 0;
@@ -100,13 +131,15 @@ int policy_append(struct ferry_policy *policy, bool allow, const struct subject 
 static int program_find(
     const char *word, const char *path, char **ret_real, struct ferry_error *error)
 {
-    char *real = realpath(path, NULL);
-    if (!real)
-        return error_set(error, -errno, word,
-            "name the program's file, and say it after it is "
-            "installed",
-            "%s", strerrordesc_np(errno));
-    *ret_real = real;
+    static const char remedy[] = "name an installed program, as exe:/usr/bin/curl";
+    struct stat status;
+    AUTO_FREE char *real = realpath(path, NULL);
+
+    if (!real || stat(real, &status) < 0)
+        return error_set(error, -errno, word, remedy, "%s", strerrordesc_np(errno));
+    if (!S_ISREG(status.st_mode))
+        return error_set(error, -EINVAL, word, remedy, "is no program's file");
+    *ret_real = TAKE(real);
     return 0;
 }
 

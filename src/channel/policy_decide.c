@@ -19,21 +19,19 @@
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 
-/* What a search has learnt of the peer. All but `asked` counts only once its fact was asked for. */
+/* What a search has learnt of the peer. */
 struct search {
     struct ferry_identity *who;
-    unsigned asked;  /* 1 << enum ferry_fact */
-    const char *why; /* of a MATCH_UNKNOWN */
-    bool uid_known, gid_known, host_known;
-    uid_t uid;
-    gid_t gid;
+    unsigned asked;              /* 1 << enum ferry_fact */
+    unsigned settled;            /* 1 << enum rule_slot: what the peer has there is known ... */
+    uint64_t values[SLOT_COUNT]; /* ... and this, to be compared with the id of a rule */
+    uint64_t group_bits[GROUP_BITS / 64];
     const gid_t *groups; /* ascending; NULL: unknown */
     size_t group_count;
     const char *executable, *unit; /* NULL: unknown */
     size_t executable_size;        /* bytes, without " (deleted)" */
-    uint32_t executable_hash, unit_hash;
     struct host_range host;
-    uint64_t group_bits[GROUP_BITS / 64];
+    const char *why; /* of a MATCH_UNKNOWN */
 };
 
 /* True the first time. */
@@ -42,6 +40,17 @@ static bool search_asks(struct search *search, enum ferry_fact fact)
     bool first = !(search->asked & 1u << fact);
     search->asked |= 1u << fact;
     return first;
+}
+
+static void search_settle(struct search *search, enum rule_slot slot, uint64_t value)
+{
+    search->settled |= 1u << slot;
+    search->values[slot] = value;
+}
+
+static bool search_knows(const struct search *search, enum rule_slot slot)
+{
+    return search->settled & 1u << slot;
 }
 
 static enum match match_unknown(struct search *search, const char *why)
@@ -55,17 +64,29 @@ static enum match match_of(bool matches)
     return matches ? MATCH_YES : MATCH_NO;
 }
 
+static bool group_bit(const struct search *search, gid_t gid)
+{
+    return search->group_bits[gid % GROUP_BITS / 64] >> gid % 64 & 1;
+}
+
+/* Whether a look at the sixteen bytes of a rule tells that it does not match: nearly always, once
+ * the fact is known that it needs. False says nothing. */
+static inline bool rule_differs(const struct search *search, const struct rule *rule)
+{
+    return search->settled & 1u << rule->slot &&
+           (search->values[rule->slot] ^ rule->id) >> rule->shift != 0 &&
+           (rule->subject != SUBJECT_GID || !group_bit(search, (gid_t)rule->id));
+}
+
 /* --- users and groups ------------------------------------------------------------------------- */
 
 static enum match match_user(struct search *search, uid_t uid)
 {
-    if (search_asks(search, FERRY_FACT_UID)) {
-        search->uid_known = ferry_identity_known(search->who, FERRY_FACT_UID);
-        search->uid = ferry_identity_uid(search->who);
-    }
-    if (!search->uid_known)
+    if (search_asks(search, FERRY_FACT_UID) && ferry_identity_known(search->who, FERRY_FACT_UID))
+        search_settle(search, SLOT_UID, ferry_identity_uid(search->who));
+    if (!search_knows(search, SLOT_UID))
         return match_unknown(search, "nobody vouches for its uid");
-    return match_of(search->uid == uid);
+    return match_of(search->values[SLOT_UID] == uid);
 }
 
 static void groups_learn(struct search *search)
@@ -75,14 +96,14 @@ static void groups_learn(struct search *search)
         unsigned bit = search->groups[i] % GROUP_BITS;
         search->group_bits[bit / 64] |= UINT64_C(1) << bit % 64;
     }
+    if (search->groups && ferry_identity_known(search->who, FERRY_FACT_GID))
+        search_settle(search, SLOT_GID, ferry_identity_gid(search->who));
 }
 
 static bool groups_have(const struct search *search, gid_t gid)
 {
     size_t low = 0, high = search->group_count;
 
-    if (!(search->group_bits[gid % GROUP_BITS / 64] >> gid % 64 & 1))
-        return false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (search->groups[middle] < gid)
@@ -93,20 +114,17 @@ static bool groups_have(const struct search *search, gid_t gid)
     return low < search->group_count && search->groups[low] == gid;
 }
 
+/* The other groups are asked for only where the main one does not do. */
 static enum match match_group(struct search *search, gid_t gid)
 {
-    if (search_asks(search, FERRY_FACT_GID)) {
-        search->gid_known = ferry_identity_known(search->who, FERRY_FACT_GID);
-        search->gid = ferry_identity_gid(search->who);
-    }
-    if (search->gid_known && search->gid == gid)
+    if (ferry_identity_known(search->who, FERRY_FACT_GID) && ferry_identity_gid(search->who) == gid)
         return MATCH_YES;
     if (search_asks(search, FERRY_FACT_GROUPS))
         groups_learn(search);
     if (groups_have(search, gid))
         return MATCH_YES;
-    return search->groups && search->gid_known ? MATCH_NO
-                                               : match_unknown(search, "its groups are unknown");
+    return search_knows(search, SLOT_GID) ? MATCH_NO
+                                          : match_unknown(search, "its groups are unknown");
 }
 
 /* --- what it is ------------------------------------------------------------------------------- */
@@ -120,19 +138,20 @@ static void executable_learn(struct search *search)
     search->executable = path;
     search->executable_size =
         size > end && memcmp(path + size - end, deleted, end) == 0 ? size - end : size;
-    search->executable_hash = name_hash(path, search->executable_size);
+    if (path)
+        search_settle(search, SLOT_EXE, name_hash(path, search->executable_size));
 }
 
 /* By the path first, which costs no look at the file: only where that is the peer's must the file
  * be the peer's too. If it is not, somebody has replaced the program, or the peer has arranged its
  * view of the files so that another one seems to be at that path. */
-static enum match match_executable(struct search *search, uint32_t hash, const char *path)
+static enum match match_executable(struct search *search, const char *path)
 {
     if (search_asks(search, FERRY_FACT_EXECUTABLE))
         executable_learn(search);
     if (!search->executable)
         return match_unknown(search, "its executable is unknown");
-    if (search->executable_hash != hash || strlen(path) != search->executable_size ||
+    if (strlen(path) != search->executable_size ||
         memcmp(path, search->executable, search->executable_size) != 0)
         return MATCH_NO;
     switch (ferry_identity_is_executable(search->who, path)) {
@@ -149,25 +168,37 @@ static enum match match_executable(struct search *search, uint32_t hash, const c
     }
 }
 
-static enum match match_unit(struct search *search, uint32_t hash, const char *name)
+static enum match match_unit(struct search *search, const char *name)
 {
     if (search_asks(search, FERRY_FACT_UNIT)) {
         search->unit = ferry_identity_unit(search->who);
         if (search->unit)
-            search->unit_hash = name_hash(search->unit, strlen(search->unit));
+            search_settle(search, SLOT_UNIT, name_hash(search->unit, strlen(search->unit)));
     }
     if (!search->unit)
         return match_unknown(search, "its unit is unknown");
-    return match_of(search->unit_hash == hash && strcmp(search->unit, name) == 0);
+    return match_of(strcmp(search->unit, name) == 0);
+}
+
+/* What a host of the other kind is compared with: no host of either begins so. */
+#define NO_HOST UINT64_MAX
+
+static void host_learn(struct search *search)
+{
+    const unsigned char *address = ferry_identity_host(search->who);
+
+    if (!address || !host_range_of(address, 16, &search->host))
+        return;
+    uint64_t head = host_head(&search->host);
+    search_settle(search, SLOT_IPV4, search->host.ipv6 ? NO_HOST : head);
+    search_settle(search, SLOT_IPV6, search->host.ipv6 ? head : NO_HOST);
 }
 
 static enum match match_peer(struct search *search, const struct host_range *range)
 {
-    if (search_asks(search, FERRY_FACT_HOST)) {
-        const unsigned char *host = ferry_identity_host(search->who);
-        search->host_known = host && host_range_of(host, 16, &search->host);
-    }
-    if (!search->host_known)
+    if (search_asks(search, FERRY_FACT_HOST))
+        host_learn(search);
+    if (!search_knows(search, SLOT_IPV4))
         return match_unknown(search, "its host is unknown");
     return match_of(host_range_has(range, &search->host));
 }
@@ -179,13 +210,13 @@ static enum match rule_match(
 {
     switch ((enum subject_kind)rule->subject) {
     case SUBJECT_UID:
-        return match_user(search, rule->id);
+        return match_user(search, (uid_t)rule->id);
     case SUBJECT_GID:
-        return match_group(search, rule->id);
+        return match_group(search, (gid_t)rule->id);
     case SUBJECT_EXE:
-        return match_executable(search, rule->id, more->name);
+        return match_executable(search, more->name);
     case SUBJECT_UNIT:
-        return match_unit(search, rule->id, more->name);
+        return match_unit(search, more->name);
     case SUBJECT_PEER:
         return match_peer(search, &more->range);
     default:
@@ -212,6 +243,8 @@ void ferry_policy_decide(
     for (size_t i = 0; i < policy->count; i++) {
         const struct rule *rule = &policy->rules[i];
         struct rule_more *more = &policy->more[i];
+        if (rule_differs(&search, rule))
+            continue;
         enum match match = rule_match(&search, rule, more);
         if (match == MATCH_NO)
             continue;
