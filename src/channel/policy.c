@@ -143,21 +143,6 @@ static int program_find(
     return 0;
 }
 
-/* "nginx" is nginx.service, as for systemctl(1). These are the types that have processes. */
-static int unit_complete(const char *name, char **ret_name)
-{
-    static const char *const types[] = { ".service", ".scope", ".socket", ".mount", ".swap" };
-    size_t length = strlen(name);
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        size_t size = strlen(types[i]);
-        if (length > size && strcmp(name + length - size, types[i]) == 0) {
-            *ret_name = strdup(name);
-            return *ret_name ? 0 : -ENOMEM;
-        }
-    }
-    return asprintf(ret_name, "%s.service", name) < 0 ? -ENOMEM : 0;
-}
-
 static int account_find(const char *word, struct subject *subject, struct ferry_error *error)
 {
     bool user = subject->kind == SUBJECT_USER;
@@ -182,7 +167,7 @@ static int rule_add(
         r = account_find(word, &subject, error);
     else if (subject.kind == SUBJECT_EXE)
         r = program_find(word, subject.name, &name, error);
-    else if (subject.kind == SUBJECT_UNIT && unit_complete(subject.name, &name) < 0)
+    else if (subject.kind == SUBJECT_UNIT && subject_unit_name(subject.name, &name) < 0)
         r = error_set_errno(error, -ENOMEM, word, NULL);
     if (r < 0)
         return r;

@@ -1,24 +1,44 @@
-/* check.c - `ferry check`: reads a configuration, or addresses, and says what is wrong. */
+/* check.c - `ferry check`: reads a configuration, or addresses, and says what is wrong; with --as,
+ * who would be admitted. */
+#include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "command/command.h"
+#include "command/person.h"
 #include "command/problems.h"
-#include "route/settings.h"
+#include "route/admission.h"
+#include "route/expect.h"
+#include "route/settings_rules.h"
 #include "service/service.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <ferry/address.h>
 #include <stdio.h>
+#include <string.h>
 
 struct check {
     const char *path; /* NULL: the default */
-    char **addresses; /* of argv */
-    size_t address_count;
+    const char *as;   /* NULL: nobody */
+    char **words;     /* of argv: addresses; with --as names of routes too */
+    size_t word_count;
 };
+
+enum { KEY_AS = 0x400 };
 
 static const struct argp_option options[] = {
     { "config", 'c', "PATH", 0, "A file, or a folder of *.conf (/etc/ferry)", 0 },
+    { "as", KEY_AS, "WHO", 0,
+        "Say whether WHO would be admitted, and by which rule: uid:N or user:NAME, gid:N, "
+        "group:NAME, exe:PATH, unit:NAME, peer:HOST, parted by commas",
+        0 },
     { 0 },
 };
+
+static bool is_address(const char *word)
+{
+    return strchr(word, ':') || word[0] == '-';
+}
 
 static error_t check_parse(int key, char *argument, struct argp_state *state)
 {
@@ -27,12 +47,15 @@ static error_t check_parse(int key, char *argument, struct argp_state *state)
     case 'c':
         check->path = argument;
         return 0;
+    case KEY_AS:
+        check->as = argument;
+        return 0;
     case ARGP_KEY_ARGS:
-        check->addresses = state->argv + state->next;
-        check->address_count = (size_t)(state->argc - state->next);
+        check->words = state->argv + state->next;
+        check->word_count = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_END:
-        if (check->path && check->address_count)
+        if (check->path && check->word_count && !check->as)
             argp_error(state, "either a configuration or addresses");
         return 0;
     default:
@@ -43,23 +66,27 @@ static error_t check_parse(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = check_parse,
-    .args_doc = "[ADDRESS...]",
+    .args_doc = "[ADDRESS|ROUTE...]",
     .doc = "Read the configuration as `ferry up` would and print every problem in it, each with "
            "its file, line and column. Nothing is started. With ADDRESS, print each the way ferry "
-           "understands it.\v"
+           "understands it. With --as, say of every route (or of those named, or of addresses to "
+           "listen on) whether it would admit WHO; what is not said of WHO is unknown. The exit "
+           "status is 1 if one would not.\v"
            "EXAMPLES\n"
            "  ferry check\n"
            "  ferry check -c ferry.conf\n"
-           "  ferry check tcp://localhost:8080 'unix:@name' unix:///run/x.sock,mode=0660\n",
+           "  ferry check tcp://localhost:8080 'unix:@name' unix:///run/x.sock,mode=0660\n"
+           "  ferry check --as user:alice -c ferry.conf\n"
+           "  ferry check --as uid:1000,group:dev 'unix:/run/x.sock,allow=group:dev'\n",
 };
 
 static int check_addresses(const struct check *check)
 {
     int status = EXIT_DONE;
-    for (size_t i = 0; i < check->address_count; i++) {
+    for (size_t i = 0; i < check->word_count; i++) {
         struct ferry_address *address;
         struct ferry_error error;
-        if (ferry_address_parse(check->addresses[i], NULL, &address, &error) < 0) {
+        if (ferry_address_parse(check->words[i], NULL, &address, &error) < 0) {
             status = command_fail("check", &error);
             continue;
         }
@@ -69,18 +96,162 @@ static int check_addresses(const struct check *check)
     return status;
 }
 
-static int check_settings(const char *path)
+/* What no peer there could tell, as a note: it is no mistake. */
+static void print_gaps(const struct route_settings *route)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_policy *policy;
+    unsigned capabilities;
+    if (!expect_capabilities(route->listen, ADDRESS_LISTEN, &capabilities) ||
+        admission_make_policy(route, NULL, &policy, NULL) < 0)
+        return;
+    admission_print_gaps(policy, capabilities, "; ", &text);
+    ferry_policy_free(policy);
+    if (text.size && !bytes_failed(&text))
+        printf("%s: %s\n", route->name, text.data);
+}
+
+/* Reads the configuration; EXIT_DONE when nothing is wrong with it. */
+static int load_sound(const char *path, struct settings **ret_settings)
 {
     struct settings *settings;
     struct ferry_error error;
     if (settings_load(path, services_all, &settings, &error) < 0)
         return command_fail("check", &error);
+    if (problems_print(settings, stderr) > 0) {
+        settings_free(settings);
+        return EXIT_FAILED;
+    }
+    *ret_settings = settings;
+    return EXIT_DONE;
+}
+
+static int check_settings(const char *path)
+{
+    struct settings *settings;
+    int status = load_sound(path, &settings);
+    if (status != EXIT_DONE)
+        return status;
     size_t count = settings->route_count;
-    bool sound = problems_print(settings, stderr) == 0;
+    for (size_t i = 0; i < count; i++)
+        print_gaps(settings->routes[i]);
     settings_free(settings);
-    if (sound)
-        printf("%zu route%s, no problem found\n", count, count == 1 ? "" : "s");
-    return sound ? EXIT_DONE : EXIT_FAILED;
+    printf("%zu route%s, no problem found\n", count, count == 1 ? "" : "s");
+    return EXIT_DONE;
+}
+
+/* --- as somebody ------------------------------------------------------------------------------ */
+
+/* Whom is asked about: as connections know him, and as messages do. */
+struct persons {
+    struct ferry_identity *connected, *sender;
+};
+
+static bool tells_by_message(const struct ferry_address *listen)
+{
+    unsigned capabilities;
+    return expect_capabilities(listen, ADDRESS_LISTEN, &capabilities) &&
+           (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
+}
+
+static int judge(const struct route_settings *route, const struct persons *persons)
+{
+    struct ferry_policy *policy;
+    struct ferry_verdict verdict;
+    struct ferry_error error = { 0 };
+    char rule[32] = "";
+    if (admission_make_policy(route, NULL, &policy, &error) < 0)
+        return command_fail("check", &error);
+    ferry_policy_decide(
+        policy, tells_by_message(route->listen) ? persons->sender : persons->connected, &verdict);
+    ferry_policy_free(policy);
+    bool admitted = verdict.allowed || route->dry_run;
+    if (verdict.rule)
+        snprintf(rule, sizeof(rule), "rule %d: ", verdict.rule);
+    printf("%s %s: %s%s%s\n", admitted ? "admitted" : "refused ", route->name,
+        admitted && !verdict.allowed ? "dry run, " : "", rule, verdict.text);
+    return admitted ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* An address is judged as a route that listens there would. */
+static int judge_address(char *text, const struct persons *persons)
+{
+    struct route_settings route = { .name = text };
+    struct ferry_error error;
+    int code = ferry_address_parse(text, NULL, &route.listen, &error);
+    if (code == 0)
+        code = address_check_verb(route.listen, ADDRESS_LISTEN, &error);
+    if (code == 0 && settings_rules_in_address(route.listen)) {
+        code = settings_rules_take(&route);
+        if (code < 0)
+            error_set_errno(&error, code, text, NULL);
+    }
+    int status = code < 0 ? command_fail("check", &error) : judge(&route, persons);
+    settings_rules_free(&route);
+    ferry_address_free(route.listen);
+    return status;
+}
+
+static int judge_routes(
+    const struct settings *settings, const char *name, const struct persons *persons)
+{
+    int status = EXIT_DONE;
+    bool found = false;
+    for (size_t i = 0; i < settings->route_count; i++) {
+        const struct route_settings *route = settings->routes[i];
+        if (name && strcmp(route->name, name) != 0)
+            continue;
+        found = true;
+        if (judge(route, persons) != EXIT_DONE)
+            status = EXIT_FAILED;
+    }
+    if (!name || found)
+        return status;
+    struct ferry_error error;
+    error_set(
+        &error, -ENOENT, name, "an address has a colon, as unix:PATH", "no route has this name");
+    return command_fail("check", &error);
+}
+
+static int judge_words(
+    const struct check *check, const struct settings *settings, const struct persons *persons)
+{
+    int status = check->word_count ? EXIT_DONE : judge_routes(settings, NULL, persons);
+    for (size_t i = 0; i < check->word_count; i++) {
+        char *word = check->words[i];
+        int one =
+            is_address(word) ? judge_address(word, persons) : judge_routes(settings, word, persons);
+        if (one != EXIT_DONE)
+            status = one;
+    }
+    return status;
+}
+
+static bool needs_settings(const struct check *check)
+{
+    bool named = check->path || check->word_count == 0;
+    for (size_t i = 0; i < check->word_count; i++)
+        named = named || !is_address(check->words[i]);
+    return named;
+}
+
+static int check_as(const struct check *check)
+{
+    struct settings *settings = NULL;
+    struct persons persons = { 0 };
+    struct ferry_error error = { 0 };
+    int status = EXIT_USAGE;
+    if (person_parse(check->as, false, &persons.connected, &error) < 0 ||
+        person_parse(check->as, true, &persons.sender, &error) < 0)
+        command_fail("check", &error);
+    else
+        status = needs_settings(check) ? load_sound(check->path, &settings) : EXIT_DONE;
+    if (status == EXIT_DONE)
+        status = judge_words(check, settings, &persons);
+    settings_free(settings);
+    ferry_identity_free(persons.connected);
+    ferry_identity_free(persons.sender);
+    return status;
 }
 
 int command_check(int argc, char **argv)
@@ -88,5 +259,7 @@ int command_check(int argc, char **argv)
     struct check check = { 0 };
     if (argp_parse(&argp, argc, argv, 0, NULL, &check) != 0)
         return EXIT_USAGE;
-    return check.address_count ? check_addresses(&check) : check_settings(check.path);
+    if (check.as)
+        return check_as(&check);
+    return check.word_count ? check_addresses(&check) : check_settings(check.path);
 }

@@ -24,6 +24,8 @@
 #define CONNECT_TIMEOUT_MS 10000
 /* Bytes of a message that -x shows; the rest is only counted. */
 #define DUMP_SIZE_MAX (64u << 10)
+/* Groups of somebody that `check --as` asks about: NGROUPS_MAX is 65536, nobody has that many. */
+#define PERSON_GROUPS_MAX 1024
 /* --allow and --deny on one command line. */
 #define RULE_OPTIONS_MAX 64u
 /* Addresses that one `ping` asks side by side; each costs some 220 KB. */

@@ -8,17 +8,15 @@
 #include "route/route.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "route/admission.h"
 #include "route/connection.h"
 #include "route/expect.h"
 #include "route/keep.h"
 #include "route/limits.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ferry/listener.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 int route_new(struct registry *registry, struct route_settings *settings, struct route **ret_route)
 {
@@ -85,6 +83,15 @@ static void route_print_way(const struct route *route, struct bytes *text)
         bytes_append_text(text, "; dry run: everybody is admitted");
 }
 
+/* What its rules ask for and nobody there can tell. */
+static void route_tell_gaps(const struct route *route)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    admission_print_gaps(route->policy, ferry_listener_capabilities(route->listener), "; ", &text);
+    if (text.size && !bytes_failed(&text))
+        route_trouble(route, text.data);
+}
+
 void route_report(const struct route *route, enum event_kind kind)
 {
     AUTO_BYTES struct bytes way = BYTES_EMPTY;
@@ -98,6 +105,8 @@ void route_report(const struct route *route, enum event_kind kind)
         .reason = way.data,
     };
     event_emit(route->registry->events, &event);
+    if (kind == EVENT_STARTED)
+        route_tell_gaps(route);
 }
 
 void route_trouble(const struct route *route, const char *reason)
@@ -120,68 +129,10 @@ bool route_refuses_descriptors(const struct route_settings *settings)
            !(target & FERRY_HAS_DESCRIPTORS);
 }
 
-enum reach {
-    REACH_CHECKED,  /* by a mode, by us, or by nobody: the default rules say it */
-    REACH_OWN,      /* an abstract name: everybody could connect */
-    REACH_EVERYONE, /* a port */
-};
-
-/* Who can reach an inherited socket, its address does not say, but the kernel does. */
-static enum reach listener_reach(
-    const struct ferry_address *listen, const struct ferry_listener *listener)
-{
-    struct sockaddr_un name = { 0 };
-    socklen_t size = sizeof(name);
-    if (listen->scheme == FERRY_TCP || listen->scheme == FERRY_UDP)
-        return REACH_EVERYONE;
-    if (listen->scheme != FERRY_FD ||
-        getsockname(ferry_listener_fd(listener), (struct sockaddr *)&name, &size) < 0)
-        return REACH_CHECKED;
-    if (name.sun_family == AF_INET || name.sun_family == AF_INET6)
-        return REACH_EVERYONE;
-    bool path = size > offsetof(struct sockaddr_un, sun_path) && name.sun_path[0];
-    return name.sun_family == AF_UNIX && !path ? REACH_OWN : REACH_CHECKED;
-}
-
-static int policy_add_implied(struct ferry_policy *policy, const struct route_settings *settings,
-    const struct ferry_listener *listener, struct ferry_error *error)
-{
-    char own[32];
-    switch (listener_reach(settings->listen, listener)) {
-    case REACH_EVERYONE:
-        if (!settings->service || !settings->service->harmless)
-            return error_set(error, -EACCES, ferry_address_text(settings->listen),
-                "say allow = any (--allow any), or listen on unix:PATH",
-                "every local user can connect to it");
-        return ferry_policy_add(policy, true, "any", error);
-    case REACH_OWN:
-        snprintf(own, sizeof(own), "uid:%u", geteuid());
-        return ferry_policy_add(policy, true, own, error);
-    default:
-        return ferry_policy_add_default(policy, settings->listen, error);
-    }
-}
-
 int route_make_policy(const struct route *route, const struct route *open,
     struct ferry_policy **ret_policy, struct ferry_error *error)
 {
-    const struct route_settings *settings = route->settings;
-    struct ferry_policy *policy;
-    int r = ferry_policy_new(&policy);
-    if (r < 0)
-        return error_set_errno(error, r, settings->name, NULL);
-    for (size_t i = 0; i < settings->rule_count && r == 0; i++)
-        r = ferry_policy_add(policy, settings->rules[i].allow, settings->rules[i].subjects, error);
-    if (r == 0 && settings->rule_count == 0)
-        r = policy_add_implied(policy, settings, open->listener, error);
-    if (r == 0)
-        r = ferry_policy_check(policy, ferry_listener_capabilities(open->listener), error);
-    if (r < 0) {
-        ferry_policy_free(policy);
-        return r;
-    }
-    *ret_policy = policy;
-    return 0;
+    return admission_make_policy(route->settings, open->listener, ret_policy, error);
 }
 
 /* --- accepting -------------------------------------------------------------------------------- */

@@ -38,9 +38,7 @@ void route_settings_free(struct route_settings *route)
         return;
     ferry_address_free(route->listen);
     ferry_address_free(route->target);
-    for (size_t i = 0; i < route->rule_count; i++)
-        free(route->rules[i].subjects);
-    free(route->rules);
+    settings_rules_free(route);
     free(route->argument);
     free(route->to);
     free(route->name);

@@ -19,6 +19,14 @@ int settings_rules_add(struct route_settings *route, bool allow, const char *sub
     return 0;
 }
 
+void settings_rules_free(struct route_settings *route)
+{
+    for (size_t i = 0; i < route->rule_count; i++)
+        free(route->rules[i].subjects);
+    free(TAKE(route->rules));
+    route->rule_count = 0;
+}
+
 bool settings_rules_in_address(const struct ferry_address *listen)
 {
     return ferry_address_option(listen, "allow") || ferry_address_option(listen, "deny");

@@ -8,6 +8,9 @@
 /* Appends one line of rules; -ENOMEM. */
 int settings_rules_add(struct route_settings *route, bool allow, const char *subjects);
 
+/* Frees the rules of a route. */
+void settings_rules_free(struct route_settings *route);
+
 /* Whether the address says who may. */
 bool settings_rules_in_address(const struct ferry_address *listen);
 

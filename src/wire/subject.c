@@ -160,3 +160,17 @@ int subject_parse(const char *word, struct subject *ret_subject, struct ferry_er
         "expected uid:NUMBER, user:NAME, gid:NUMBER, group:NAME, exe:PATH, unit:NAME, "
         "peer:HOST[/BITS] or any");
 }
+
+/* These are the types that have processes. */
+int subject_unit_name(const char *name, char **ret_name)
+{
+    static const char *const types[] = { ".service", ".scope", ".socket", ".mount", ".swap" };
+    size_t length = strlen(name);
+    bool typed = false;
+
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        size_t size = strlen(types[i]);
+        typed = typed || (length > size && strcmp(name + length - size, types[i]) == 0);
+    }
+    return asprintf(ret_name, "%s%s", name, typed ? "" : ".service") < 0 ? -ENOMEM : 0;
+}

@@ -46,6 +46,10 @@ struct subject {
  * Returns 0 or -EINVAL. */
 int subject_parse(const char *word, struct subject *ret_subject, struct ferry_error *error);
 
+/* The whole name of a unit: "nginx" is nginx.service, as for systemctl(1).
+ *   ret_name  free it; -ENOMEM */
+int subject_unit_name(const char *name, char **ret_name);
+
 /* Brings a host (4 or 16 bytes in network order) into the form of struct host_range: an IPv4-mapped
  * address becomes IPv4. Returns false for another size. */
 bool host_range_of(const void *address, size_t size, struct host_range *ret_host);
