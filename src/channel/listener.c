@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct ferry_listener {
     struct listening listening;
@@ -70,6 +71,26 @@ static int listener_new(const struct ferry_address *address, bool admit_all,
     return 0;
 }
 
+/* Rules about the program of who sends datagrams: the kernel must be asked before they come.
+ * `fd` is a socket that was inherited, else -1.
+ * Connections tell it by themselves, and each message would cost a descriptor more. */
+static bool listener_asks_pidfd(const struct ferry_listener *listener, int fd)
+{
+    int type = listener->address->scheme == FERRY_UNIX_DGRAM ? SOCK_DGRAM : 0;
+    socklen_t size = sizeof(type);
+
+    if (fd >= 0)
+        (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    if (!listener->policy || type != SOCK_DGRAM)
+        return false;
+    for (size_t i = 1; i <= ferry_policy_count(listener->policy); i++) {
+        enum ferry_fact fact = ferry_policy_fact(listener->policy, i);
+        if (fact == FERRY_FACT_EXECUTABLE || fact == FERRY_FACT_UNIT)
+            return true;
+    }
+    return false;
+}
+
 /* Once it listens, or does not (r < 0): what its rules ask for must be there to be known. */
 static int listener_finish(struct ferry_listener *listener, int r,
     struct ferry_listener **ret_listener, struct ferry_error *error)
@@ -100,6 +121,8 @@ int ferry_listen(const struct ferry_address *address, const struct ferry_listen_
     r = listener_new(address, read.admit_all, &listener, error);
     if (r < 0)
         return r;
+    read.message_pidfd |=
+        listener_asks_pidfd(listener, address->scheme == FERRY_FD ? address->descriptor : -1);
     r = transport_listen(address, &read, &listener->listening, error);
     return listener_finish(listener, r, ret_listener, error);
 }
@@ -122,6 +145,7 @@ static int listener_make(int fd, const struct ferry_address *address,
     r = listener_new(address, read.admit_all, &listener, error);
     if (r < 0)
         return r;
+    read.message_pidfd |= listener_asks_pidfd(listener, fd);
     r = start(fd_take(&owned), address, &read, &listener->listening, error);
     return listener_finish(listener, r, ret_listener, error);
 }

@@ -135,6 +135,57 @@ static void routes_print(const json_t *routes, bool people, struct bytes *text)
     table_fini(&table);
 }
 
+/* One line of a rule; `number` 0: none matched. */
+static void add_rule(struct table *table, const json_t *route, size_t number, const char *text,
+    unsigned long long hits, unsigned long long refused)
+{
+    AUTO_BYTES struct bytes name = BYTES_EMPTY;
+    char digits[24] = "-";
+    bytes_print(&name, "%s%s", member_text(route, "name"),
+        json_is_true(json_object_get(route, "dry_run")) ? " (dry run)" : "");
+    table_add(table, bytes_failed(&name) ? "?" : name.data);
+    if (number)
+        size_print(false, number, digits);
+    table_add(table, digits);
+    table_add(table, text);
+    size_print(false, hits, digits);
+    table_add(table, digits);
+    size_print(false, refused, digits);
+    table_add(table, digits);
+}
+
+/* Rules that decided nothing yet are left out: --json has them. */
+static void rules_print(const json_t *routes, struct bytes *text)
+{
+    static const char *const headings[] = { "ROUTE", ">RULE", "", ">HITS", ">REFUSED", NULL };
+    struct table table;
+    size_t index, place, count = 0;
+    json_t *route, *rule;
+    table_init(&table, headings);
+    json_array_foreach(routes, index, route)
+    {
+        json_array_foreach(json_object_get(route, "rules"), place, rule)
+        {
+            unsigned long long hits = (unsigned long long)member_number(rule, "hits");
+            if (!hits)
+                continue;
+            count++;
+            add_rule(&table, route, place + 1, member_text(rule, "rule"), hits,
+                (unsigned long long)member_number(rule, "refused"));
+        }
+        unsigned long long unmatched = (unsigned long long)member_number(route, "unmatched");
+        if (unmatched) {
+            count++;
+            add_rule(&table, route, 0, "none matched", unmatched, unmatched);
+        }
+    }
+    if (count) {
+        bytes_append_char(text, '\n');
+        table_print(&table, text);
+    }
+    table_fini(&table);
+}
+
 static void connections_print(const json_t *routes, bool people, struct bytes *text)
 {
     static const char *const headings[] = { "ROUTE", ">AGE", ">IDLE", ">IN", ">OUT", ">FDS", "FROM",
@@ -183,6 +234,7 @@ static void report_print(const json_t *report, bool people, struct bytes *text)
     }
     bytes_append_text(text, "\n\n");
     routes_print(routes, people, text);
+    rules_print(routes, text);
     connections_print(routes, people, text);
 }
 

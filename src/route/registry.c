@@ -192,8 +192,9 @@ static void plan_match(struct plan *plans, size_t index, const struct registry *
     }
     /* What was inherited cannot be opened a second time. */
     bool inherited = plan->settings->listen->scheme == FERRY_FD;
-    bool alike =
-        best >= 2 && plan->running->refuse_descriptors == route_refuses_descriptors(plan->settings);
+    bool alike = best >= 2 &&
+                 plan->running->refuse_descriptors == route_refuses_descriptors(plan->settings) &&
+                 plan->running->message_pidfd == route_asks_pidfd(plan->settings);
     plan->step = alike || inherited ? STEP_CHANGE : STEP_REPLACE;
 }
 

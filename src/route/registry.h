@@ -56,6 +56,7 @@ struct route {
     bool told_dropped;               /* that its listener dropped datagrams */
     int pause_ms;                    /* length of the last pause; 0: accepting works */
     bool refuse_descriptors;         /* as it listens: the target could not take any */
+    bool message_pidfd;              /* as it listens: rules ask for the sender's program */
     struct ferry_policy *policy;
     struct holders *holders; /* owned; NULL: not limited */
     struct list connections; /* of struct connection */

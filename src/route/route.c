@@ -13,10 +13,12 @@
 #include "route/expect.h"
 #include "route/keep.h"
 #include "route/limits.h"
+#include "route/settings_rules.h"
 
 #include <errno.h>
 #include <ferry/listener.h>
 #include <string.h>
+#include <sys/socket.h>
 
 int route_new(struct registry *registry, struct route_settings *settings, struct route **ret_route)
 {
@@ -28,6 +30,7 @@ int route_new(struct registry *registry, struct route_settings *settings, struct
     route->registry = registry;
     route->settings = settings;
     route->refuse_descriptors = route_refuses_descriptors(settings);
+    route->message_pidfd = route_asks_pidfd(settings);
     route->started_ns = clock_now_ns();
     if (holder_limits_any(&settings->per_uid) &&
         holders_new(&settings->per_uid, &route->holders) < 0) {
@@ -127,6 +130,14 @@ bool route_refuses_descriptors(const struct route_settings *settings)
     unsigned target;
     return settings->target && expect_capabilities(settings->target, ADDRESS_DIAL, &target) &&
            !(target & FERRY_HAS_DESCRIPTORS);
+}
+
+/* Connections tell it by themselves, and each message would cost a descriptor more. */
+bool route_asks_pidfd(const struct route_settings *settings)
+{
+    enum ferry_scheme scheme = settings->listen->scheme;
+    return (scheme == FERRY_UNIX_DGRAM || scheme == FERRY_FD) &&
+           settings_rules_ask_program(settings);
 }
 
 int route_make_policy(const struct route *route, const struct route *open,
@@ -262,12 +273,20 @@ static void on_pause_over(struct ferry_source *source, void *data)
     route_watch(data, true);
 }
 
+static bool is_datagram(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+}
+
 static int route_listen(struct route *route, struct ferry_error *error)
 {
     const struct ferry_address *listen = route->settings->listen;
     struct registry *registry = route->registry;
     struct ferry_listen_options options = { .struct_size = sizeof(options),
-        .refuse_descriptors = route->refuse_descriptors };
+        .refuse_descriptors = route->refuse_descriptors,
+        .message_pidfd = route->message_pidfd };
     char number[16];
 
     if (keep_resume_listener(route, &options))
@@ -279,6 +298,7 @@ static int route_listen(struct route *route, struct ferry_error *error)
         return r;
     }
     if (listen->descriptor >= 0) {
+        options.message_pidfd = route->message_pidfd && is_datagram(listen->descriptor);
         /* By number it is opened as any other; that it was passed to us is only noted. */
         snprintf(number, sizeof(number), "%d", listen->descriptor);
         (void)registry->inherit(number, registry->inherit_data);
@@ -289,6 +309,7 @@ static int route_listen(struct route *route, struct ferry_error *error)
         return error_set(error, -ENOENT, ferry_address_text(listen),
             "name it in the socket unit: FileDescriptorName=",
             "no descriptor of that name was passed to this process");
+    options.message_pidfd = route->message_pidfd && is_datagram(fd);
     return ferry_listener_adopt(fd, listen, &options, &route->listener, error);
 }
 

@@ -24,6 +24,8 @@ void route_close(struct route *route);
 
 /* Whether descriptors are refused in the kernel because the target could not take them. */
 bool route_refuses_descriptors(const struct route_settings *settings);
+/* Whether the kernel is asked for the process of each sender, since rules are about its program. */
+bool route_asks_pidfd(const struct route_settings *settings);
 
 /* Frees a leaving route whose last connection has gone. */
 void route_release(struct route *route);

@@ -2,6 +2,7 @@
 #include "route/settings_rules.h"
 #include "base/cleanup.h"
 #include "wire/address.h"
+#include "wire/subject.h"
 
 #include <string.h>
 
@@ -25,6 +26,27 @@ void settings_rules_free(struct route_settings *route)
         free(route->rules[i].subjects);
     free(TAKE(route->rules));
     route->rule_count = 0;
+}
+
+static bool asks_program(const char *subjects)
+{
+    static const char *const prefixes[] = { "exe:", "unit:" };
+    for (const char *word = subjects; *word;) {
+        for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+            if (strncmp(word, prefixes[i], strlen(prefixes[i])) == 0)
+                return true;
+        word += strcspn(word, SUBJECT_BLANKS);
+        word += strspn(word, SUBJECT_BLANKS);
+    }
+    return false;
+}
+
+bool settings_rules_ask_program(const struct route_settings *route)
+{
+    for (size_t i = 0; i < route->rule_count; i++)
+        if (asks_program(route->rules[i].subjects))
+            return true;
+    return false;
 }
 
 bool settings_rules_in_address(const struct ferry_address *listen)

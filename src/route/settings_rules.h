@@ -11,6 +11,10 @@ int settings_rules_add(struct route_settings *route, bool allow, const char *sub
 /* Frees the rules of a route. */
 void settings_rules_free(struct route_settings *route);
 
+/* Whether a rule is about a program or a unit: of who sends datagrams the kernel tells neither
+ * unless it is asked to before they come. */
+bool settings_rules_ask_program(const struct route_settings *route);
+
 /* Whether the address says who may. */
 bool settings_rules_in_address(const struct ferry_address *listen);
 
