@@ -18,24 +18,25 @@
 
 static size_t allocations;
 
-#ifndef __SANITIZE_ADDRESS__ /* which has its own */
+/* For libc too, so they must be seen from outside. A sanitizer has its own. */
+#ifndef __SANITIZE_ADDRESS__
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 
-void *malloc(size_t size)
+FERRY_PUBLIC void *malloc(size_t size)
 {
     allocations++;
     return __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
+FERRY_PUBLIC void *calloc(size_t count, size_t size)
 {
     allocations++;
     return __libc_calloc(count, size);
 }
 
-void *realloc(void *memory, size_t size)
+FERRY_PUBLIC void *realloc(void *memory, size_t size)
 {
     allocations++;
     return __libc_realloc(memory, size);
@@ -342,6 +343,8 @@ START_TEST(a_group_among_many_is_found)
     for (unsigned gid = 0; gid <= 1000; gid++) {
         ferry_policy_free(policy);
         ck_assert_int_eq(ferry_policy_new(&policy), 0);
+        /* The first rule makes them known; from then on a look at one bit comes first. */
+        add(false, "%s", "gid:1000000");
         snprintf(subject, sizeof(subject), "gid:%u", gid);
         add(true, "%s", subject);
         bool has = gid == 7 || (gid && gid % 3 == 0 && gid <= 900);
