@@ -25,7 +25,7 @@ struct ferry_listen_options {
     bool refuse_descriptors; /* accept channels that receive no descriptors (SO_PASSRIGHTS=0) */
     bool message_pidfd;      /* as in struct ferry_dial_options; a datagram session holds one */
     bool message_label;
-    bool admit_all;          /* leave the rules of allow= and deny= to the caller */
+    bool admit_all; /* leave the rules of allow= and deny= to the caller */
 };
 
 /* Starts to listen. For a path it may wait up to 1 s for the lock of its directory, which every

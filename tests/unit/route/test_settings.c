@@ -184,6 +184,57 @@ START_TEST(test_ports_need_rules)
 }
 END_TEST
 
+START_TEST(test_rules_of_an_address_are_the_routes)
+{
+    load("[route a]\nlisten = unix:a,mode=0666,allow=uid:1 uid:2,deny=gid:3\nto = echo\n"
+         "[route b]\nlisten = tcp:*:8080,allow=peer:10.0.0.0/8\nto = unix:b\n");
+    ck_assert_uint_eq(problems(), 0);
+    const struct route_settings *route = settings->routes[0];
+    ck_assert_uint_eq(route->rule_count, 2);
+    ck_assert(!route->rules[0].allow && route->rules[1].allow);
+    ck_assert_str_eq(route->rules[0].subjects, "gid:3");
+    ck_assert_str_eq(route->rules[1].subjects, "uid:1 uid:2");
+    ck_assert_ptr_null(strstr(ferry_address_text(route->listen), "allow"));
+    ck_assert_ptr_nonnull(strstr(ferry_address_text(route->listen), "mode=0666"));
+    ck_assert_uint_eq(settings->routes[1]->rule_count, 1);
+}
+END_TEST
+
+START_TEST(test_mistakes_in_the_rules_of_an_address)
+{
+    load("[route a]\nlisten = unix:a,allow=uid:1\nallow = uid:2\nto = echo\n"
+         "[route b]\nallow = uid:2\ndeny = any\nlisten = unix:b,deny=uid:1\nto = echo\n"
+         "[route c]\nlisten = unix:c,allow=user:nobody-here\nto = echo\n"
+         "[route d]\nlisten = unix:d,allow=peer:::1\nto = echo\n"
+         "[route e]\nlisten = tcp:8099,allow=uid:0\nto = echo\n"
+         "[route f]\nlisten = unix:f,allow=uid:x\nto = echo\n"
+         "[route g]\nlisten = unix:g\nto = unix:h,allow=any\n");
+    ck_assert(has_problem(3, 9, "allow", "line 2 says with allow= or deny= in the address"));
+    ck_assert(has_problem(6, 9, "allow", "line 8 says with allow= or deny= in the address"));
+    ck_assert(has_problem(11, 10, "listen", "there is no such user"));
+    ck_assert(has_problem(14, 10, "listen", "by no network"));
+    ck_assert(has_problem(17, 10, "listen", "nobody vouches"));
+    ck_assert(has_problem(20, 0, "listen", "uid:x: expected a number after uid:"));
+    ck_assert(has_problem(24, 6, "to", "dialling cannot use allow"));
+    ck_assert_uint_eq(problems(), 7);
+}
+END_TEST
+
+START_TEST(test_a_dry_run_is_a_change)
+{
+    load("[route a]\nlisten = unix:a\nto = echo\ndry-run = yes\n"
+         "[route b]\nlisten = unix:b\nto = echo\ndry-run = no\n"
+         "[route c]\nlisten = unix:c\nto = echo\ndry-run = 1\n");
+    ck_assert(settings->routes[0]->dry_run && !settings->routes[1]->dry_run);
+    ck_assert(has_problem(12, 11, "dry-run", "\"1\" is neither yes nor no"));
+    ck_assert(route_settings_equal(settings->routes[0], settings->routes[0]));
+    settings->routes[0]->dry_run = false;
+    struct route_settings other = *settings->routes[0];
+    other.dry_run = true;
+    ck_assert(!route_settings_equal(settings->routes[0], &other));
+}
+END_TEST
+
 START_TEST(test_who_writes_a_fifo_is_unknown)
 {
     load("[route a]\nlisten = fifo:a\nallow = uid:0\nto = unix:b\n"
@@ -400,6 +451,9 @@ int main(void)
     tcase_add_test(cases, test_columns_point_into_the_address);
     tcase_add_test(cases, test_a_scheme_is_never_a_service);
     tcase_add_test(cases, test_ports_need_rules);
+    tcase_add_test(cases, test_rules_of_an_address_are_the_routes);
+    tcase_add_test(cases, test_mistakes_in_the_rules_of_an_address);
+    tcase_add_test(cases, test_a_dry_run_is_a_change);
     tcase_add_test(cases, test_who_writes_a_fifo_is_unknown);
     tcase_add_test(cases, test_bytes_and_messages_need_a_frame);
     tcase_add_test(cases, test_a_broken_route_has_its_rules_checked);
