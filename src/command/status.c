@@ -234,8 +234,8 @@ static void report_print(const json_t *report, bool people, struct bytes *text)
     }
     bytes_append_text(text, "\n\n");
     routes_print(routes, people, text);
-    rules_print(routes, text);
     connections_print(routes, people, text);
+    rules_print(routes, text);
 }
 
 static bool end_lacks_name(const json_t *end)
