@@ -21,6 +21,7 @@ extern "C" {
 
 struct ferry_channel;
 struct ferry_inbox;
+struct ferry_profile; /* ferry/profile.h */
 
 enum ferry_capability {
     FERRY_CAN_SEND = 1 << 0,
@@ -108,6 +109,7 @@ struct ferry_dial_options {
     bool message_label; /* SCM_SECURITY */
     /* unix: as whom everything is sent that does not say so itself; NULL: as ourselves. Copied. */
     const struct ferry_credentials *credentials;
+    const struct ferry_profile *profile; /* how the socket is tuned; NULL: as the address says */
 };
 
 /* Opens a channel to an address.

@@ -10,6 +10,7 @@
 #include <ferry/listener.h>
 #include <ferry/loop.h>
 #include <ferry/policy.h>
+#include <ferry/profile.h>
 #include <ferry/relay.h>
 
 #define FERRY_VERSION_MAJOR 0

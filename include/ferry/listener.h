@@ -26,6 +26,8 @@ struct ferry_listen_options {
     bool message_pidfd;      /* as in struct ferry_dial_options; a datagram session holds one */
     bool message_label;
     bool admit_all; /* leave the rules of allow= and deny= to the caller */
+    /* How the socket, and those that are accepted from it, are tuned; NULL: as the address says. */
+    const struct ferry_profile *profile;
 };
 
 /* Starts to listen. For a path it may wait up to 1 s for the lock of its directory, which every

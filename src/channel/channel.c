@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "channel/framing.h"
 #include "channel/limits.h"
+#include "channel/options.h"
 #include "channel/weather.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ void channel_free_empty(struct ferry_channel *channel)
 {
     framing_free(channel->framing);
     free(channel->weather);
+    asked_unref(channel->asked);
     ferry_identity_free(channel->identity);
     free((void *)(uintptr_t)channel->link.credentials);
     free(channel->peer);
@@ -348,4 +350,11 @@ int ferry_channel_set_buffer(
     if (fcntl(fd, F_SETPIPE_SZ, value) >= 0)
         return 0;
     return errno == EBADF || errno == EINVAL ? -EOPNOTSUPP : -errno;
+}
+
+int ferry_channel_get_options(
+    const struct ferry_channel *channel, bool all, struct ferry_options **ret_options)
+{
+    int fd = channel->link.receive_fd >= 0 ? channel->link.receive_fd : channel->link.send_fd;
+    return options_read_back(fd, ADDRESS_DIAL, channel->asked, all, ret_options);
 }

@@ -12,10 +12,12 @@
 #include <ferry/channel.h>
 
 struct framing;
+struct asked;
 struct weather;
 
 struct ferry_channel {
     struct link link;
+    struct asked *asked;             /* of its socket's options; counted; NULL: nothing */
     struct framing *framing;         /* NULL: what the mechanism gives */
     struct weather *weather;         /* what its address says a relay is to do; NULL: nothing */
     char *peer;                      /* text, made when first asked for */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "channel/channel.h"
 #include "channel/limits.h"
+#include "channel/options.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -74,9 +75,15 @@ int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_
     int r = dial_options_read(address, options, &read, error);
     if (r < 0)
         return r;
+    struct option_source source = { address, read.profile, ADDRESS_DIAL };
     r = channel_new(address, &channel);
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
+    r = asked_new(&source, &channel->asked);
+    if (r < 0) {
+        channel_free_empty(channel);
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    }
     r = transport_dial(address, &read, &channel->link, error);
     if (r < 0) {
         channel_free_empty(channel);

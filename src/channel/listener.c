@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "channel/channel.h"
 #include "channel/limits.h"
+#include "channel/options.h"
 #include "transport/transport.h"
 #include "transport/unix_path.h"
 
@@ -20,6 +21,7 @@ struct ferry_listener {
     struct ferry_address *address; /* as given: its frame= shapes the channels */
     struct ferry_policy *policy;   /* of its allow= and deny=; NULL: everybody is brought */
     uint64_t refused;
+    struct asked *asked; /* of its sockets' options; counted; NULL: nothing */
 };
 
 static int listen_options_read(const struct ferry_address *address,
@@ -39,6 +41,7 @@ static void listener_free(struct ferry_listener *listener)
 {
     ferry_policy_free(listener->policy);
     ferry_address_free(listener->address);
+    asked_unref(listener->asked);
     free(listener);
 }
 
@@ -53,16 +56,28 @@ static int listener_make_policy(struct ferry_listener *listener, struct ferry_er
     return ferry_policy_add_address(listener->policy, address, error);
 }
 
+static int listener_fill(struct ferry_listener *listener, const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_error *error)
+{
+    struct option_source source = { address, options->profile, ADDRESS_LISTEN };
+    int r = ferry_address_parse(ferry_address_text(address), NULL, &listener->address, error);
+    if (r == 0 && !options->admit_all)
+        r = listener_make_policy(listener, error);
+    if (r < 0)
+        return r;
+    r = asked_new(&source, &listener->asked);
+    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
+}
+
 /* A listener that does not listen yet. */
-static int listener_new(const struct ferry_address *address, bool admit_all,
-    struct ferry_listener **ret_listener, struct ferry_error *error)
+static int listener_new(const struct ferry_address *address,
+    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
+    struct ferry_error *error)
 {
     struct ferry_listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
-    int r = ferry_address_parse(ferry_address_text(address), NULL, &listener->address, error);
-    if (r == 0 && !admit_all)
-        r = listener_make_policy(listener, error);
+    int r = listener_fill(listener, address, options, error);
     if (r < 0) {
         listener_free(listener);
         return r;
@@ -118,7 +133,7 @@ int ferry_listen(const struct ferry_address *address, const struct ferry_listen_
     int r = listen_options_read(address, options, &read, error);
     if (r < 0)
         return r;
-    r = listener_new(address, read.admit_all, &listener, error);
+    r = listener_new(address, &read, &listener, error);
     if (r < 0)
         return r;
     read.message_pidfd |=
@@ -142,7 +157,7 @@ static int listener_make(int fd, const struct ferry_address *address,
     int r = listen_options_read(address, options, &read, error);
     if (r < 0)
         return r;
-    r = listener_new(address, read.admit_all, &listener, error);
+    r = listener_new(address, &read, &listener, error);
     if (r < 0)
         return r;
     read.message_pidfd |= listener_asks_pidfd(listener, fd);
@@ -189,6 +204,7 @@ static int listener_bring(struct ferry_listener *listener, struct ferry_channel 
         channel_free_empty(channel);
         return r;
     }
+    channel->asked = asked_ref(listener->asked);
     *ret_channel = channel;
     return 0;
 }
@@ -268,4 +284,12 @@ unsigned ferry_listener_capabilities(const struct ferry_listener *listener)
 {
     unsigned framed = ferry_address_option(listener->address, "frame") ? FERRY_HAS_BOUNDARIES : 0;
     return listener->listening.capabilities | framed;
+}
+
+int ferry_listener_get_options(
+    const struct ferry_listener *listener, bool all, struct ferry_options **ret_options)
+{
+    const struct listening *listening = &listener->listening;
+    int fd = listening->ops->socket ? listening->ops->socket(listening) : -1;
+    return options_read_back(fd, ADDRESS_LISTEN, listener->asked, all, ret_options);
 }

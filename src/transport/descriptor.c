@@ -11,6 +11,7 @@
 #include "transport/limits.h"
 #include "transport/plain.h"
 #include "transport/single.h"
+#include "transport/socket_options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -235,6 +236,23 @@ static int stdio_dial(const struct ferry_address *address, bool refuse_descripto
     return r < 0 ? descriptor_failed(address, -1, r, error) : 0;
 }
 
+/* What is open already is past some moments: a window's scale has been agreed, an address bound. It
+ * gets what can still be had. */
+static int descriptor_open_tuned(int fd, const struct ferry_address *address,
+    bool refuse_descriptors, const struct ferry_profile *profile, struct link *ret_link,
+    struct ferry_error *error)
+{
+    struct option_source source = { address, profile, ADDRESS_DIAL };
+
+    int r = descriptor_open(fd, true, refuse_descriptors, ret_link);
+    if (r < 0)
+        return descriptor_failed(address, fd, r, error);
+    r = socket_options_apply(fd, MOMENT_MADE | MOMENT_READY, &source, error);
+    if (r < 0)
+        ret_link->ops->close(ret_link);
+    return r;
+}
+
 static int descriptor_dial(const struct ferry_address *address,
     const struct ferry_dial_options *options, struct link *ret_link, struct ferry_error *error)
 {
@@ -246,8 +264,8 @@ static int descriptor_dial(const struct ferry_address *address,
     int r = number_take(address, &fd, error);
     if (r < 0)
         return r;
-    r = descriptor_open(fd, true, refuse, ret_link);
-    return r < 0 ? descriptor_failed(address, fd, r, error) : 0;
+    return descriptor_open_tuned(
+        fd, address, refuse, options ? options->profile : NULL, ret_link, error);
 }
 
 int descriptor_listening(int fd, const struct ferry_address *address,
@@ -255,6 +273,8 @@ int descriptor_listening(int fd, const struct ferry_address *address,
     struct ferry_error *error)
 {
     bool refuse = options && options->refuse_descriptors;
+    const struct ferry_profile *profile = options ? options->profile : NULL;
+    struct option_source source = { address, profile, ADDRESS_LISTEN };
     AUTO_FD int owned = fd;
     struct link link;
     int r;
@@ -267,11 +287,17 @@ int descriptor_listening(int fd, const struct ferry_address *address,
             r = socket_listening(fd_take(&owned), NULL, refuse, ret_listening);
         else if (r == 0)
             r = session_listening(fd_take(&owned), NULL, refuse, ret_listening);
-    } else {
-        r = descriptor_open(fd_take(&owned), true, refuse, &link);
-        if (r == 0)
-            r = single_listening(&link, ret_listening);
+        if (r < 0)
+            return descriptor_failed(address, fd, r, error);
+        r = listening_apply_options(ret_listening, MOMENT_MADE | MOMENT_READY, &source, error);
+        if (r < 0)
+            ret_listening->ops->close(ret_listening);
+        return r;
     }
+    r = descriptor_open_tuned(fd_take(&owned), address, refuse, profile, &link, error);
+    if (r < 0)
+        return r;
+    r = single_listening(&link, ret_listening);
     return r < 0 ? descriptor_failed(address, fd, r, error) : 0;
 }
 

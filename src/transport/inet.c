@@ -13,6 +13,7 @@
 #include "transport/multicast.h"
 #include "transport/segments.h"
 #include "transport/socket.h"
+#include "transport/socket_options.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -136,14 +137,29 @@ static union inet_place place_of(const struct addrinfo *entry)
 
 /* --- listen ----------------------------------------------------------------------------------- */
 
-/* A socket bound to one place, listening if it is a stream.
- *   dual  let an IPv6 socket take IPv4 too */
-static int bind_one(const struct ferry_address *address, const struct addrinfo *entry,
-    const union inet_place *place, bool dual, int *ret_fd)
+/* What is asked of the sockets that are tried, one for each address of the host. */
+struct attempt {
+    struct option_source source;
+    bool dual;    /* let an IPv6 socket take IPv4 too */
+    bool refused; /* an option was: *error is filled, and another address would not help */
+    struct ferry_error *error;
+};
+
+static int attempt_apply(struct attempt *attempt, int fd)
 {
+    int r = socket_options_apply(fd, MOMENT_MADE, &attempt->source, attempt->error);
+    attempt->refused = r < 0;
+    return r;
+}
+
+/* A socket bound to one place, listening if it is a stream. */
+static int bind_one(const struct addrinfo *entry, const union inet_place *place,
+    struct attempt *attempt, int *ret_fd)
+{
+    const struct ferry_address *address = attempt->source.address;
     const int on = 1;
     int backlog = (int)address_get_number(address, "backlog", BACKLOG_DEFAULT);
-    int only6 = !dual;
+    int only6 = !attempt->dual;
     AUTO_FD int fd = socket(
         entry->ai_family, entry->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, entry->ai_protocol);
 
@@ -157,6 +173,8 @@ static int bind_one(const struct ferry_address *address, const struct addrinfo *
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof(only6)) < 0)
         return -errno;
     int r = entry->ai_socktype == SOCK_DGRAM ? multicast_before_bind(fd, address, place) : 0;
+    if (r == 0)
+        r = attempt_apply(attempt, fd);
     if (r < 0)
         return r;
     if (bind(fd, &place->any, entry->ai_addrlen) < 0)
@@ -189,42 +207,47 @@ static int listen_failed(const struct ferry_address *address, int code, struct f
     }
 }
 
-static int bind_host(const struct ferry_address *address, const char *host, bool dual, int *ret_fd,
-    struct ferry_error *error)
+static int bind_host(const char *host, struct attempt *attempt, int *ret_fd)
 {
+    const struct ferry_address *address = attempt->source.address;
     AUTO_ADDRESSES struct addrinfo *entries = NULL;
 
-    int r = resolve(
-        host, address->port, scheme_type(address), ferry_address_text(address), &entries, error);
+    int r = resolve(host, address->port, scheme_type(address), ferry_address_text(address),
+        &entries, attempt->error);
     if (r < 0)
         return r;
     for (const struct addrinfo *entry = entries; entry; entry = entry->ai_next) {
         union inet_place place = place_of(entry);
         if (entry->ai_socktype == SOCK_DGRAM) {
-            r = multicast_check_listen(address, &place, error);
+            r = multicast_check_listen(address, &place, attempt->error);
             if (r < 0)
                 return r;
         }
-        r = bind_one(address, entry, &place, dual, ret_fd);
-        if (r == 0)
-            return 0;
+        r = bind_one(entry, &place, attempt, ret_fd);
+        if (r == 0 || attempt->refused)
+            return r;
     }
-    return listen_failed(address, r, error);
+    return listen_failed(address, r, attempt->error);
 }
 
-static int inet_bind(const struct ferry_address *address, int *ret_fd, struct ferry_error *error)
+static int inet_bind(const struct option_source *source, int *ret_fd, struct ferry_error *error)
 {
     struct ferry_error first = { 0 };
+    struct attempt attempt = { .source = *source, .error = error };
+    const char *host = source->address->rest;
 
-    if (strcmp(address->rest, "*") != 0)
-        return bind_host(address, address->rest, false, ret_fd, error);
-    int r = bind_host(address, "::", true, ret_fd, &first);
-    if (r == 0)
-        return 0;
+    if (strcmp(host, "*") != 0)
+        return bind_host(host, &attempt, ret_fd);
+    attempt.dual = true;
+    attempt.error = &first;
+    int r = bind_host("::", &attempt, ret_fd);
     /* A machine without IPv6, or with it switched off. */
-    if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
-        return bind_host(address, "0.0.0.0", false, ret_fd, error);
-    if (error)
+    if (!attempt.refused && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)) {
+        attempt.dual = false;
+        attempt.error = error;
+        return bind_host("0.0.0.0", &attempt, ret_fd);
+    }
+    if (r < 0 && error)
         *error = first;
     return r;
 }
@@ -251,10 +274,11 @@ static int inet_listen(const struct ferry_address *address,
     struct ferry_error *error)
 {
     bool refuse = options && options->refuse_descriptors;
+    struct option_source source = { address, options ? options->profile : NULL, ADDRESS_LISTEN };
     AUTO_FD int fd = -1;
     uint16_t port = 0;
 
-    int r = inet_bind(address, &fd, error);
+    int r = inet_bind(&source, &fd, error);
     if (r == 0 && scheme_type(address) == SOCK_DGRAM)
         r = multicast_join(fd, address, error);
     if (r < 0)
@@ -270,7 +294,12 @@ static int inet_listen(const struct ferry_address *address,
     r = scheme_type(address) == SOCK_DGRAM
             ? session_listening(fd_take(&fd), bound, refuse, ret_listening)
             : socket_listening(fd_take(&fd), bound, refuse, ret_listening);
-    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    r = listening_apply_options(ret_listening, MOMENT_READY, &source, error);
+    if (r < 0)
+        ret_listening->ops->close(ret_listening);
+    return r;
 }
 
 /* --- dial ------------------------------------------------------------------------------------- */
@@ -297,29 +326,31 @@ static int bind_resolve(
 
 static int bind_from(int fd, int family, const struct addrinfo *from)
 {
-    const int on = 1;
-
     while (from && from->ai_family != family)
         from = from->ai_next;
     if (!from)
         return -EAFNOSUPPORT;
-    if (from->ai_socktype == SOCK_STREAM)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     return bind(fd, from->ai_addr, from->ai_addrlen) < 0 ? -errno : 0;
 }
 
 /* Returns 0 (connected, or not to be: many), 1 (in progress) or -errno.
  *   from  addresses to bind to first, NULL: the kernel chooses */
-static int connect_one(const struct ferry_address *address, const struct addrinfo *entry,
-    const union inet_place *place, const struct addrinfo *from, int *ret_fd)
+static int connect_one(const struct addrinfo *entry, const union inet_place *place,
+    const struct addrinfo *from, struct attempt *attempt, int *ret_fd)
 {
+    const struct ferry_address *address = attempt->source.address;
+    const int on = 1;
     bool datagrams = entry->ai_socktype == SOCK_DGRAM;
     AUTO_FD int fd = socket(
         entry->ai_family, entry->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, entry->ai_protocol);
 
     if (fd < 0)
         return -errno;
-    int r = from ? bind_from(fd, entry->ai_family, from) : 0;
+    if (from && !datagrams)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    int r = attempt_apply(attempt, fd);
+    if (r == 0 && from)
+        r = bind_from(fd, entry->ai_family, from);
     if (r == 0 && datagrams)
         r = multicast_before_connect(fd, address, place);
     if (r == 0 && datagrams && multicast_is_many(address, place)) {
@@ -370,23 +401,25 @@ static int dial_failed(const struct ferry_address *address, int code, struct fer
 }
 
 /* Goes through the addresses; returns as connect_one(), with the one that it ended at. */
-static int connect_any(const struct ferry_address *address, const struct addrinfo *entries,
-    const struct addrinfo *from, union inet_place *ret_place, int *ret_fd,
-    struct ferry_error *error)
+static int connect_any(const struct addrinfo *entries, const struct addrinfo *from,
+    struct attempt *attempt, union inet_place *ret_place, int *ret_fd)
 {
+    const struct ferry_address *address = attempt->source.address;
     int r = -ENOENT;
 
     for (const struct addrinfo *entry = entries; entry && r < 0; entry = entry->ai_next) {
         *ret_place = place_of(entry);
         if (entry->ai_socktype == SOCK_DGRAM) {
-            r = multicast_check_dial(address, ret_place, error);
+            r = multicast_check_dial(address, ret_place, attempt->error);
             if (r < 0)
                 return r;
         }
-        r = connect_one(address, entry, ret_place, from, ret_fd);
+        r = connect_one(entry, ret_place, from, attempt, ret_fd);
+        if (attempt->refused)
+            return r;
     }
     /* -EAGAIN of connect(2) here: no free port now. */
-    return r < 0 ? dial_failed(address, r, error) : r;
+    return r < 0 ? dial_failed(address, r, attempt->error) : r;
 }
 
 static int inet_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
@@ -396,20 +429,30 @@ static int inet_dial(const struct ferry_address *address, const struct ferry_dia
     AUTO_ADDRESSES struct addrinfo *from = NULL;
     const char *thing = ferry_address_text(address);
     union inet_place place;
+    struct attempt attempt = {
+        .source = { address, options ? options->profile : NULL, ADDRESS_DIAL }, .error = error
+    };
     int fd = -1;
 
     int r = resolve(address->rest, address->port, scheme_type(address), thing, &entries, error);
     if (r == 0 && ferry_address_option(address, "bind"))
         r = bind_resolve(address, &from, error);
     if (r == 0)
-        r = connect_any(address, entries, from, &place, &fd, error);
+        r = connect_any(entries, from, &attempt, &place, &fd);
     if (r < 0)
         return r;
     if (scheme_type(address) == SOCK_DGRAM && multicast_is_many(address, &place))
         r = multicast_link(fd, &place, ret_link);
     else
         r = socket_link(fd, r > 0, options && options->refuse_descriptors, ret_link);
-    return r < 0 ? error_set_errno(error, r, thing, NULL) : 0;
+    if (r < 0)
+        return error_set_errno(error, r, thing, NULL);
+    if (options_linger(fd, &attempt.source))
+        ret_link->flags |= LINK_LINGERS;
+    r = socket_options_apply(fd, MOMENT_READY, &attempt.source, error);
+    if (r < 0)
+        ret_link->ops->close(ret_link);
+    return r;
 }
 
 const struct transport transport_inet = {

@@ -615,8 +615,15 @@ static void session_listening_close(struct listening *listening)
     sessions_unref(shared);
 }
 
-static const struct listening_ops session_listening_ops = { .accept = session_accept,
-    .close = session_listening_close };
+static int session_listening_socket(const struct listening *listening)
+{
+    const struct sessions *shared = listening->state;
+    return shared->socket;
+}
+
+static const struct listening_ops session_listening_ops = {
+    .accept = session_accept, .close = session_listening_close, .socket = session_listening_socket
+};
 
 uint64_t listening_dropped(const struct listening *listening)
 {

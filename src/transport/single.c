@@ -50,7 +50,8 @@ int single_listen(const struct ferry_address *address, const struct ferry_listen
     struct listening *ret_listening, struct ferry_error *error)
 {
     struct ferry_dial_options dial = { .struct_size = sizeof(dial),
-        .refuse_descriptors = options && options->refuse_descriptors };
+        .refuse_descriptors = options && options->refuse_descriptors,
+        .profile = options ? options->profile : NULL };
     struct link link;
 
     int r = transport_dial(address, &dial, &link, error);

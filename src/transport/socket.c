@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "transport/segments.h"
+#include "transport/socket_options.h"
 #include "transport/unix_path.h"
 
 #include <arpa/inet.h>
@@ -46,9 +47,18 @@ static bool unix_stop_receiving(struct link *link)
     return ends;
 }
 
+/* What others share they close in their own way. */
+static void socket_unlinger(struct link *link)
+{
+    static const struct linger none;
+    if (link->flags & LINK_LINGERS && !(link->flags & LINK_SHARED))
+        setsockopt(link->send_fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 static void socket_close(struct link *link)
 {
     unix_path_remove(TAKE(link->path)); /* while the socket lives */
+    socket_unlinger(link);
     fd_close(&link->receive_fd);
     link->send_fd = -1;
     free(TAKE(link->state));
@@ -284,9 +294,15 @@ static bool is_accept_skip(int code)
     }
 }
 
+/* What is worked out once for all that will be accepted. */
+struct accepting {
+    struct link template; /* without its descriptor and state */
+    struct accept_options options;
+};
+
 static int socket_accept(struct listening *listening, struct link *ret_link)
 {
-    const struct link *template = listening->state;
+    const struct accepting *accepting = listening->state;
 
     for (unsigned skips = 0; skips < ACCEPT_SKIPS_MAX; skips++) {
         int fd = accept4(listening->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -294,7 +310,8 @@ static int socket_accept(struct listening *listening, struct link *ret_link)
             continue;
         if (fd < 0)
             return -errno;
-        struct link link = *template;
+        accept_options_apply(&accepting->options, fd);
+        struct link link = accepting->template;
         int r = link_complete(&link, fd);
         if (r == 0)
             *ret_link = link;
@@ -309,8 +326,29 @@ static void socket_listening_close(struct listening *listening)
     free(TAKE(listening->state));
 }
 
-static const struct listening_ops socket_listening_ops = { .accept = socket_accept,
-    .close = socket_listening_close };
+static int socket_listening_socket(const struct listening *listening)
+{
+    return listening->fd;
+}
+
+static const struct listening_ops socket_listening_ops = {
+    .accept = socket_accept, .close = socket_listening_close, .socket = socket_listening_socket
+};
+
+int listening_apply_options(struct listening *listening, unsigned moments,
+    const struct option_source *source, struct ferry_error *error)
+{
+    int fd = listening->ops->socket(listening);
+
+    int r = socket_options_apply(fd, moments, source, error);
+    if (r < 0 || listening->ops != &socket_listening_ops)
+        return r;
+    struct accepting *accepting = listening->state;
+    accept_options_make(fd, source, &accepting->options);
+    if (options_linger(fd, source))
+        accepting->template.flags |= LINK_LINGERS;
+    return 0;
+}
 
 int socket_listening(
     int fd, struct ferry_address *bound, bool refuse_descriptors, struct listening *ret_listening)
@@ -319,20 +357,20 @@ int socket_listening(
         .fd = fd,
         .refuse_descriptors = refuse_descriptors,
         .bound = bound };
-    AUTO_FREE struct link *template = malloc(sizeof(*template));
+    AUTO_FREE struct accepting *accepting = calloc(1, sizeof(*accepting));
     int family, type;
     bool refused;
 
-    int r = template ? socket_kind(fd, &family, &type) : -ENOMEM;
+    int r = accepting ? socket_kind(fd, &family, &type) : -ENOMEM;
     if (r == 0)
         r = socket_prepare(fd, family, type, refuse_descriptors, &refused);
     if (r < 0) {
         listening_fini(&listening);
         return r;
     }
-    *template = link_template(family, type, refuse_descriptors, refused);
-    listening.capabilities = template->capabilities;
-    listening.state = TAKE(template);
+    accepting->template = link_template(family, type, refuse_descriptors, refused);
+    listening.capabilities = accepting->template.capabilities;
+    listening.state = TAKE(accepting);
     *ret_listening = listening;
     return 0;
 }

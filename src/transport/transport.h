@@ -59,6 +59,9 @@ enum link_flag {
     LINK_DRAIN = 1 << 5,
     /* All that the link is lies in its one descriptor: another process could go on with it. */
     LINK_WHOLE = 1 << 6,
+    /* linger= of a span was asked for: the kernel would make close(2) wait, whatever O_NONBLOCK
+     * says, and with it everything else that the thread does. It is taken back before closing. */
+    LINK_LINGERS = 1 << 7,
 };
 
 struct link {
@@ -87,6 +90,7 @@ struct listening;
 struct listening_ops {
     int (*accept)(struct listening *listening, struct link *ret_link);
     void (*close)(struct listening *listening);
+    int (*socket)(const struct listening *listening); /* itself; NULL: it has none */
 };
 
 struct listening {
@@ -195,6 +199,12 @@ int socket_credentials_check(const struct ferry_credentials *credentials);
 /* Asks for what messages shall bring of their sender beside credentials; before any can arrive. A
  * stream, which has none, is left alone; an old kernel may refuse: then it stays unknown. */
 void socket_pass(int fd, bool pidfd, bool label);
+/* Sets the options that are asked for on a listening of either kind, and for what will be accepted.
+ *   moments  enum option_moment of transport/socket_options.h
+ * Returns 0, or -errno with *error; the listening stays the caller's. */
+struct option_source;
+int listening_apply_options(struct listening *listening, unsigned moments,
+    const struct option_source *source, struct ferry_error *error);
 /* The text of a socket address: "unix:/path", "unix:@name", "tcp:127.0.0.1:80"; "" for unnamed. */
 void socket_address_text(const void *address, unsigned size, int type, char *text, size_t room);
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "transport/limits.h"
 #include "transport/socket.h"
+#include "transport/socket_options.h"
 #include "transport/unix_owner.h"
 #include "transport/unix_path.h"
 
@@ -94,6 +95,7 @@ static int unix_listen(const struct ferry_address *address,
     int type = scheme_type(address->scheme);
     int backlog = (int)address_get_number(address, "backlog", BACKLOG_DEFAULT);
     bool refuse = options && options->refuse_descriptors;
+    struct option_source source = { address, options ? options->profile : NULL, ADDRESS_LISTEN };
     struct ferry_address *bound;
     struct listening listening;
     int fd = unix_socket(address->scheme);
@@ -113,7 +115,9 @@ static int unix_listen(const struct ferry_address *address,
                            : socket_listening(fd, bound, refuse, &listening);
     if (r < 0)
         return error_set_errno(error, r, thing, NULL);
-    r = unix_bind(address, fd, type == SOCK_DGRAM ? -1 : backlog, &listening.path, error);
+    r = listening_apply_options(&listening, MOMENT_MADE | MOMENT_READY, &source, error);
+    if (r == 0)
+        r = unix_bind(address, fd, type == SOCK_DGRAM ? -1 : backlog, &listening.path, error);
     if (r < 0) {
         listening.ops->close(&listening);
         return r;
@@ -240,6 +244,7 @@ static int unix_dial(const struct ferry_address *address, const struct ferry_dia
 {
     const char *thing = ferry_address_text(address);
     const char *name = ferry_address_option(address, "bind");
+    struct option_source source = { address, options ? options->profile : NULL, ADDRESS_DIAL };
     struct unix_path *path = NULL;
 
     int r = ownership_check(address, name, error);
@@ -250,6 +255,9 @@ static int unix_dial(const struct ferry_address *address, const struct ferry_dia
         return error_set_errno(error, fd, thing, NULL);
     if (options)
         socket_pass(fd, options->message_pidfd, options->message_label);
+    r = socket_options_apply(fd, MOMENT_MADE | MOMENT_READY, &source, error);
+    if (r < 0)
+        return r;
     r = name ? client_bind(address, name, fd, &path, error) : client_autobind(address, fd, error);
     if (r < 0)
         return r;

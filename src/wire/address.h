@@ -11,6 +11,8 @@
 #ifndef FERRY_WIRE_ADDRESS_H
 #define FERRY_WIRE_ADDRESS_H
 
+#include "base/bytes.h"
+
 #include <ferry/address.h>
 #include <stdint.h>
 
@@ -43,6 +45,15 @@ const char *address_scheme_name(enum ferry_scheme scheme);
  * where nobody can: -EOPNOTSUPP. */
 int address_check_verb(
     const struct ferry_address *address, enum address_verb verb, struct ferry_error *error);
+
+/* Sizes, times and traffic classes as an address has them: 64k, 5m, ef. */
+void address_print_size(struct bytes *text, int64_t size);
+void address_print_span(struct bytes *text, int64_t span_ms);
+void address_print_tos(struct bytes *text, unsigned tos);
+/* "64k" in bytes; -1 when it is no size, or larger than `most`. */
+int64_t address_parse_size(const char *text, int64_t most);
+/* A traffic class by name or number, 0 to 255; -1: it is none. */
+int address_tos_parse(const char *text);
 
 /* Values by kind, checked when parsed, so these cannot fail; `absent` when the key is not there. */
 bool address_get_flag(const struct ferry_address *address, const char *key, bool absent);

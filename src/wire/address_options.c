@@ -33,14 +33,18 @@ enum value_kind {
     VALUE_HOSTS,     /* other addresses, so too */
     VALUE_INTERFACE, /* of the network */
     VALUE_SUBJECTS,  /* whom a rule is about, parted by blanks */
+    VALUE_SECONDS,   /* a span of whole seconds */
+    VALUE_LINGER,    /* the same, or no */
+    VALUE_TOS,       /* a traffic class, by name or number */
+    VALUE_WORD,      /* an interface's or algorithm's name */
 };
 
 struct option_row {
     const char *key;
     unsigned schemes; /* bits of 1 << enum ferry_scheme */
-    unsigned verbs;   /* enum address_verb */
+    unsigned verbs;   /* enum address_verb, and SOCKET_OPTION */
     enum value_kind kind;
-    int64_t least, most; /* of numbers and sizes */
+    int64_t least, most; /* of numbers and sizes; of VALUE_SECONDS in seconds */
 };
 
 #define UNIX_CONNECTED (1u << FERRY_UNIX | 1u << FERRY_UNIX_SEQ)
@@ -55,6 +59,11 @@ struct option_row {
 #define STREAM_ANY     (1u << FERRY_UNIX | 1u << FERRY_TCP | FIFO | FD | PLAIN_FILE | 1u << FERRY_STDIO)
 #define RELAYED        (STREAM_ANY | UNIX_ANY | INET_ANY | MQ | ICMP)
 #define BOTH           (ADDRESS_LISTEN | ADDRESS_DIAL)
+/* Among the verbs: transport/socket_options.c knows how to set it. */
+#define SOCKET_OPTION (1u << 2)
+#define TCP_FD        (1u << FERRY_TCP | FD)
+#define INET_FD       (INET_ANY | FD)
+#define SOCKET_FD     (UNIX_ANY | INET_FD)
 
 /* In the order in which options print. Rows of one key stand together and share no scheme.
  * Ranges of queues: HARD_MSGMAX and HARD_MSGSIZEMAX of the kernel, MQ_PRIO_MAX of mq_send(3). */
@@ -74,6 +83,7 @@ static const struct option_row rows[] = {
     { "ttl", ICMP, ADDRESS_DIAL, VALUE_NUMBER, 1, 255 },
     { "ttl", UDP, ADDRESS_DIAL, VALUE_NUMBER, 0, 255 },
     { "priority", MQ, ADDRESS_DIAL, VALUE_NUMBER, 0, 32767 },
+    { "priority", INET_FD, BOTH | SOCKET_OPTION, VALUE_NUMBER, 0, INT_MAX },
     { "offset", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
     { "length", PLAIN_FILE, BOTH, VALUE_SIZE, 0, INT64_MAX },
     { "append", PLAIN_FILE, BOTH, VALUE_FLAG, 0, 0 },
@@ -91,6 +101,28 @@ static const struct option_row rows[] = {
     { "rate", RELAYED, BOTH, VALUE_SIZE, 1, INT64_MAX },
     { "loss", RELAYED, BOTH, VALUE_SHARE, 0, 0 },
     { "reset-after", RELAYED, BOTH, VALUE_SPAN, 0, 0 },
+    /* Socket options. Ranges: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT of the kernel;
+     * what an int holds in bytes, seconds or milliseconds. */
+    { "keepalive", TCP_FD, BOTH | SOCKET_OPTION, VALUE_FLAG, 0, 0 },
+    { "keepidle", TCP_FD, BOTH | SOCKET_OPTION, VALUE_SECONDS, 1, 32767 },
+    { "keepintvl", TCP_FD, BOTH | SOCKET_OPTION, VALUE_SECONDS, 1, 32767 },
+    { "keepcnt", TCP_FD, BOTH | SOCKET_OPTION, VALUE_NUMBER, 1, 127 },
+    { "user-timeout", TCP_FD, BOTH | SOCKET_OPTION, VALUE_SPAN, 0, INT_MAX },
+    { "linger", TCP_FD, BOTH | SOCKET_OPTION, VALUE_LINGER, 0, 32767 },
+    { "nodelay", TCP_FD, BOTH | SOCKET_OPTION, VALUE_FLAG, 0, 0 },
+    { "quickack", TCP_FD, BOTH | SOCKET_OPTION, VALUE_FLAG, 0, 0 },
+    { "defer-accept", TCP_FD, ADDRESS_LISTEN | SOCKET_OPTION, VALUE_SECONDS, 1, 32767 },
+    { "congestion", TCP_FD, BOTH | SOCKET_OPTION, VALUE_WORD, 0, 0 },
+    { "notsent-lowat", TCP_FD, BOTH | SOCKET_OPTION, VALUE_SIZE, 1, INT_MAX },
+    { "rcvbuf", INET_FD, BOTH | SOCKET_OPTION, VALUE_SIZE, 1, INT_MAX / 2 },
+    { "sndbuf", SOCKET_FD, BOTH | SOCKET_OPTION, VALUE_SIZE, 1, INT_MAX / 2 },
+    { "rcvtimeo", SOCKET_FD, BOTH | SOCKET_OPTION, VALUE_SPAN, 0, INT_MAX },
+    { "sndtimeo", SOCKET_FD, BOTH | SOCKET_OPTION, VALUE_SPAN, 0, INT_MAX },
+    { "tos", INET_FD, BOTH | SOCKET_OPTION, VALUE_TOS, 0, 0 },
+    { "bindtodevice", INET_FD, BOTH | SOCKET_OPTION, VALUE_WORD, 0, 0 },
+    { "reuseaddr", INET_FD, BOTH | SOCKET_OPTION, VALUE_FLAG, 0, 0 },
+    { "reuseport", INET_FD, BOTH | SOCKET_OPTION, VALUE_FLAG, 0, 0 },
+    { "busy-poll", INET_FD, BOTH | SOCKET_OPTION, VALUE_NUMBER, 0, INT_MAX },
     { "deny", UNIX_ANY | INET_ANY | FIFO | MQ | FD, ADDRESS_LISTEN, VALUE_SUBJECTS, 0, 0 },
     { "allow", UNIX_ANY | INET_ANY | FIFO | MQ | FD, ADDRESS_LISTEN, VALUE_SUBJECTS, 0, 0 },
 };
@@ -108,6 +140,31 @@ int address_option_index(enum ferry_scheme scheme, const char *key, size_t key_s
 const char *address_option_key(size_t index)
 {
     return rows[index].key;
+}
+
+int address_option_index_socket(const char *key)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].verbs & SOCKET_OPTION && strcmp(rows[i].key, key) == 0)
+            return (int)i;
+    return -1;
+}
+
+bool address_key_known(const char *key, size_t key_size, struct bytes *ret_schemes)
+{
+    unsigned schemes = 0;
+    const char *separator = "";
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (strlen(rows[i].key) == key_size && memcmp(rows[i].key, key, key_size) == 0)
+            schemes |= rows[i].schemes;
+    for (unsigned scheme = 0; scheme < FERRY_SCHEME_COUNT; scheme++) {
+        if (!(schemes & 1u << scheme))
+            continue;
+        bytes_print(ret_schemes, "%s%s", separator, address_scheme_name((enum ferry_scheme)scheme));
+        separator = ", ";
+    }
+    return schemes != 0;
 }
 
 void address_print_keys(struct bytes *text, enum ferry_scheme scheme)
@@ -143,6 +200,16 @@ static void print_units(
         }
     }
     bytes_print(text, "%lld", (long long)number);
+}
+
+void address_print_size(struct bytes *text, int64_t size)
+{
+    print_units(text, size, size_units, COUNT_OF(size_units));
+}
+
+void address_print_span(struct bytes *text, int64_t span_ms)
+{
+    print_units(text, span_ms, span_units, COUNT_OF(span_units));
 }
 
 /* "K" is understood, so that nobody has to remember. */
@@ -208,13 +275,25 @@ static int read_size(const struct address_source *source, size_t at, const struc
     return 0;
 }
 
-static int read_span(
-    const struct address_source *source, size_t at, const char *given, struct bytes *value)
+static int read_span(const struct address_source *source, size_t at, const struct option_row *row,
+    const char *given, struct bytes *value)
 {
     int64_t span_ms = clock_parse_ms(given);
-    if (span_ms < 0)
+    if (span_ms < 0 || (row->most && span_ms > row->most))
         return address_fail_expected(source, at, NULL, "a time, as 250ms, 30s, 5m, 2h or 1d");
-    print_units(value, span_ms, span_units, COUNT_OF(span_units));
+    address_print_span(value, span_ms);
+    return 0;
+}
+
+static int read_seconds(const struct address_source *source, size_t at,
+    const struct option_row *row, const char *given, struct bytes *value)
+{
+    int64_t span_ms = clock_parse_ms(given);
+    if (span_ms < row->least * 1000 || span_ms > row->most * 1000 || span_ms % 1000)
+        return out_of_range(source, at, row,
+            row->kind == VALUE_LINGER ? "no, or seconds"
+                                      : "a time of whole seconds, as 30s or 5m,");
+    address_print_span(value, span_ms);
     return 0;
 }
 
@@ -343,7 +422,7 @@ int address_read_value(const struct address_source *source, size_t index, size_t
     case VALUE_SIZE:
         return read_size(source, part->at, row, given, ret_value);
     case VALUE_SPAN:
-        return read_span(source, part->at, given, ret_value);
+        return read_span(source, part->at, row, given, ret_value);
     case VALUE_FLAG:
         return read_flag(source, part->at, given, ret_value);
     case VALUE_SHARE:
@@ -365,6 +444,16 @@ int address_read_value(const struct address_source *source, size_t index, size_t
         return address_read_interface(source, part, ret_value);
     case VALUE_SUBJECTS:
         return read_subjects(source, part, ret_value);
+    case VALUE_LINGER:
+        if (strcmp(given, "no") == 0)
+            return read_flag(source, part->at, given, ret_value);
+        return read_seconds(source, part->at, row, given, ret_value);
+    case VALUE_SECONDS:
+        return read_seconds(source, part->at, row, given, ret_value);
+    case VALUE_TOS:
+        return address_read_tos(source, part, ret_value);
+    case VALUE_WORD:
+        return address_read_word(source, part, ret_value);
     }
     return -EINVAL;
 }

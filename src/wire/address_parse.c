@@ -244,11 +244,22 @@ static int rest_read(
 static int key_unknown(const struct address_source *source, enum ferry_scheme scheme, size_t at)
 {
     AUTO_BYTES struct bytes expected = BYTES_EMPTY;
+    AUTO_BYTES struct bytes keys = BYTES_EMPTY;
+    AUTO_BYTES struct bytes schemes = BYTES_EMPTY;
+    const char *key = source->text + at;
+    size_t key_size = strcspn(key, "=,");
 
-    bytes_append_text(&expected, "one of the keys ");
-    address_print_keys(&expected, scheme);
-    bytes_print(&expected, " of %s", address_scheme_name(scheme));
-    if (bytes_failed(&expected))
+    if (address_key_known(key, key_size, &schemes) && !bytes_failed(&schemes))
+        return address_fail(source, -EINVAL, at, "leave it out; ferry-address(7) has the table",
+            "%s cannot have %.*s, which is for %s", address_scheme_name(scheme), (int)key_size, key,
+            schemes.data);
+    address_print_keys(&keys, scheme);
+    if (keys.size <= KEYS_SIZE_MAX)
+        bytes_print(&expected, "one of the keys %s of %s", keys.data, address_scheme_name(scheme));
+    else
+        bytes_print(&expected, "one of the keys of %s, which ferry-address(7) lists",
+            address_scheme_name(scheme));
+    if (bytes_failed(&expected) || bytes_failed(&keys))
         return address_fail_memory(source);
     return address_fail_expected(
         source, at, "a comma that is part of a name is written \\,", expected.data);

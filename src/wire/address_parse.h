@@ -52,9 +52,6 @@ int address_fail_scheme(const struct address_source *source);
 
 /* Digits only, in base 8 or 10; -1 when it is none, or larger than `most`. */
 int64_t address_parse_number(const char *text, unsigned base, int64_t most);
-/* Decimal digits, perhaps with k, M or G for factors of 1024; -1 when it is none, or larger than
- * `most`. */
-int64_t address_parse_size(const char *text, int64_t most);
 
 /* The readers of address_rest.c. `part` has no NUL inside but for an abstract name. */
 
@@ -83,6 +80,11 @@ int address_read_hosts(const struct address_source *source, const struct address
     bool groups, struct bytes *ret_hosts);
 int address_read_interface(
     const struct address_source *source, const struct address_part *part, struct bytes *ret_name);
+/* The readers of address_tuning.c: a traffic class; a name of at most 15 characters. */
+int address_read_tos(
+    const struct address_source *source, const struct address_part *part, struct bytes *ret_tos);
+int address_read_word(
+    const struct address_source *source, const struct address_part *part, struct bytes *ret_word);
 
 /* A host as it is written: brackets around IPv6, its zone after %25. */
 void address_print_host(struct bytes *text, const char *host);
@@ -92,6 +94,10 @@ void address_print_place(struct bytes *text, const char *host, uint16_t port);
 /* The option table, address_options.c. */
 int address_option_index(enum ferry_scheme scheme, const char *key, size_t key_size); /* or -1 */
 const char *address_option_key(size_t index);
+/* The row of a socket option, whose values look the same in every scheme; -1: there is none. */
+int address_option_index_socket(const char *key);
+/* The schemes that know a key, parted by ", "; false: none does. */
+bool address_key_known(const char *key, size_t key_size, struct bytes *ret_schemes);
 /* Appends the keys that a scheme knows, parted by ", "; "no options" when it has none. */
 void address_print_keys(struct bytes *text, enum ferry_scheme scheme);
 /* Checks a value and makes its canonical text.

@@ -9,6 +9,10 @@
 #define ADDRESS_OPTIONS_MAX 96u
 /* The whole of what loss= says a part of. */
 #define MILLIONTHS 1000000
+/* Bytes in a list of keys that a failure can print and still say the rest (struct ferry_error). */
+#define KEYS_SIZE_MAX 150u
+/* Bytes in the name of an interface or an algorithm: IFNAMSIZ and TCP_CA_NAME_MAX less the NUL. */
+#define WORD_SIZE_MAX 15u
 /* Bytes in an abstract name: sun_path (108) less the leading NUL, unix(7). */
 #define ABSTRACT_SIZE_MAX 107u
 /* Bytes in one framed message: what a unix datagram can carry on a default machine

@@ -138,7 +138,7 @@ def option_table():
             if value(which) & 1 << index:
                 word = scheme.removeprefix("FERRY_")
                 word = names.get(word, word.lower().replace("_", "-"))
-                table[key, word] = "LD"[value(verbs) - 1] if value(verbs) < 3 else "LD"
+                table[key, word] = ("L", "D", "LD")[(value(verbs) & 3) - 1]
     return table
 
 

@@ -42,6 +42,19 @@ START_TEST(values_have_one_spelling)
         { "unix:/p,allow=uid:1  gid:2", "unix:/p,allow=uid:1 gid:2" },
         { "unix:/p,allow=uid:1\\,gid:2 ,deny=any", "unix:/p,deny=any,allow=uid:1 gid:2" },
         { "tcp:80,allow=peer:::1/128", "tcp:80,allow=peer:::1/128" },
+        { "tcp:1,keepalive=yes,nodelay=no", "tcp:1,keepalive,nodelay=no" },
+        { "tcp:1,keepidle=30", "tcp:1,keepidle=30s" },
+        { "tcp:1,keepintvl=120s,keepcnt=05", "tcp:1,keepintvl=2m,keepcnt=5" },
+        { "tcp:1,user-timeout=1500ms", "tcp:1,user-timeout=1500ms" },
+        { "tcp:1,linger=0", "tcp:1,linger=0" },
+        { "tcp:1,linger=no", "tcp:1,linger=no" },
+        { "tcp:1,linger=60", "tcp:1,linger=1m" },
+        { "udp:1,rcvbuf=1024k,sndbuf=4096", "udp:1,rcvbuf=1M,sndbuf=4k" },
+        { "unix:/p,rcvtimeo=2000ms", "unix:/p,rcvtimeo=2s" },
+        { "tcp:1,tos=184", "tcp:1,tos=ef" },
+        { "tcp:1,tos=16", "tcp:1,tos=lowdelay" },
+        { "tcp:1,tos=1", "tcp:1,tos=1" },
+        { "udp:1,bindtodevice=lo", "udp:1,bindtodevice=lo" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_canonical(cases[i][0], NULL, cases[i][1]);
@@ -107,6 +120,19 @@ START_TEST(values_that_are_none)
         "tcp:80,deny=peer:10.1.1.1/8", -EINVAL, 13, "beyond the first 8", "say peer:10.0.0.0/8");
     expect_failure("unix:/p,allow=any,allow=any", -EINVAL, 19, "allow once", "");
     expect_failure("file:/p,allow=any", -EINVAL, 9, "one of the keys", "");
+    expect_failure("tcp:1,keepidle=1500ms", -EINVAL, 16, "whole seconds", "");
+    expect_failure("tcp:1,keepidle=0", -EINVAL, 16, "from 1 to 32767", "");
+    expect_failure("tcp:1,keepidle=10h", -EINVAL, 16, "from 1 to 32767", "");
+    expect_failure("tcp:1,keepcnt=128", -EINVAL, 15, "from 1 to 127", "");
+    expect_failure("tcp:1,linger=soon", -EINVAL, 14, "no, or seconds", "");
+    expect_failure("tcp:1,linger=1ms", -EINVAL, 14, "no, or seconds", "");
+    expect_failure("tcp:1,user-timeout=25d", -EINVAL, 20, "a time", "");
+    expect_failure("tcp:1,rcvbuf=1G", -EINVAL, 14, "a size", "");
+    expect_failure("tcp:1,tos=256", -EINVAL, 11, "a traffic class", "");
+    expect_failure("tcp:1,tos=EF", -EINVAL, 11, "a traffic class", "");
+    expect_failure("tcp:1,bindtodevice=", -EINVAL, 20, "at most 15", "");
+    expect_failure("tcp:1,bindtodevice=a/b", -EINVAL, 20, "at most 15", "");
+    expect_failure("tcp:1,congestion=0123456789abcdef", -EINVAL, 18, "at most 15", "");
     expect_failure("unix:/p,frame=crlf", -EINVAL, 15, "lf, length or none", "");
 }
 END_TEST
@@ -149,12 +175,12 @@ START_TEST(keys_of_every_scheme)
         { "unix:/p", " mode owner group backlog bind timeout frame descriptors ", "/b", "" },
         { "unix-dgram:/p", " mode owner group bind timeout descriptors ", "/b", "" },
         { "unix-seq:/p", " mode owner group backlog bind timeout descriptors ", "/b", "" },
-        { "tcp:1", " backlog bind timeout frame ", "h:1", "" },
+        { "tcp:1", " backlog bind timeout priority frame ", "h:1", "" },
         { "icmp:h", " timeout ttl ", "", "" },
-        { "udp:1", " bind timeout join source interface ttl loop broadcast ", "h:1", "" },
+        { "udp:1", " bind timeout priority join source interface ttl loop broadcast ", "h:1", "" },
         { "fifo:/p", " mode owner group timeout reply frame ", "", "/r" },
         { "mq:/q", " mode owner group maxmsg msgsize timeout priority reply ", "", "/r" },
-        { "fd:1", " frame descriptors ", "", "" },
+        { "fd:1", " priority frame descriptors ", "", "" },
         { "file:/p", " offset length append mode frame ", "", "" },
         { "-", " frame ", "", "" },
     };
@@ -181,6 +207,12 @@ START_TEST(unknown_and_repeated_keys)
 {
     expect_failure("udp:1,mode=0600", -EINVAL, 7,
         "one of the keys bind, timeout, ttl, join, source, interface, loop, broadcast, delay", "");
+    expect_failure("-,x", -EINVAL, 3, "of -, found 'x'", "");
+    expect_failure("tcp:1,x", -EINVAL, 7, "of tcp, which ferry-address(7) lists, found 'x'", "");
+    expect_failure("udp:1,append", -EINVAL, 7, "udp cannot have append, which is for file", "");
+    expect_failure("unix:/a,nodelay", -EINVAL, 9, "unix cannot have nodelay, which is for tcp, fd",
+        "leave it out");
+    expect_failure("mq:/q,rcvbuf=1k", -EINVAL, 7, "mq cannot have rcvbuf", "");
     expect_failure("unix:/a,b", -EINVAL, 9, "found 'b'", "\\,");
     expect_failure("unix:/a,", -EINVAL, 9, "found the end", "");
     expect_failure("unix:/a,,mode=0600", -EINVAL, 9, "one of the keys", "");
@@ -247,6 +279,8 @@ START_TEST(verbs)
         { "fifo:/p,reply=/r", true, true },
         { "mq:/q,maxmsg=1", true, false },
         { "mq:/q,priority=1", false, true },
+        { "tcp:1,priority=1,nodelay", true, true },
+        { "tcp:1,defer-accept=1", true, false },
         { "file:/p,mode=0600", true, true },
         { "file:/p,append", true, true },
     };
