@@ -1,36 +1,49 @@
 /* check.c - `ferry check`: reads a configuration, or addresses, and says what is wrong; with --as,
- * who would be admitted. */
+ * who would be admitted; with --options, what the kernel would make of an address's options. */
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "command/command.h"
+#include "command/options.h"
 #include "command/person.h"
 #include "command/problems.h"
 #include "route/admission.h"
 #include "route/expect.h"
 #include "route/settings_rules.h"
 #include "service/service.h"
+#include "wire/address.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <ferry/address.h>
+#include <ferry/profile.h>
 #include <stdio.h>
 #include <string.h>
 
 struct check {
-    const char *path; /* NULL: the default */
-    const char *as;   /* NULL: nobody */
-    char **words;     /* of argv: addresses; with --as names of routes too */
+    const char *path;    /* NULL: the default */
+    const char *as;      /* NULL: nobody */
+    const char *profile; /* by name; NULL: none */
+    bool options;
+    char **words; /* of argv: addresses; with --as names of routes too */
     size_t word_count;
 };
 
-enum { KEY_AS = 0x400 };
+enum { KEY_AS = 0x400, KEY_OPTIONS, KEY_PROFILE };
 
 static const struct argp_option options[] = {
     { "config", 'c', "PATH", 0, "A file, or a folder of *.conf (/etc/ferry)", 0 },
     { "as", KEY_AS, "WHO", 0,
         "Say whether WHO would be admitted, and by which rule: uid:N or user:NAME, gid:N, "
         "group:NAME, exe:PATH, unit:NAME, peer:HOST, parted by commas",
+        0 },
+    { "options", KEY_OPTIONS, NULL, 0,
+        "Try the socket options of each ADDRESS on a socket that goes nowhere, and show what was "
+        "asked, what is in effect, and why",
+        0 },
+    { "profile", KEY_PROFILE, "NAME", 0,
+        "With --options: tune as the profile says, too: web, realtime, bulk, or one of the "
+        "configuration that -c names",
         0 },
     { 0 },
 };
@@ -50,13 +63,25 @@ static error_t check_parse(int key, char *argument, struct argp_state *state)
     case KEY_AS:
         check->as = argument;
         return 0;
+    case KEY_OPTIONS:
+        check->options = true;
+        return 0;
+    case KEY_PROFILE:
+        check->profile = argument;
+        return 0;
     case ARGP_KEY_ARGS:
         check->words = state->argv + state->next;
         check->word_count = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_END:
-        if (check->path && check->word_count && !check->as)
+        if (check->path && check->word_count && !check->as && !check->profile)
             argp_error(state, "either a configuration or addresses");
+        if (check->options && !check->word_count)
+            argp_error(state, "--options needs an address");
+        if (check->profile && !check->options)
+            argp_error(state, "--profile goes with --options");
+        if (check->options && check->as)
+            argp_error(state, "either --options or --as");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -75,12 +100,53 @@ static const struct argp argp = {
            "EXAMPLES\n"
            "  ferry check\n"
            "  ferry check -c ferry.conf\n"
+           "  ferry check --options tcp:8080,rcvbuf=64M,keepidle=30s\n"
+           "  ferry check --options --profile bulk tcp:8080 unix:/run/x.sock\n"
            "  ferry check tcp://localhost:8080 'unix:@name' unix:///run/x.sock,mode=0660\n"
            "  ferry check --as user:alice -c ferry.conf\n"
            "  ferry check --as uid:1000,group:dev 'unix:/run/x.sock,allow=group:dev'\n",
 };
 
-static int check_addresses(const struct check *check)
+static void options_list_print(const struct ferry_options *list, struct bytes *text)
+{
+    struct table table;
+    options_table_init(&table);
+    for (size_t i = 0; i < ferry_options_count(list); i++) {
+        const struct ferry_option *option = ferry_options_item(list, i);
+        const char *asked = option->asked;
+        options_table_add(&table, &(struct options_line){ .key = option->key,
+                                      .asked = asked && !*asked ? "yes" : asked,
+                                      .by = !asked                 ? NULL
+                                            : option->from_profile ? "profile"
+                                                                   : "address",
+                                      .effective = option->effective,
+                                      .note = option->note,
+                                      .differs = option->differs });
+    }
+    options_table_finish(&table, text);
+}
+
+/* As a listener, unless an option of it is for dialling only. */
+static int check_options(const struct ferry_address *address, const struct ferry_profile *profile)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_options *list;
+    struct ferry_error error;
+    bool listens = address_check_verb(address, ADDRESS_LISTEN, NULL) == 0;
+    if (ferry_address_get_options(address, listens, profile, &list, &error) < 0)
+        return command_fail("check", &error);
+    if (ferry_options_count(list))
+        options_list_print(list, &text);
+    else
+        bytes_append_text(&text, "  no socket options\n");
+    ferry_options_free(list);
+    if (bytes_failed(&text))
+        return command_fail_errno("check", "memory", -ENOMEM);
+    fwrite(text.data, 1, text.size, stdout);
+    return EXIT_DONE;
+}
+
+static int check_addresses(const struct check *check, const struct ferry_profile *profile)
 {
     int status = EXIT_DONE;
     for (size_t i = 0; i < check->word_count; i++) {
@@ -91,6 +157,8 @@ static int check_addresses(const struct check *check)
             continue;
         }
         printf("%s\n", ferry_address_text(address));
+        if (profile || check->options)
+            status = check_options(address, profile) == EXIT_DONE ? status : EXIT_FAILED;
         ferry_address_free(address);
     }
     return status;
@@ -254,6 +322,28 @@ static int check_as(const struct check *check)
     return status;
 }
 
+static int check_with_profile(const struct check *check)
+{
+    struct settings *settings = NULL;
+    const struct ferry_profile *profile = NULL;
+    struct ferry_error error;
+    int r = 0;
+    if (check->path && settings_load(check->path, services_all, &settings, &error) < 0)
+        return command_fail("check", &error);
+    int status = settings && problems_print(settings, stderr) > 0 ? EXIT_FAILED : EXIT_DONE;
+    if (!settings)
+        r = settings_new(&settings);
+    if (r < 0)
+        return command_fail_errno("check", "memory", r);
+    if (status == EXIT_DONE && check->profile &&
+        settings_find_profile(settings, check->profile, &profile, &error) < 0)
+        status = command_fail("check", &error);
+    if (status == EXIT_DONE)
+        status = check_addresses(check, profile);
+    settings_free(settings);
+    return status;
+}
+
 int command_check(int argc, char **argv)
 {
     struct check check = { 0 };
@@ -261,5 +351,5 @@ int command_check(int argc, char **argv)
         return EXIT_USAGE;
     if (check.as)
         return check_as(&check);
-    return check.word_count ? check_addresses(&check) : check_settings(check.path);
+    return check.word_count ? check_with_profile(&check) : check_settings(check.path);
 }

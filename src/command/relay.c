@@ -13,14 +13,23 @@
 #include <time.h>
 
 struct relay {
-    const char *listen, *to, *control, *per_uid;
+    const char *listen, *to, *control, *per_uid, *profile;
     bool once, show, quiet, dry_run;
     enum log_format format;
     int64_t idle_ms, total_ms;
     struct rules rules;
 };
 
-enum { KEY_ONCE = 0x400, KEY_IDLE, KEY_TOTAL, KEY_LOG, KEY_CONTROL, KEY_PER_UID, KEY_DRY_RUN };
+enum {
+    KEY_ONCE = 0x400,
+    KEY_IDLE,
+    KEY_TOTAL,
+    KEY_LOG,
+    KEY_CONTROL,
+    KEY_PER_UID,
+    KEY_PROFILE,
+    KEY_DRY_RUN
+};
 
 static const struct argp_option options[] = {
     { "once", KEY_ONCE, NULL, 0, "End after the first connection; exit status 1 if it failed", 0 },
@@ -35,6 +44,7 @@ static const struct argp_option options[] = {
         "What one user may have at a time: connections=N, rate=N/s (new ones), bytes=SIZE and "
         "descriptors=N (received and not sent yet)",
         0 },
+    { "profile", KEY_PROFILE, "NAME", 0, "Tune the sockets: web, realtime or bulk", 0 },
     { "control", KEY_CONTROL, "ADDRESS", 0, "Listen there for `ferry status -s ADDRESS`", 0 },
     { "dry-run", KEY_DRY_RUN, NULL, 0, "Admit everybody; say who would have been refused", 0 },
     { 0 },
@@ -75,6 +85,9 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_DRY_RUN:
         relay->dry_run = true;
+        return 0;
+    case KEY_PROFILE:
+        relay->profile = argument;
         return 0;
     case KEY_CONTROL:
         relay->control = argument;
@@ -152,6 +165,8 @@ static int relay_settings(
         relay->rules.count, relay->idle_ms, relay->total_ms, relay->per_uid, services_all, error);
     if (code == 0)
         settings->routes[0]->dry_run = relay->dry_run;
+    if (code == 0 && relay->profile)
+        code = settings_tune_route(settings, relay->profile, error);
     if (code == 0 && relay->control)
         code = settings_add_route(settings, "control", relay->control, "control", NULL, 0, 0, 0,
             NULL, services_all, error);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "command/ask.h"
 #include "command/command.h"
+#include "command/options.h"
 #include "command/table.h"
 
 #include <argp.h>
@@ -13,13 +14,17 @@
 struct status {
     const char *control; /* NULL: the default */
     bool json;
+    bool options;
     bool people; /* standard output is a terminal */
 };
 
-enum { KEY_JSON = 0x400 };
+enum { KEY_JSON = 0x400, KEY_OPTIONS };
 
 static const struct argp_option options[] = {
     { "json", KEY_JSON, NULL, 0, "One JSON object, with everything that is known", 0 },
+    { "options", KEY_OPTIONS, NULL, 0,
+        "The socket options of every route and connection: what was asked, what is in effect, why",
+        0 },
     { "socket", 's', "CONTROL", 0, "Control socket, an address or a path (that of `ferry up`)", 0 },
     { 0 },
 };
@@ -30,6 +35,9 @@ static error_t status_parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case KEY_JSON:
         status->json = true;
+        return 0;
+    case KEY_OPTIONS:
+        status->options = true;
         return 0;
     case 's':
         status->control = argument;
@@ -46,6 +54,7 @@ static const struct argp argp = {
            "at both ends, its age, and what passed.\v"
            "EXAMPLES\n"
            "  ferry status\n"
+           "  ferry status --options\n"
            "  ferry status -s /run/ferry/control.sock\n"
            "  ferry status --json | jq '.routes[] | {name, admitted, refused}'\n",
 };
@@ -271,7 +280,8 @@ int command_status(int argc, char **argv)
     json_t *reply;
     if (argp_parse(&argp, argc, argv, 0, NULL, &status) != 0)
         return EXIT_USAGE;
-    int outcome = ask(status.control, "status", &reply, &error);
+    const char *request = status.options ? "options" : "status";
+    int outcome = ask(status.control, request, &reply, &error);
     if (outcome < 0)
         return command_fail("status", &error);
     if (outcome == ASK_REFUSED)
@@ -280,10 +290,14 @@ int command_status(int argc, char **argv)
         json_dumpf(reply, stdout, status.people ? JSON_INDENT(2) : JSON_COMPACT);
         putchar('\n');
     } else {
-        report_print(reply, status.people, &text);
+        if (status.options)
+            options_report_print(reply, &text);
+        else
+            report_print(reply, status.people, &text);
         if (!bytes_failed(&text))
             fwrite(text.data, 1, text.size, stdout);
-        explain_names(reply);
+        if (!status.options)
+            explain_names(reply);
     }
     json_decref(reply);
     return bytes_failed(&text) ? command_fail_errno("status", "memory", -ENOMEM) : EXIT_DONE;

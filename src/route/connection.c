@@ -209,6 +209,7 @@ static int connection_serve(
         .channel = channel,
         .argument = settings->argument ? settings->argument : "",
         .target = settings->target,
+        .profile = settings->profile,
         .upstream = upstream,
         .idle_ms = settings->idle_ms     ? settings->idle_ms
                    : connection->session ? SESSION_IDLE_MS

@@ -4,6 +4,8 @@
 
 /* Routes in one configuration. */
 #define ROUTES_MAX 4096u
+/* Profiles in one configuration: a person keeps a handful apart. */
+#define PROFILES_MAX 256u
 /* How deep include= may nest: catches a file that includes itself. */
 #define INCLUDE_DEPTH_MAX 8u
 /* Connections accepted in one turn of the loop, so that a flood of them leaves room for the rest.

@@ -13,6 +13,7 @@
 #include "route/expect.h"
 #include "route/route.h"
 #include "route/target.h"
+#include "wire/profile.h"
 
 #include <errno.h>
 #include <ferry/listener.h>
@@ -194,7 +195,8 @@ static void plan_match(struct plan *plans, size_t index, const struct registry *
     bool inherited = plan->settings->listen->scheme == FERRY_FD;
     bool alike = best >= 2 &&
                  plan->running->refuse_descriptors == route_refuses_descriptors(plan->settings) &&
-                 plan->running->message_pidfd == route_asks_pidfd(plan->settings);
+                 plan->running->message_pidfd == route_asks_pidfd(plan->settings) &&
+                 profile_equal(plan->running->settings->profile, plan->settings->profile);
     plan->step = alike || inherited ? STEP_CHANGE : STEP_REPLACE;
 }
 
@@ -295,6 +297,10 @@ static void commit_change(struct plan *plan)
 {
     struct route *running = plan->running, *leaving = plan->fresh;
     struct list *node;
+    if (!profile_equal(running->settings->profile, leaving->settings->profile))
+        route_trouble(running,
+            "its profile changed: its socket, which was inherited, takes that on "
+            "at the next start only");
     SWAP(running->settings, leaving->settings);
     SWAP(running->policy, leaving->policy);
     SWAP(running->holders, leaving->holders);

@@ -95,11 +95,29 @@ static void route_tell_gaps(const struct route *route)
         route_trouble(route, text.data);
 }
 
+/* What the kernel made otherwise than it was asked. */
+static void route_print_options(const struct route *route, struct bytes *text)
+{
+    struct ferry_options *options;
+    if (ferry_listener_get_options(route->listener, false, &options) < 0)
+        return;
+    for (size_t i = 0; i < ferry_options_count(options); i++) {
+        const struct ferry_option *option = ferry_options_item(options, i);
+        if (option->differs)
+            bytes_print(text, "; %s=%s is %s: %s", option->key,
+                *option->asked ? option->asked : "yes",
+                option->effective ? option->effective : "left out", option->note);
+    }
+    ferry_options_free(options);
+}
+
 void route_report(const struct route *route, enum event_kind kind)
 {
     AUTO_BYTES struct bytes way = BYTES_EMPTY;
-    if (kind == EVENT_STARTED)
+    if (kind == EVENT_STARTED) {
         route_print_way(route, &way);
+        route_print_options(route, &way);
+    }
     struct event event = {
         .kind = kind,
         .route = route->settings->name,
@@ -286,7 +304,8 @@ static int route_listen(struct route *route, struct ferry_error *error)
     struct registry *registry = route->registry;
     struct ferry_listen_options options = { .struct_size = sizeof(options),
         .refuse_descriptors = route->refuse_descriptors,
-        .message_pidfd = route->message_pidfd };
+        .message_pidfd = route->message_pidfd,
+        .profile = route->settings->profile };
     char number[16];
 
     if (keep_resume_listener(route, &options))

@@ -24,12 +24,13 @@ struct service_call {
     const char *route;           /* name of the route; outlives the serving */
     const struct event_who *who; /* the peer; NULL: unknown */
     struct ferry_channel *channel;
-    const char *argument;               /* outlives the serving */
-    const struct ferry_address *target; /* for the address target; outlives the serving */
-    struct ferry_channel *upstream;     /* the way there when it is open already; taken; NULL */
-    int64_t idle_ms, total_ms;          /* 0: none */
-    struct ferry_relay_quota *quota;    /* for its relay; outlives the serving; NULL: none */
-    ferry_relay_tap tap;                /* NULL: none */
+    const char *argument;                /* outlives the serving */
+    const struct ferry_address *target;  /* for the address target; outlives the serving */
+    const struct ferry_profile *profile; /* for dialling; NULL: none; outlives the serving */
+    struct ferry_channel *upstream;      /* the way there when it is open already; taken; NULL */
+    int64_t idle_ms, total_ms;           /* 0: none */
+    struct ferry_relay_quota *quota;     /* for its relay; outlives the serving; NULL: none */
+    ferry_relay_tap tap;                 /* NULL: none */
     void *tap_data;
     /* Called once, from the loop, when it has ended by itself (never from within serve); the
      * serving still answers get_stats() then, and is gone when this returns. code 0: as it should;

@@ -13,9 +13,11 @@
 #include "route/expect.h"
 #include "route/limits.h"
 #include "route/settings_check.h"
+#include "route/settings_profile.h"
 #include "route/settings_read.h"
 #include "route/settings_rules.h"
 #include "wire/address.h"
+#include "wire/profile.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,6 +30,7 @@ static const char *const key_names[KEY_COUNT] = { [KEY_LISTEN] = "listen",
     [KEY_IDLE] = "idle",
     [KEY_TOTAL] = "total",
     [KEY_PER_UID] = "per-uid",
+    [KEY_PROFILE] = "profile",
     [KEY_DRY_RUN] = "dry-run" };
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -42,6 +45,8 @@ void route_settings_free(struct route_settings *route)
     free(route->argument);
     free(route->to);
     free(route->name);
+    free(route->profile_name);
+    ferry_profile_free(route->profile);
     free(route);
 }
 
@@ -64,6 +69,7 @@ void settings_free(struct settings *settings)
     for (size_t i = 0; i < settings->route_count; i++)
         route_settings_free(settings->routes[i]);
     free(settings->routes);
+    settings_free_profiles(settings);
     config_free(settings->config);
     free(settings);
 }
@@ -165,7 +171,7 @@ bool route_settings_equal(const struct route_settings *one, const struct route_s
            settings_rules_equal(one, other) && targets_equal(one, other) &&
            one->idle_ms == other->idle_ms && one->total_ms == other->total_ms &&
            memcmp(&one->per_uid, &other->per_uid, sizeof(one->per_uid)) == 0 &&
-           one->dry_run == other->dry_run;
+           one->dry_run == other->dry_run && profile_equal(one->profile, other->profile);
 }
 
 /* --- from the command line -------------------------------------------------------------------- */
@@ -211,6 +217,25 @@ int settings_add_route(struct settings *settings, const char *name, const char *
     if (r < 0)
         route_settings_free(settings->routes[--settings->route_count]);
     return r;
+}
+
+/* 1: the profile has a problem, which was told. */
+static int route_set_profile(struct route_settings *route, struct settings *settings,
+    const char *name, struct ferry_error *error)
+{
+    const struct ferry_profile *profile;
+    int r = settings_find_profile(settings, name, &profile, error);
+    if (r < 0 || !profile)
+        return r < 0 ? r : 1;
+    route->profile_name = strdup(name);
+    r = route->profile_name ? profile_copy(profile, &route->profile) : -ENOMEM;
+    return r < 0 ? error_set_errno(error, r, name, NULL) : 0;
+}
+
+int settings_tune_route(struct settings *settings, const char *profile, struct ferry_error *error)
+{
+    struct route_settings *route = settings->routes[settings->route_count - 1];
+    return route_set_profile(route, settings, profile, error);
 }
 
 /* --- from files ------------------------------------------------------------------------------- */
@@ -341,6 +366,14 @@ static int builder_flag(struct builder *builder, const struct config_entry *entr
     return 0;
 }
 
+static int builder_profile(struct builder *builder, const struct config_entry *entry)
+{
+    struct ferry_error error = { 0 };
+    int r = route_set_profile(builder->route, builder->settings, entry->value, &error);
+    builder->broken |= r == 1;
+    return r < 0 ? builder_error(builder, &entry->place, entry->key, &error) : 0;
+}
+
 static int builder_route_entry(struct builder *builder, const struct config_entry *entry)
 {
     enum route_key key = 0;
@@ -349,7 +382,7 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
     if (key == KEY_COUNT)
         return builder_problem(builder, &entry->place, entry->key,
             "a route has no such key; it has listen, allow, deny, to, idle, total, "
-            "per-uid, dry-run");
+            "per-uid, profile, dry-run");
     bool several = key == KEY_ALLOW || key == KEY_DENY;
     if (builder->set[key] && !several)
         return builder_problem(builder, &entry->place, entry->key,
@@ -367,6 +400,8 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
         return builder_span(builder, entry, &builder->route->total_ms);
     case KEY_PER_UID:
         return builder_limits(builder, entry, &builder->route->per_uid);
+    case KEY_PROFILE:
+        return builder_profile(builder, entry);
     case KEY_DRY_RUN:
         return builder_flag(builder, entry, &builder->route->dry_run);
     default:
@@ -448,11 +483,12 @@ static int builder_begin(struct builder *builder, const struct config_section *s
     builder->section = section;
     builder->broken = false;
     memset(builder->set, 0, sizeof(builder->set));
-    if (strcmp(section->section, "ferry") == 0)
+    if (strcmp(section->section, "ferry") == 0 || strcmp(section->section, "profile") == 0)
         return 0;
     if (strcmp(section->section, "route") != 0)
         return builder_problem(builder, &section->place, "",
-            "there is no section [%.100s]; there are [ferry] and [route NAME]", section->section);
+            "there is no section [%.100s]; there are [ferry], [route NAME] and [profile NAME]",
+            section->section);
     if (!section->name[0])
         return builder_problem(
             builder, &section->place, "", "a route needs a name; write it as [route NAME]");
@@ -499,7 +535,7 @@ static int builder_run(struct builder *builder)
 {
     const struct config *config = builder->settings->config;
     size_t next = 0, count = config_entry_count(config);
-    int r = 0;
+    int r = settings_read_profiles(builder->settings);
     for (size_t i = 0; i < config_section_count(config) && r == 0; i++) {
         const struct config_section *section = config_get_section(config, i);
         r = builder_begin(builder, section);

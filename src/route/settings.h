@@ -10,6 +10,10 @@
  *     idle   = SPAN             total = SPAN
  *     per-uid = LIMIT ...       also in [ferry], over all routes
  *     dry-run = yes | no
+ *     profile = NAME
+ *     [profile NAME]
+ *     extends = NAME
+ *     KEY    = VALUE            a socket option of ferry-address(7)
  *
  * `include = PATTERN` (glob(7), relative to the including file's folder; no match is no error when
  * it has wildcards) stands before the first section or in [ferry]. All problems are found at once.
@@ -23,6 +27,7 @@
 
 #include <ferry/address.h>
 #include <ferry/policy.h>
+#include <ferry/profile.h>
 #include <stdbool.h>
 
 struct rule_settings {
@@ -46,6 +51,8 @@ struct route_settings {
     int64_t idle_ms;  /* 0: the default: none, for datagrams SESSION_IDLE_MS */
     int64_t total_ms; /* 0: none */
     struct holder_limits per_uid;
+    char *profile_name; /* NULL: none */
+    struct ferry_profile *profile;
 };
 
 enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE, LOG_JOURNAL };
@@ -54,6 +61,8 @@ struct settings {
     struct config *config; /* what was read; holds the problems */
     struct route_settings **routes;
     size_t route_count;
+    struct profile_settings *profiles; /* route/settings_profile.c */
+    size_t profile_count;
     enum log_format log; /* LOG_TEXT unless given */
     bool log_given;
     struct holder_limits per_uid; /* over all routes */
@@ -79,6 +88,14 @@ int settings_add_route(struct settings *settings, const char *name, const char *
     const char *to, const struct rule_settings *rules, size_t rule_count, int64_t idle_ms,
     int64_t total_ms, const char *per_uid, const struct service *const *services,
     struct ferry_error *error);
+
+/* Tunes the route that was added last by a profile. */
+int settings_tune_route(struct settings *settings, const char *profile, struct ferry_error *error);
+
+/* A profile by its name, built-in or of the configuration; borrowed from the settings. NULL in
+ * place of one that has a problem, which was noted. Returns 0, -ENOENT, -ENOMEM. */
+int settings_find_profile(struct settings *settings, const char *name,
+    const struct ferry_profile **ret_profile, struct ferry_error *error);
 
 /* Whether a running route can stay as it is. */
 bool route_settings_equal(const struct route_settings *one, const struct route_settings *other);

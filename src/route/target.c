@@ -206,6 +206,7 @@ static int dialling_dial(struct dialling *dialling)
         .extra = (const char *const *)dialling->environment,
         .refuse_descriptors =
             !(ferry_channel_capabilities(dialling->call.channel) & FERRY_HAS_DESCRIPTORS),
+        .profile = dialling->call.profile,
     };
     return ferry_try_dial(
         dialling_address(dialling), &options, &dialling->upstream, &dialling->error);

@@ -112,8 +112,9 @@ static void control_answer(struct serving *serving, const char *line, size_t siz
     serving->stats.back.messages++;
     if (control_request_parse(line, size, &request, &why) < 0)
         control_reply_bad(&serving->output, bytes_failed(&why) ? "out of memory" : why.data);
-    else if (request == CONTROL_STATUS)
-        control_reply_good(&serving->output, report_make(serving->registry));
+    else if (request == CONTROL_STATUS || request == CONTROL_OPTIONS)
+        control_reply_good(
+            &serving->output, report_make(serving->registry, request == CONTROL_OPTIONS));
     else
         control_reload(serving);
 }

@@ -7,6 +7,7 @@
 
 static const char *const request_names[] = {
     [CONTROL_STATUS] = "status",
+    [CONTROL_OPTIONS] = "options",
     [CONTROL_RELOAD] = "reload",
 };
 
@@ -27,7 +28,8 @@ int control_request_parse(
     if (known)
         *ret_request = (enum control_request)i;
     else if (word)
-        bytes_print(ret_why, "\"%s\" is not known; ask for \"status\" or \"reload\"", word);
+        bytes_print(
+            ret_why, "\"%s\" is not known; ask for \"status\", \"options\" or \"reload\"", word);
     else
         bytes_append_text(ret_why, "no \"do\" in the request; send {\"do\":\"status\"}");
     json_decref(object);

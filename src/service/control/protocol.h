@@ -1,6 +1,7 @@
 /* protocol.h - what is said on the control socket: JSON objects, one a line, both ways.
  *
  *     {"do": "status"}        {"version": 1, "ok": true, "pid": 4711, "routes": [...]}
+ *     {"do": "options"}       the same, with every option of every connection's sockets
  *     {"do": "reload"}        {"version": 1, "ok": true, "text": "1 added, 3 untouched"}
  *                             {"version": 1, "ok": false, "error": "..."}
  *
@@ -17,7 +18,7 @@
 
 #define CONTROL_VERSION 1
 
-enum control_request { CONTROL_STATUS, CONTROL_RELOAD };
+enum control_request { CONTROL_STATUS, CONTROL_OPTIONS, CONTROL_RELOAD };
 
 /* Reads one request.
  *   line, size   without the line feed; need not be NUL-terminated

@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <ferry/listener.h>
+#include <ferry/profile.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,14 +70,47 @@ static void report_facts(json_t *end, struct ferry_identity *who)
     json_object_set_new(end, "known", known);
 }
 
-/* Who is at one end of a connection. What was gathered for it is given back at once: a status of
- * many connections must use up neither descriptors nor memory.
- *   facts  beyond who it is */
-static json_t *report_end(struct ferry_channel *channel, bool facts)
+/* --- options -----------------------------------------------------------------------------------
+ */
+
+static json_t *report_option(const struct ferry_option *option)
 {
+    json_t *object = json_object();
+    set_text(object, "key", option->key);
+    if (option->asked) {
+        set_text(object, "asked", *option->asked ? option->asked : "yes");
+        set_text(object, "by", option->from_profile ? "profile" : "address");
+    }
+    set_text(object, "effective", option->effective);
+    set_text(object, "note", option->note);
+    json_object_set_new(object, "differs", json_boolean(option->differs));
+    return object;
+}
+
+/* Takes the options. */
+static json_t *report_options(struct ferry_options *options)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < ferry_options_count(options); i++)
+        json_array_append_new(array, report_option(ferry_options_item(options, i)));
+    ferry_options_free(options);
+    return array;
+}
+
+/* --- connections -------------------------------------------------------------------------------
+ */
+
+/* Who is at one end of a connection, and how its socket is tuned. What was gathered for it is given
+ * back at once: a status of many connections must use up neither descriptors nor memory.
+ *   facts  beyond who it is */
+static json_t *report_end(struct ferry_channel *channel, bool facts, bool all_options)
+{
+    struct ferry_options *options;
     struct ferry_identity *who;
     json_t *end = json_object();
     set_text(end, "address", ferry_channel_peer(channel));
+    if (ferry_channel_get_options(channel, all_options, &options) == 0)
+        json_object_set_new(end, "options", report_options(options));
     if (ferry_channel_identity(channel, &who) < 0)
         return end;
     if (ferry_identity_known(who, FERRY_FACT_PID))
@@ -94,7 +128,7 @@ static json_t *report_end(struct ferry_channel *channel, bool facts)
     return end;
 }
 
-static json_t *report_connection(const struct connection *connection)
+static json_t *report_connection(const struct connection *connection, bool all_options)
 {
     struct ferry_relay_stats stats = { 0 };
     int64_t now_ns = clock_now_ns();
@@ -109,9 +143,9 @@ static json_t *report_connection(const struct connection *connection)
     set_number(object, "idle_ms", (uint64_t)((now_ns - last_ns) / NS_PER_MS));
     set_number(object, "rule", (uint64_t)connection->rule);
     if (peer)
-        json_object_set_new(object, "peer", report_end(peer, true));
+        json_object_set_new(object, "peer", report_end(peer, true, all_options));
     if (target)
-        json_object_set_new(object, "target", report_end(target, false));
+        json_object_set_new(object, "target", report_end(target, false, all_options));
     set_number(object, "bytes_in", stats.forth.bytes);
     set_number(object, "bytes_out", stats.back.bytes);
     set_number(object, "descriptors", stats.forth.descriptors + stats.back.descriptors);
@@ -164,18 +198,19 @@ static void set_holders(
     json_object_set_new(object, "per_uid", per_uid);
 }
 
-static json_t *report_connections(const struct route *route)
+static json_t *report_connections(const struct route *route, bool all_options)
 {
     json_t *connections = json_array();
     const struct list *node;
     list_each (node, &route->connections)
         json_array_append_new(
-            connections, report_connection(LIST_ENTRY(node, struct connection, node)));
+            connections, report_connection(LIST_ENTRY(node, struct connection, node), all_options));
     return connections;
 }
 
-static json_t *report_route(const struct route *route, bool leaving)
+static json_t *report_route(const struct route *route, bool leaving, bool all_options)
 {
+    struct ferry_options *options;
     struct route_totals totals;
     json_t *object = json_object();
     route_get_totals(route, &totals);
@@ -184,6 +219,9 @@ static json_t *report_route(const struct route *route, bool leaving)
         ferry_address_text(
             route->listener ? ferry_listener_address(route->listener) : route->settings->listen));
     set_text(object, "to", route->settings->to);
+    set_text(object, "profile", route->settings->profile_name);
+    if (route->listener && ferry_listener_get_options(route->listener, true, &options) == 0)
+        json_object_set_new(object, "options", report_options(options));
     json_object_set_new(object, "leaving", json_boolean(leaving));
     json_object_set_new(object, "dry_run", json_boolean(route->settings->dry_run));
     json_object_set_new(object, "rules", report_rules(route->policy));
@@ -199,18 +237,19 @@ static json_t *report_route(const struct route *route, bool leaving)
     set_number(object, "descriptors", totals.descriptors);
     set_number(object, "dropped", totals.dropped);
     set_holders(object, route->holders, &route->settings->per_uid);
-    json_object_set_new(object, "connections", report_connections(route));
+    json_object_set_new(object, "connections", report_connections(route, all_options));
     return object;
 }
 
-static void report_routes(json_t *routes, const struct list *list, bool leaving)
+static void report_routes(json_t *routes, const struct list *list, bool leaving, bool all_options)
 {
     const struct list *node;
     list_each (node, list)
-        json_array_append_new(routes, report_route(LIST_ENTRY(node, struct route, node), leaving));
+        json_array_append_new(
+            routes, report_route(LIST_ENTRY(node, struct route, node), leaving, all_options));
 }
 
-json_t *report_make(struct registry *registry)
+json_t *report_make(struct registry *registry, bool all_options)
 {
     json_t *report = json_object();
     json_t *routes = json_array();
@@ -221,8 +260,8 @@ json_t *report_make(struct registry *registry)
     json_object_set_new(report, "names", json_boolean(process_names_known()));
     if (registry->holders)
         set_holders(report, registry->holders, holders_get_limits(registry->holders));
-    report_routes(routes, &registry->routes, false);
-    report_routes(routes, &registry->leaving, true);
+    report_routes(routes, &registry->routes, false, all_options);
+    report_routes(routes, &registry->leaving, true, all_options);
     json_object_set_new(report, "routes", routes);
     return report;
 }

@@ -6,7 +6,9 @@
 
 #include <jansson.h>
 
-/* A new object; NULL: out of memory. Facts that are not known are absent. */
-json_t *report_make(struct registry *registry);
+/* A new object; NULL: out of memory. Facts that are not known are absent.
+ *   all_options  of a connection's sockets too what nobody asked for, which costs some twenty
+ * system calls a socket */
+json_t *report_make(struct registry *registry, bool all_options);
 
 #endif

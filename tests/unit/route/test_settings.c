@@ -423,6 +423,13 @@ static const struct {
     { "listen=unix:a\nallow=any\nto=echo\n", "listen=unix:a\nto=echo\n", false },
     { "listen=unix:a\nidle=1\nto=echo\n", "listen=unix:a\nidle=2\nto=echo\n", false },
     { "listen=unix:a\ntotal=1\nto=echo\n", "listen=unix:a\nto=echo\n", false },
+    { "listen=unix:a\nprofile=web\nto=echo\n", "listen=unix:a\nto=echo\n", false },
+    { "listen=unix:a\nprofile=web\nto=echo\n",
+        "listen=unix:a\nto=echo\nprofile=p\n"
+        "[profile p]\nextends=web\n",
+        true },
+    { "listen=unix:a\nprofile=p\nto=echo\n[profile p]\nkeepcnt=1\n",
+        "listen=unix:a\nto=echo\nprofile=p\n[profile p]\nkeepcnt=2\n", false },
 };
 
 START_TEST(test_equality)
@@ -437,6 +444,51 @@ START_TEST(test_equality)
     load(text);
     ck_assert_int_eq(route_settings_equal(one->routes[0], settings->routes[0]), pairs[_i].equal);
     settings_free(one);
+}
+END_TEST
+
+START_TEST(test_profiles_extend_profiles)
+{
+    load("[route r]\nlisten = unix:a\nto = echo\nprofile = last\n"
+         "[profile last]\nextends = middle\nkeepcnt = 3\n"
+         "[profile middle]\nextends = web\nkeepcnt = 2\nkeepidle = 9s\nlinger = 0\n");
+    ck_assert_uint_eq(problems(), 0);
+    const struct ferry_profile *profile = settings->routes[0]->profile;
+    ck_assert_str_eq(settings->routes[0]->profile_name, "last");
+    ck_assert_str_eq(ferry_profile_get(profile, "keepcnt"), "3");
+    ck_assert_str_eq(ferry_profile_get(profile, "keepidle"), "9s");
+    ck_assert_str_eq(ferry_profile_get(profile, "linger"), "0");
+    ck_assert_str_eq(ferry_profile_get(profile, "keepintvl"), "15s");
+}
+END_TEST
+
+/* Each mistake is told once, where it stands: not again by what extends or names it. */
+START_TEST(test_what_is_wrong_with_profiles)
+{
+    load("[route r]\nlisten = unix:a\nto = echo\nprofile = b\nprofile = b\n"
+         "[profile a]\nextends = b\n"
+         "[profile b]\nextends = c\nextends = web\n"
+         "[profile c]\nextends = a\n"
+         "[profile d]\nkeepcnt = 300\nkeepcnt = 3\nkeepcnt = 4\n"
+         "[profile e]\nextends = d\n"
+         "[profile d]\n[profile]\n[profile bulk]\n");
+    ck_assert(has_problem(5, 11, "profile", "was set already"));
+    ck_assert(has_problem(10, 11, "extends", "was set already in line 9"));
+    ck_assert(has_problem(14, 11, "keepcnt", "from 1 to 127"));
+    ck_assert(has_problem(16, 11, "keepcnt", "was set already"));
+    ck_assert(has_problem(19, 0, "", "there is a profile d already, in test:13"));
+    ck_assert(has_problem(20, 0, "", "needs a name"));
+    ck_assert(has_problem(21, 0, "", "bulk is built in"));
+    ck_assert_uint_eq(problems(), 7);
+}
+END_TEST
+
+START_TEST(test_a_chain_of_profiles_has_an_end)
+{
+    load("[profile a]\nextends = b\n[profile b]\nextends = b\n[profile c]\nextends = nosuch\n");
+    ck_assert(has_problem(4, 11, "extends", "in the end b extends itself"));
+    ck_assert(has_problem(6, 11, "extends", "there are: web, realtime, bulk, a, b, c"));
+    ck_assert_uint_eq(problems(), 2);
 }
 END_TEST
 
@@ -465,6 +517,9 @@ int main(void)
     tcase_add_test(cases, test_a_path_that_cannot_be_read);
     tcase_add_test(cases, test_what_anybody_can_change_is_not_believed);
     tcase_add_test(cases, test_routes_from_the_command_line);
+    tcase_add_test(cases, test_profiles_extend_profiles);
+    tcase_add_test(cases, test_what_is_wrong_with_profiles);
+    tcase_add_test(cases, test_a_chain_of_profiles_has_an_end);
     tcase_add_loop_test(cases, test_equality, 0, sizeof(pairs) / sizeof(pairs[0]));
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -119,7 +119,7 @@ START_TEST(values_that_are_none)
     expect_failure(
         "tcp:80,deny=peer:10.1.1.1/8", -EINVAL, 13, "beyond the first 8", "say peer:10.0.0.0/8");
     expect_failure("unix:/p,allow=any,allow=any", -EINVAL, 19, "allow once", "");
-    expect_failure("file:/p,allow=any", -EINVAL, 9, "one of the keys", "");
+    expect_failure("file:/p,allow=any", -EINVAL, 9, "file cannot have allow", "");
     expect_failure("tcp:1,keepidle=1500ms", -EINVAL, 16, "whole seconds", "");
     expect_failure("tcp:1,keepidle=0", -EINVAL, 16, "from 1 to 32767", "");
     expect_failure("tcp:1,keepidle=10h", -EINVAL, 16, "from 1 to 32767", "");
@@ -205,8 +205,7 @@ END_TEST
 
 START_TEST(unknown_and_repeated_keys)
 {
-    expect_failure("udp:1,mode=0600", -EINVAL, 7,
-        "one of the keys bind, timeout, ttl, join, source, interface, loop, broadcast, delay", "");
+    expect_failure("udp:1,mode=0600", -EINVAL, 7, "udp cannot have mode, which is for unix", "");
     expect_failure("-,x", -EINVAL, 3, "of -, found 'x'", "");
     expect_failure("tcp:1,x", -EINVAL, 7, "of tcp, which ferry-address(7) lists, found 'x'", "");
     expect_failure("udp:1,append", -EINVAL, 7, "udp cannot have append, which is for file", "");

@@ -32,6 +32,7 @@ static void expect_good(const char *line, enum control_request expected)
 START_TEST(test_requests)
 {
     expect_good("{\"do\":\"status\"}", CONTROL_STATUS);
+    expect_good("{\"do\":\"options\"}", CONTROL_OPTIONS);
     expect_good(" { \"do\" : \"reload\" , \"new\" : [1] } \r", CONTROL_RELOAD);
 }
 END_TEST
