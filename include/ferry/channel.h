@@ -158,6 +158,17 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_resume(int fd, const struct ferry_add
     const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
     struct ferry_error *error);
 
+/* Makes a channel of what another process dialled for this one, as ferry_try_dial() would have.
+ *   address              what was dialled: its frame= and the like hold
+ *   options              NULL for the defaults; `extra` has no meaning here
+ *   receive_fd, send_fd  taken, and closed on failure too; they may be one, and one may be -1. A
+ *                        connection may still be in progress
+ *   error                may be NULL
+ * Returns 0, -EBADF, -EINVAL (it listens), -ENOMEM. */
+FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt_dialled(const struct ferry_address *address,
+    const struct ferry_dial_options *options, int receive_fd, int send_fd,
+    struct ferry_channel **ret_channel, struct ferry_error *error);
+
 /* Closes; what the kernel has not sent yet it goes on sending. A command (exec:) sees the end of
  * its input and ends by itself. NULL is allowed. */
 FERRY_PUBLIC void ferry_channel_close(struct ferry_channel *channel);

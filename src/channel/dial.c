@@ -66,6 +66,25 @@ static int dial_speak_as(struct ferry_channel *channel, const struct ferry_crede
     return 0;
 }
 
+/* An empty channel that knows what was asked of it. */
+static int dialled_new(const struct ferry_address *address,
+    const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
+    struct ferry_error *error)
+{
+    struct option_source source = { address, options->profile, ADDRESS_DIAL };
+    struct ferry_channel *channel;
+    int r = channel_new(address, &channel);
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    r = asked_new(&source, &channel->asked);
+    if (r < 0) {
+        channel_free_empty(channel);
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    }
+    *ret_channel = channel;
+    return 0;
+}
+
 int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
     struct ferry_channel **ret_channel, struct ferry_error *error)
 {
@@ -75,15 +94,9 @@ int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_
     int r = dial_options_read(address, options, &read, error);
     if (r < 0)
         return r;
-    struct option_source source = { address, read.profile, ADDRESS_DIAL };
-    r = channel_new(address, &channel);
+    r = dialled_new(address, &read, &channel, error);
     if (r < 0)
-        return error_set_errno(error, r, ferry_address_text(address), NULL);
-    r = asked_new(&source, &channel->asked);
-    if (r < 0) {
-        channel_free_empty(channel);
-        return error_set_errno(error, r, ferry_address_text(address), NULL);
-    }
+        return r;
     r = transport_dial(address, &read, &channel->link, error);
     if (r < 0) {
         channel_free_empty(channel);
@@ -116,6 +129,33 @@ int ferry_channel_resume(int fd, const struct ferry_address *address,
         channel_free_empty(channel);
         return r;
     }
+    *ret_channel = channel;
+    return 0;
+}
+
+int ferry_channel_adopt_dialled(const struct ferry_address *address,
+    const struct ferry_dial_options *options, int receive_fd, int send_fd,
+    struct ferry_channel **ret_channel, struct ferry_error *error)
+{
+    AUTO_FD int receiving = receive_fd;
+    AUTO_FD int sending = send_fd == receive_fd ? -1 : send_fd;
+    struct ferry_dial_options read;
+    struct ferry_channel *channel;
+
+    int r = dial_options_read(address, options, &read, error);
+    if (r < 0)
+        return r;
+    r = dialled_new(address, &read, &channel, error);
+    if (r < 0)
+        return r;
+    (void)fd_take(&receiving);
+    (void)fd_take(&sending);
+    r = descriptor_link_dialled(receive_fd, send_fd, read.refuse_descriptors, &channel->link);
+    if (r < 0) {
+        channel_free_empty(channel);
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    }
+    channel->link.remaining = address_get_size(address, "length", -1);
     *ret_channel = channel;
     return 0;
 }

@@ -10,10 +10,12 @@
 
 #include <argp.h>
 #include <ferry/ferry.h>
+#include <string.h>
 #include <time.h>
 
 struct relay {
-    const char *listen, *to, *control, *per_uid, *profile;
+    const char *listen, *to, *control, *per_uid, *profile, *user, *group;
+    bool open; /* no sandbox */
     bool once, show, quiet, dry_run;
     enum log_format format;
     int64_t idle_ms, total_ms;
@@ -27,6 +29,9 @@ enum {
     KEY_LOG,
     KEY_CONTROL,
     KEY_PER_UID,
+    KEY_USER,
+    KEY_GROUP,
+    KEY_SANDBOX,
     KEY_PROFILE,
     KEY_DRY_RUN
 };
@@ -44,6 +49,11 @@ static const struct argp_option options[] = {
         "What one user may have at a time: connections=N, rate=N/s (new ones), bytes=SIZE and "
         "descriptors=N (received and not sent yet)",
         0 },
+    { "user", KEY_USER, "NAME", 0,
+        "Dial TO as that user (name or number), or as every client itself (peer)", 0 },
+    { "group", KEY_GROUP, "NAME", 0, "Dial TO with that group instead of the user's", 0 },
+    { "sandbox", KEY_SANDBOX, "no", 0,
+        "Give up nothing, for commands that need privileges of their own (sudo)", 0 },
     { "profile", KEY_PROFILE, "NAME", 0, "Tune the sockets: web, realtime or bulk", 0 },
     { "control", KEY_CONTROL, "ADDRESS", 0, "Listen there for `ferry status -s ADDRESS`", 0 },
     { "dry-run", KEY_DRY_RUN, NULL, 0, "Admit everybody; say who would have been refused", 0 },
@@ -89,6 +99,17 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
     case KEY_PROFILE:
         relay->profile = argument;
         return 0;
+    case KEY_USER:
+        relay->user = argument;
+        return 0;
+    case KEY_GROUP:
+        relay->group = argument;
+        return 0;
+    case KEY_SANDBOX:
+        relay->open = strcmp(argument, "no") == 0;
+        if (!relay->open && strcmp(argument, "yes") != 0)
+            argp_error(state, "--sandbox: yes or no is expected");
+        return 0;
     case KEY_CONTROL:
         relay->control = argument;
         return 0;
@@ -125,6 +146,7 @@ static const struct argp argp = {
            "  ferry relay -x tcp:8080 unix:/run/app.sock --allow any\n"
            "  ferry relay unix:/tmp/db.sock,mode=0666 unix:/run/db.sock --allow user:web\n"
            "  ferry relay --once unix:/tmp/x.sock exec:'sort -u'\n"
+           "  ferry relay unix:/tmp/db.sock,mode=0666 unix:/run/db.sock --user peer\n"
            "  ferry relay tcp:7 echo\n",
 };
 
@@ -167,6 +189,9 @@ static int relay_settings(
         settings->routes[0]->dry_run = relay->dry_run;
     if (code == 0 && relay->profile)
         code = settings_tune_route(settings, relay->profile, error);
+    if (code == 0 && (relay->user || relay->group))
+        code = route_settings_set_user(settings->routes[0], relay->user, relay->group, error);
+    settings->sandbox = !relay->open;
     if (code == 0 && relay->control)
         code = settings_add_route(settings, "control", relay->control, "control", NULL, 0, 0, 0,
             NULL, services_all, error);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/limits.h"
+#include "route/confine.h"
 #include "route/keep.h"
 
 #include <assert.h>
@@ -117,6 +118,15 @@ static void run_on_stop(
 /* --- reading again -----------------------------------------------------------------------------
  */
 
+/* What root could, the user that it has become cannot. */
+static void run_explain_denied(const struct run *run, struct ferry_error *error)
+{
+    bool denied = error->code == -EACCES || (error->code == -EPERM && !error->remedy[0]);
+    if (denied && run->registry.run_as.uid != (uid_t)-1)
+        snprintf(error->remedy, sizeof(error->remedy),
+            "ferry runs as uid %u now ([ferry] user): restart it", run->registry.run_as.uid);
+}
+
 static int run_apply_again(struct run *run, struct bytes *ret_text)
 {
     struct settings *settings;
@@ -130,6 +140,7 @@ static int run_apply_again(struct run *run, struct bytes *ret_text)
         run->log.format = settings->log;
     settings_free(settings);
     if (code < 0) {
+        run_explain_denied(run, &error);
         ferry_error_format(&error, line, sizeof(line));
         bytes_append_text(ret_text, line);
     }
@@ -297,6 +308,8 @@ static int run_open(struct run *run, struct settings *settings, struct ferry_err
 int run_start(struct run *run, struct settings *settings, struct ferry_error *error)
 {
     int code = run_open(run, settings, error);
+    if (code == 0)
+        code = confine_enter(&run->registry, settings, run->read != NULL, error);
     activation_close(&run->activation, code < 0 ? NULL : run_report_unclaimed, run);
     return code;
 }

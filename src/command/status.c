@@ -116,6 +116,15 @@ static bool end_is_known(const json_t *end)
            member_text(end, "address");
 }
 
+/* "unix:/run/db.sock as peer" */
+static void add_target(struct table *table, const json_t *route)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    const char *to = member_text(route, "to"), *as = member_text(route, "as");
+    bytes_print(&text, "%s%s%s", to ? to : "", as ? " as " : "", as ? as : "");
+    table_add(table, bytes_failed(&text) ? "?" : text.data);
+}
+
 static void routes_print(const json_t *routes, bool people, struct bytes *text)
 {
     static const char *const headings[] = { "ROUTE", "LISTENS ON", "LEADS TO", ">NOW", ">ADMITTED",
@@ -131,7 +140,7 @@ static void routes_print(const json_t *routes, bool people, struct bytes *text)
         bool leaving = json_is_true(json_object_get(route, "leaving"));
         table_add(&table, member_text(route, "name"));
         table_add(&table, leaving ? "(no more)" : member_text(route, "listen"));
-        table_add(&table, member_text(route, "to"));
+        add_target(&table, route);
         table_add(&table, now);
         add_number(&table, route, "admitted");
         add_number(&table, route, "refused");
@@ -230,6 +239,27 @@ static void connections_print(const json_t *routes, bool people, struct bytes *t
     table_fini(&table);
 }
 
+/* "runs as root (uid 0, gid 0), no new privileges, calls: base dial; dialler pid 4711" */
+static void process_print(const json_t *process, struct bytes *text)
+{
+    const char *user = member_text(process, "user"), *allowed = member_text(process, "allowed");
+    const char *lacks = member_text(process, "no_filter");
+    const json_t *dialler = json_object_get(process, "dialler");
+    bytes_print(text, "runs as %s%suid %lld, gid %lld%s, %s, ", user ? user : "", user ? " (" : "",
+        member_number(process, "uid"), member_number(process, "gid"), user ? ")" : "",
+        json_is_true(json_object_get(process, "no_new_privs")) ? "no new privileges"
+                                                               : "may gain privileges");
+    if (json_is_true(json_object_get(process, "filter")) && allowed)
+        bytes_print(text, "system calls: %s", allowed);
+    else
+        bytes_print(text, "all system calls (%s)", lacks ? lacks : "no filter");
+    if (dialler && json_integer_value(dialler) > 0)
+        bytes_print(text, "; dialler pid %lld", (long long)json_integer_value(dialler));
+    else if (dialler)
+        bytes_append_text(text, "; the dialler has ended");
+    bytes_append_char(text, '\n');
+}
+
 static void report_print(const json_t *report, bool people, struct bytes *text)
 {
     char uptime[24];
@@ -241,7 +271,9 @@ static void report_print(const json_t *report, bool people, struct bytes *text)
         bytes_append_text(text, ", ");
         bytes_append_escaped(text, configuration, strlen(configuration));
     }
-    bytes_append_text(text, "\n\n");
+    bytes_append_char(text, '\n');
+    process_print(json_object_get(report, "process"), text);
+    bytes_append_char(text, '\n');
     routes_print(routes, people, text);
     connections_print(routes, people, text);
     rules_print(routes, text);

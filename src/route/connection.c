@@ -211,6 +211,7 @@ static int connection_serve(
         .target = settings->target,
         .profile = settings->profile,
         .upstream = upstream,
+        .settings = settings,
         .idle_ms = settings->idle_ms     ? settings->idle_ms
                    : connection->session ? SESSION_IDLE_MS
                                          : 0,

@@ -9,6 +9,8 @@
 #include "route/registry.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "process/dialler.h"
+#include "route/confine.h"
 #include "route/connection.h"
 #include "route/expect.h"
 #include "route/route.h"
@@ -70,6 +72,8 @@ void registry_fini(struct registry *registry)
 {
     routes_free(&registry->routes);
     routes_free(&registry->leaving);
+    dialler_stop(TAKE(registry->dialler));
+    run_as_fini(&registry->run_as);
     ferry_relay_pool_free(TAKE(registry->pool));
     holders_free(TAKE(registry->holders));
 }
@@ -289,6 +293,7 @@ static void commit_keep(struct plan *plan)
     if (plan->policy)
         SWAP(plan->running->policy, plan->policy);
     ferry_policy_free(TAKE(plan->policy));
+    plan->running->settings->by_dialler = plan->settings->by_dialler;
     route_settings_free(TAKE(plan->settings));
 }
 
@@ -372,6 +377,8 @@ int registry_apply(struct registry *registry, struct settings *settings, struct 
     if (r < 0)
         error_set_errno(error, r, "the routes", NULL);
 
+    if (r == 0)
+        r = confine_prepare(registry, settings, error);
     for (size_t i = 0; i < count && r == 0; i++) {
         plans[i].settings = settings->routes[i];
         plan_match(plans, i, registry);

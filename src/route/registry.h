@@ -38,6 +38,12 @@ struct registry {
      */
     void (*on_ended)(struct registry *registry, int code, void *data);
     void *data;
+    struct dialler *dialler; /* owned; NULL: never needed */
+    unsigned groups;         /* of enum sandbox_group: what the first settings needed */
+    bool started;            /* the first settings are applied, and confine_enter() was called */
+    bool confined;           /* privileges are given up: no dialler can be started */
+    bool sandboxed;
+    struct run_as run_as;      /* [ferry] user=, once it has become that; uid -1: not given */
     bool once;                 /* a route accepts nobody after the first peer that it admitted */
     const char *configuration; /* what was read, for `status`; borrowed; NULL: nothing was */
     int64_t started_ns;        /* CLOCK_MONOTONIC */

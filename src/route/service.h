@@ -13,6 +13,7 @@
 #include <ferry/relay.h>
 
 struct registry;
+struct route_settings;
 struct serving; /* one channel being served; each service has its own */
 
 /* What a service is given. Borrowed for the call, except the channel, which it takes (and closes,
@@ -24,13 +25,14 @@ struct service_call {
     const char *route;           /* name of the route; outlives the serving */
     const struct event_who *who; /* the peer; NULL: unknown */
     struct ferry_channel *channel;
-    const char *argument;                /* outlives the serving */
-    const struct ferry_address *target;  /* for the address target; outlives the serving */
-    const struct ferry_profile *profile; /* for dialling; NULL: none; outlives the serving */
-    struct ferry_channel *upstream;      /* the way there when it is open already; taken; NULL */
-    int64_t idle_ms, total_ms;           /* 0: none */
-    struct ferry_relay_quota *quota;     /* for its relay; outlives the serving; NULL: none */
-    ferry_relay_tap tap;                 /* NULL: none */
+    const char *argument;                  /* outlives the serving */
+    const struct ferry_address *target;    /* for the address target; outlives the serving */
+    const struct route_settings *settings; /* as whom it is dialled; outlives the serving */
+    const struct ferry_profile *profile;   /* for dialling; NULL: none; outlives the serving */
+    struct ferry_channel *upstream;        /* the way there when it is open already; taken; NULL */
+    int64_t idle_ms, total_ms;             /* 0: none */
+    struct ferry_relay_quota *quota;       /* for its relay; outlives the serving; NULL: none */
+    ferry_relay_tap tap;                   /* NULL: none */
     void *tap_data;
     /* Called once, from the loop, when it has ended by itself (never from within serve); the
      * serving still answers get_stats() then, and is gone when this returns. code 0: as it should;
@@ -46,6 +48,7 @@ struct service {
     bool harmless;    /* may stand on TCP or UDP loopback without rules */
     unsigned needs;   /* capabilities without which a peer's channel cannot be served */
     unsigned refuses; /* and those with which it cannot */
+    unsigned sandbox; /* what its work needs beyond what is open, of enum sandbox_group */
     bool drains;      /* on reload and stop its connections are waited for (false: control) */
     /* Whether the argument ("" if none) is right; NULL: none is allowed. */
     int (*check)(const char *argument, struct ferry_error *error);

@@ -16,6 +16,7 @@
 #include "route/settings_profile.h"
 #include "route/settings_read.h"
 #include "route/settings_rules.h"
+#include "route/settings_user.h"
 #include "wire/address.h"
 #include "wire/profile.h"
 
@@ -30,6 +31,8 @@ static const char *const key_names[KEY_COUNT] = { [KEY_LISTEN] = "listen",
     [KEY_IDLE] = "idle",
     [KEY_TOTAL] = "total",
     [KEY_PER_UID] = "per-uid",
+    [KEY_USER] = "user",
+    [KEY_GROUP] = "group",
     [KEY_PROFILE] = "profile",
     [KEY_DRY_RUN] = "dry-run" };
 
@@ -43,6 +46,9 @@ void route_settings_free(struct route_settings *route)
     ferry_address_free(route->target);
     settings_rules_free(route);
     free(route->argument);
+    free(route->user);
+    free(route->group);
+    run_as_fini(&route->run_as);
     free(route->to);
     free(route->name);
     free(route->profile_name);
@@ -58,6 +64,7 @@ int settings_new(struct settings **ret_settings)
         free(settings);
         return r;
     }
+    settings->sandbox = true;
     *ret_settings = settings;
     return 0;
 }
@@ -70,6 +77,9 @@ void settings_free(struct settings *settings)
         route_settings_free(settings->routes[i]);
     free(settings->routes);
     settings_free_profiles(settings);
+    free(settings->user);
+    free(settings->group);
+    run_as_fini(&settings->run_as);
     config_free(settings->config);
     free(settings);
 }
@@ -171,7 +181,8 @@ bool route_settings_equal(const struct route_settings *one, const struct route_s
            settings_rules_equal(one, other) && targets_equal(one, other) &&
            one->idle_ms == other->idle_ms && one->total_ms == other->total_ms &&
            memcmp(&one->per_uid, &other->per_uid, sizeof(one->per_uid)) == 0 &&
-           one->dry_run == other->dry_run && profile_equal(one->profile, other->profile);
+           one->dry_run == other->dry_run && profile_equal(one->profile, other->profile) &&
+           settings_users_equal(one, other);
 }
 
 /* --- from the command line -------------------------------------------------------------------- */
@@ -374,6 +385,12 @@ static int builder_profile(struct builder *builder, const struct config_entry *e
     return r < 0 ? builder_error(builder, &entry->place, entry->key, &error) : 0;
 }
 
+static int builder_copy(const struct config_entry *entry, char **ret_text)
+{
+    *ret_text = strdup(entry->value);
+    return *ret_text ? 0 : -ENOMEM;
+}
+
 static int builder_route_entry(struct builder *builder, const struct config_entry *entry)
 {
     enum route_key key = 0;
@@ -382,7 +399,7 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
     if (key == KEY_COUNT)
         return builder_problem(builder, &entry->place, entry->key,
             "a route has no such key; it has listen, allow, deny, to, idle, total, "
-            "per-uid, profile, dry-run");
+            "per-uid, user, group, profile, dry-run");
     bool several = key == KEY_ALLOW || key == KEY_DENY;
     if (builder->set[key] && !several)
         return builder_problem(builder, &entry->place, entry->key,
@@ -394,6 +411,10 @@ static int builder_route_entry(struct builder *builder, const struct config_entr
         return builder_address(builder, entry, false);
     case KEY_TO:
         return builder_address(builder, entry, true);
+    case KEY_USER:
+        return builder_copy(entry, &builder->route->user);
+    case KEY_GROUP:
+        return builder_copy(entry, &builder->route->group);
     case KEY_IDLE:
         return builder_span(builder, entry, &builder->route->idle_ms);
     case KEY_TOTAL:
@@ -454,9 +475,9 @@ static int builder_take_rules(struct builder *builder)
 
 static int builder_check(struct builder *builder)
 {
-    const struct route_settings *route = builder->route;
+    struct route_settings *route = builder->route;
     struct ferry_error error = { 0 };
-    enum route_key key;
+    enum route_key key = KEY_USER;
     int r = 0;
 
     if (!builder->set[KEY_LISTEN])
@@ -471,7 +492,7 @@ static int builder_check(struct builder *builder)
         r = builder_take_rules(builder);
     if (r < 0 || builder->broken)
         return r;
-    if (settings_check(route, &key, &error) == 0)
+    if (settings_find_user(route, &error) == 0 && settings_check(route, &key, &error) == 0)
         return 0;
     const struct config_place *place =
         builder->set[key] ? &builder->set[key]->place : &builder->section->place;
@@ -500,24 +521,20 @@ static int builder_begin(struct builder *builder, const struct config_section *s
                : r;
 }
 
-static int builder_ferry_entry(struct builder *builder, const struct config_entry *entry)
+static int builder_twice(struct builder *builder, const struct config_entry *entry)
+{
+    return builder_problem(builder, &entry->place, entry->key, "was set already; keep one of them");
+}
+
+static int builder_log(struct builder *builder, const struct config_entry *entry)
 {
     static const char *const formats[] = {
         [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none", [LOG_JOURNAL] = "journal"
     };
     struct settings *settings = builder->settings;
 
-    if (settings_is_include(entry))
-        return 0;
-    bool limits = strcmp(entry->key, "per-uid") == 0;
-    if (!limits && strcmp(entry->key, "log") != 0)
-        return builder_problem(builder, &entry->place, entry->key,
-            "[ferry] has no such key; it has log, per-uid, include");
-    if (limits ? holder_limits_any(&settings->per_uid) : settings->log_given)
-        return builder_problem(
-            builder, &entry->place, entry->key, "was set already; keep one of them");
-    if (limits)
-        return builder_limits(builder, entry, &settings->per_uid);
+    if (settings->log_given)
+        return builder_twice(builder, entry);
     for (size_t i = 0; i < COUNT_OF(formats); i++) {
         if (strcmp(entry->value, formats[i]) != 0)
             continue;
@@ -527,6 +544,58 @@ static int builder_ferry_entry(struct builder *builder, const struct config_entr
     }
     return builder_problem(builder, &entry->place, entry->key,
         "\"%.100s\" is none of text, json, none, journal", entry->value);
+}
+
+static int builder_sandbox(struct builder *builder, const struct config_entry *entry)
+{
+    struct settings *settings = builder->settings;
+    bool yes = strcmp(entry->value, "yes") == 0;
+    if (settings->sandbox_given)
+        return builder_twice(builder, entry);
+    settings->sandbox_given = true;
+    settings->sandbox = yes;
+    return yes || strcmp(entry->value, "no") == 0
+               ? 0
+               : builder_problem(builder, &entry->place, entry->key,
+                     "\"%.100s\" is none of yes, no", entry->value);
+}
+
+/* Either may stand first, so both are looked up at each. */
+static int builder_process_user(
+    struct builder *builder, const struct config_entry *entry, char **text)
+{
+    struct settings *settings = builder->settings;
+    struct ferry_error error = { 0 };
+    if (*text)
+        return builder_twice(builder, entry);
+    int r = builder_copy(entry, text);
+    if (r < 0)
+        return r;
+    run_as_fini(&settings->run_as);
+    r = run_as_find(settings->user, settings->group, &settings->run_as, &error);
+    return r < 0 ? builder_error(builder, &entry->place, entry->key, &error) : 0;
+}
+
+static int builder_ferry_entry(struct builder *builder, const struct config_entry *entry)
+{
+    struct settings *settings = builder->settings;
+    if (settings_is_include(entry))
+        return 0;
+    if (strcmp(entry->key, "log") == 0)
+        return builder_log(builder, entry);
+    if (strcmp(entry->key, "user") == 0)
+        return builder_process_user(builder, entry, &settings->user);
+    if (strcmp(entry->key, "group") == 0)
+        return builder_process_user(builder, entry, &settings->group);
+    if (strcmp(entry->key, "sandbox") == 0)
+        return builder_sandbox(builder, entry);
+    if (strcmp(entry->key, "per-uid") == 0)
+        return holder_limits_any(&settings->per_uid)
+                   ? builder_twice(builder, entry)
+                   : builder_limits(builder, entry, &settings->per_uid);
+    return builder_problem(builder, &entry->place, entry->key,
+        "[ferry] has no such key; it has log, per-uid, include, user, group, "
+        "sandbox");
 }
 
 /* Entries and sections stand in the order in which they were read; entries before a file's first

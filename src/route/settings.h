@@ -3,10 +3,13 @@
  *
  *     [ferry]
  *     log = text | json | none | journal
+ *     user = NAME               group = NAME              as whom the process runs
+ *     sandbox = yes | no
  *     [route NAME]
  *     listen = ADDRESS
  *     allow  = SUBJECT ...      deny = SUBJECT ...        in order, first match wins
  *     to     = ADDRESS | SERVICE[:ARGUMENT]
+ *     user   = peer | NAME      group = NAME              as whom the target is dialled
  *     idle   = SPAN             total = SPAN
  *     per-uid = LIMIT ...       also in [ferry], over all routes
  *     dry-run = yes | no
@@ -21,6 +24,7 @@
 #ifndef FERRY_ROUTE_SETTINGS_H
 #define FERRY_ROUTE_SETTINGS_H
 
+#include "process/run_as.h"
 #include "route/holder.h"
 #include "route/service.h"
 #include "wire/config.h"
@@ -47,9 +51,13 @@ struct route_settings {
     struct ferry_address *target;  /* either an address ... */
     const struct service *service; /* ... or a service, with its argument ("" if none) */
     char *argument;
-    char *to;         /* either, as text */
-    int64_t idle_ms;  /* 0: the default: none, for datagrams SESSION_IDLE_MS */
-    int64_t total_ms; /* 0: none */
+    char *to;             /* either, as text */
+    char *user, *group;   /* as whom the target is dialled, as given; both NULL: as ferry itself */
+    bool as_peer;         /* user = peer */
+    struct run_as run_as; /* what the names stand for; nobody unless given */
+    bool by_dialler;      /* that is somebody else than ferry, said when it is applied */
+    int64_t idle_ms;      /* 0: the default: none, for datagrams SESSION_IDLE_MS */
+    int64_t total_ms;     /* 0: none */
     struct holder_limits per_uid;
     char *profile_name; /* NULL: none */
     struct ferry_profile *profile;
@@ -66,6 +74,10 @@ struct settings {
     enum log_format log; /* LOG_TEXT unless given */
     bool log_given;
     struct holder_limits per_uid; /* over all routes */
+    char *user, *group; /* as whom the process runs once it listens; both NULL: as it was started */
+    struct run_as run_as; /* what they stand for */
+    bool sandbox;         /* yes unless given */
+    bool sandbox_given;
 };
 
 /* Reads one file, or all files ending in .conf of a folder, in the order of their names.
@@ -96,6 +108,10 @@ int settings_tune_route(struct settings *settings, const char *profile, struct f
  * place of one that has a problem, which was noted. Returns 0, -ENOENT, -ENOMEM. */
 int settings_find_profile(struct settings *settings, const char *name,
     const struct ferry_profile **ret_profile, struct ferry_error *error);
+/* Says as whom the route's target is dialled, each a name, a number or NULL, and checks the route
+ * again. 0 or -errno. */
+int route_settings_set_user(
+    struct route_settings *route, const char *user, const char *group, struct ferry_error *error);
 
 /* Whether a running route can stay as it is. */
 bool route_settings_equal(const struct route_settings *one, const struct route_settings *other);

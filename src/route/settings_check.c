@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "route/expect.h"
+#include "route/settings_user.h"
 
 #include <errno.h>
 #include <ferry/policy.h>
@@ -197,7 +198,9 @@ int settings_check(
         r = address_check_verb(route->target, ADDRESS_DIAL, error);
     if (r == 0)
         r = check_service(route, error);
-    return r < 0 ? r : check_way(route, error);
+    if (r == 0)
+        r = check_way(route, error);
+    return r < 0 ? r : settings_check_user(route, ret_key, error);
 }
 
 int route_settings_check(const struct route_settings *route, struct ferry_error *error)

@@ -12,6 +12,8 @@ enum route_key {
     KEY_IDLE,
     KEY_TOTAL,
     KEY_PER_UID,
+    KEY_USER,
+    KEY_GROUP,
     KEY_PROFILE,
     KEY_DRY_RUN,
     KEY_COUNT

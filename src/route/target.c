@@ -6,6 +6,9 @@
  * the kernel. What only dialling needs stands in a struct of its own and goes when the relay
  * starts, so that thousands of idle connections stay small.
  *
+ * A route with user= is dialled by the dialler, which is asked and waited for like everything else;
+ * what it hands back is then as if it had been dialled here.
+ *
  * A failure is never reported from where it is found but by the timer in the loop's next turn:
  * done() must not run inside serve(), and the serving must not vanish under its own feet.
  */
@@ -14,10 +17,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "process/dialler.h"
 #include "process/resolve.h"
+#include "process/sandbox.h"
 #include "process/user.h"
 #include "route/limits.h"
-#include "route/service.h"
+#include "route/registry.h"
 #include "wire/address.h"
 
 #include <errno.h>
@@ -28,6 +33,7 @@
 struct dialling {
     struct service_call call;       /* its channel is ours until the relay takes it */
     struct ferry_channel *upstream; /* being connected */
+    struct dialler_call *asked;     /* the dialler dials */
     struct ferry_source *ready;     /* its writability */
     struct ferry_source *timer;
     struct resolve *resolve;
@@ -94,6 +100,7 @@ static void dialling_free(struct dialling *dialling)
     if (!dialling)
         return;
     resolve_stop(dialling->resolve);
+    dialler_cancel(dialling->asked);
     ferry_source_remove(dialling->ready);
     ferry_source_remove(dialling->timer);
     ferry_channel_close(dialling->upstream);
@@ -153,6 +160,7 @@ static void dialling_share(struct dialling *dialling)
 static bool dialling_next(struct dialling *dialling, int code)
 {
     ferry_source_remove(TAKE(dialling->ready));
+    dialler_cancel(TAKE(dialling->asked));
     ferry_channel_close(TAKE(dialling->upstream));
     if (dialling->next + 1 >= dialling->count) {
         dialling_fail(dialling, code);
@@ -199,8 +207,35 @@ static void target_relay(struct serving *serving)
     dialling_fail(dialling, r);
 }
 
-static int dialling_dial(struct dialling *dialling)
+static void on_dialled(
+    int code, const struct ferry_error *error, struct ferry_channel *channel, void *data);
+
+/* Asks the dialler. -EINPROGRESS: on_dialled() will be called. */
+static int dialling_ask(struct serving *serving)
 {
+    struct dialling *dialling = serving->dialling;
+    const struct route_settings *settings = dialling->call.settings;
+    int64_t left_ns = dialling->try_ns - clock_now_ns();
+    const struct dialler_request request = {
+        .address = dialling_address(dialling),
+        .run_as = settings->as_peer ? NULL : &settings->run_as,
+        .peer_fd = settings->as_peer ? ferry_channel_fd(dialling->call.channel, FERRY_RECEIVE) : -1,
+        .refuse_descriptors =
+            !(ferry_channel_capabilities(dialling->call.channel) & FERRY_HAS_DESCRIPTORS),
+        .profile = dialling->call.profile,
+        .variables = (const char *const *)dialling->environment,
+        .timeout_ms = left_ns / NS_PER_MS,
+    };
+    int r = dialler_dial(dialling->call.registry->dialler, &request, on_dialled, serving,
+        &dialling->asked, &dialling->error);
+    return r < 0 ? r : -EINPROGRESS;
+}
+
+static int dialling_dial(struct serving *serving)
+{
+    struct dialling *dialling = serving->dialling;
+    if (dialling->call.settings->by_dialler)
+        return dialling_ask(serving);
     struct ferry_dial_options options = {
         .struct_size = sizeof(options),
         .extra = (const char *const *)dialling->environment,
@@ -237,12 +272,16 @@ static int dialling_wait(struct serving *serving)
     return r;
 }
 
-/* Goes on as far as it can now: until it relays, waits, or has failed. */
-static void target_step(struct serving *serving)
+/* Goes on as far as it can now: until it relays, waits, or has failed.
+ *   r  how dialling the address went that is next */
+static void target_resume(struct serving *serving, int r)
 {
     struct dialling *dialling = serving->dialling;
     for (;;) {
-        int r = dialling->upstream ? 0 : dialling_dial(dialling);
+        if (r == -EINPROGRESS) {
+            ferry_source_set_deadline(dialling->timer, dialling->try_ns);
+            return;
+        }
         if (!dialling->upstream && (error_is_retry(r) || error_is_out_of_resources(r))) {
             if (clock_now_ns() < dialling->try_ns) {
                 dialling_retry_later(dialling);
@@ -267,7 +306,40 @@ static void target_step(struct serving *serving)
         }
         if (!dialling_next(dialling, r))
             return;
+        r = dialling_dial(serving);
     }
+}
+
+static void target_step(struct serving *serving)
+{
+    target_resume(serving, serving->dialling->upstream ? 0 : dialling_dial(serving));
+}
+
+/* "unix:/run/db.sock as uid 1000 (alice)": to whom the target said so. */
+static void error_name_user(struct ferry_error *error, const struct dialling *dialling)
+{
+    const struct route_settings *settings = dialling->call.settings;
+    const struct event_who *who = dialling->call.who;
+    uid_t uid = !settings->as_peer ? settings->run_as.uid : who ? who->uid : (uid_t)-1;
+    const char *name = uid != (uid_t)-1 ? user_name(uid) : NULL;
+    size_t used = strlen(error->thing);
+    if (uid != (uid_t)-1)
+        snprintf(error->thing + used, sizeof(error->thing) - used, " as uid %u%s%s%s", uid,
+            name ? " (" : "", name ? name : "", name ? ")" : "");
+}
+
+static void on_dialled(
+    int code, const struct ferry_error *error, struct ferry_channel *channel, void *data)
+{
+    struct serving *serving = data;
+    struct dialling *dialling = serving->dialling;
+    dialling->asked = NULL;
+    dialling->upstream = channel;
+    if (code < 0) {
+        dialling->error = *error;
+        error_name_user(&dialling->error, dialling);
+    }
+    target_resume(serving, code);
 }
 
 static void on_writable(struct ferry_source *source, unsigned events, void *data)
@@ -296,7 +368,8 @@ static void on_timer(struct ferry_source *source, void *data)
         dialling_fail(dialling, -ETIMEDOUT);
         return;
     }
-    if (dialling->upstream && !dialling_next(dialling, dialling_timed_out(dialling)))
+    if ((dialling->upstream || dialling->asked) &&
+        !dialling_next(dialling, dialling_timed_out(dialling)))
         return;
     target_step(serving);
 }
@@ -424,6 +497,7 @@ static struct ferry_channel *target_get_channel(const struct serving *serving, b
 const struct service service_target = {
     .name = "target",
     .help = "relays to an address",
+    .sandbox = SANDBOX_DIAL,
     .drains = true,
     .serve = target_serve,
     .stop = target_stop,

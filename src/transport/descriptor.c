@@ -52,6 +52,14 @@ static bool is_session_socket(int fd)
     }
 }
 
+/* It has no peer yet, or failed to get one: SO_ERROR will tell. */
+static bool is_connecting(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof(name);
+    return getpeername(fd, (struct sockaddr *)&name, &size) < 0 && errno == ENOTCONN;
+}
+
 static int set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -66,7 +74,7 @@ static int socket_link_open(int fd, bool shared, bool refuse_descriptors, struct
         return -EINVAL;
     int r = shared ? 0 : set_nonblocking(fd);
     if (r == 0)
-        r = socket_link(fd_take(&owned), false, refuse_descriptors, ret_link);
+        r = socket_link(fd_take(&owned), is_connecting(fd), refuse_descriptors, ret_link);
     if (r == 0 && shared) {
         ret_link->flags |= LINK_SHARED;
         /* splice(2) on a socket that blocks would block. */
@@ -160,6 +168,12 @@ static int descriptor_open_two(
 int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link)
 {
     return descriptor_open_two(receive_fd, send_fd, shared, false, ret_link);
+}
+
+int descriptor_link_dialled(
+    int receive_fd, int send_fd, bool refuse_descriptors, struct link *ret_link)
+{
+    return descriptor_open_two(receive_fd, send_fd, false, refuse_descriptors, ret_link);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

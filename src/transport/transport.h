@@ -165,6 +165,9 @@ int resume_listening(int fd, const struct ferry_address *address,
 /* The same for separate receiving and sending descriptors (pipes; standard input and output);
  * either may be -1. */
 int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link);
+/* The same of what another process dialled, perhaps a connection in progress; they may be one. */
+int descriptor_link_dialled(
+    int receive_fd, int send_fd, bool refuse_descriptors, struct link *ret_link);
 /* A listening of a socket that listens (or of a bound datagram socket); takes fd. */
 int descriptor_listening(int fd, const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,

@@ -141,6 +141,16 @@ int profile_copy(const struct ferry_profile *profile, struct ferry_profile **ret
     return 0;
 }
 
+void profile_print(const struct ferry_profile *profile, struct bytes *text)
+{
+    for (size_t i = 0; i < ADDRESS_OPTIONS_MAX; i++)
+        if (profile->values[i]) {
+            bytes_print(text, "%s=%s", address_option_key(i),
+                *profile->values[i] ? profile->values[i] : "yes");
+            bytes_append(text, "", 1);
+        }
+}
+
 bool profile_equal(const struct ferry_profile *one, const struct ferry_profile *other)
 {
     for (size_t i = 0; i < ADDRESS_OPTIONS_MAX; i++) {

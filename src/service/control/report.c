@@ -6,9 +6,13 @@
 #include "service/control/report.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "process/dialler.h"
 #include "process/name.h"
+#include "process/sandbox.h"
+#include "process/standing.h"
 #include "process/user.h"
 #include "route/expect.h"
+#include "route/settings_user.h"
 
 #include <arpa/inet.h>
 #include <ferry/listener.h>
@@ -211,6 +215,7 @@ static json_t *report_connections(const struct route *route, bool all_options)
 static json_t *report_route(const struct route *route, bool leaving, bool all_options)
 {
     struct ferry_options *options;
+    AUTO_BYTES struct bytes as = BYTES_EMPTY;
     struct route_totals totals;
     json_t *object = json_object();
     route_get_totals(route, &totals);
@@ -222,6 +227,9 @@ static json_t *report_route(const struct route *route, bool leaving, bool all_op
     set_text(object, "profile", route->settings->profile_name);
     if (route->listener && ferry_listener_get_options(route->listener, true, &options) == 0)
         json_object_set_new(object, "options", report_options(options));
+    settings_print_user(route->settings, &as);
+    if (as.size && !bytes_failed(&as))
+        set_text(object, "as", as.data);
     json_object_set_new(object, "leaving", json_boolean(leaving));
     json_object_set_new(object, "dry_run", json_boolean(route->settings->dry_run));
     json_object_set_new(object, "rules", report_rules(route->policy));
@@ -249,6 +257,35 @@ static void report_routes(json_t *routes, const struct list *list, bool leaving,
             routes, report_route(LIST_ENTRY(node, struct route, node), leaving, all_options));
 }
 
+/* As what the process stands: the kernel's word, and which lists its filter was made of. */
+static json_t *report_process(const struct registry *registry)
+{
+    AUTO_BYTES struct bytes groups = BYTES_EMPTY;
+    struct standing standing;
+    char capabilities[20];
+    json_t *object = json_object();
+    standing_read(&standing);
+    snprintf(capabilities, sizeof(capabilities), "%llx", (unsigned long long)standing.capabilities);
+    set_number(object, "uid", standing.uid);
+    set_text(object, "user", user_name(standing.uid));
+    set_number(object, "gid", standing.gid);
+    set_text(object, "groups", standing.groups);
+    set_text(object, "capabilities", capabilities);
+    json_object_set_new(object, "no_new_privs", json_boolean(standing.no_new_privs));
+    json_object_set_new(object, "filter", json_boolean(standing.filter_mode == 2));
+    if (registry->sandboxed && sandbox_lacks_filter())
+        set_text(object, "no_filter", sandbox_lacks_filter());
+    else if (registry->sandboxed)
+        sandbox_print_groups(registry->groups, &groups);
+    else
+        set_text(object, "no_filter", "sandbox = no");
+    if (groups.size && !bytes_failed(&groups))
+        set_text(object, "allowed", groups.data);
+    if (registry->dialler)
+        set_number(object, "dialler", (uint64_t)dialler_pid(registry->dialler));
+    return object;
+}
+
 json_t *report_make(struct registry *registry, bool all_options)
 {
     json_t *report = json_object();
@@ -257,6 +294,7 @@ json_t *report_make(struct registry *registry, bool all_options)
     set_number(
         report, "uptime_ms", (uint64_t)((clock_now_ns() - registry->started_ns) / NS_PER_MS));
     set_text(report, "configuration", registry->configuration);
+    json_object_set_new(report, "process", report_process(registry));
     json_object_set_new(report, "names", json_boolean(process_names_known()));
     if (registry->holders)
         set_holders(report, registry->holders, holders_get_limits(registry->holders));

@@ -188,6 +188,115 @@ START_TEST(name_that_is_none_is_told_as_it_was_written)
 }
 END_TEST
 
+/* --- what another process dialled ---------------------------------------------------------------
+ */
+
+static int adopt(const char *text, int receive_fd, int send_fd, struct ferry_channel **ret_channel)
+{
+    struct ferry_error error;
+    struct ferry_address *address = address_of("%s", text);
+    int r = ferry_channel_adopt_dialled(address, NULL, receive_fd, send_fd, ret_channel, &error);
+    if (r < 0)
+        ck_assert_str_eq(error.thing, text);
+    ferry_address_free(address);
+    return r;
+}
+
+START_TEST(dialled_elsewhere_it_has_what_its_address_says)
+{
+    struct ferry_channel *channel;
+    struct ferry_inbox *inbox;
+    struct ferry_message message;
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ck_assert_int_eq(adopt("unix:/x,frame=lf,descriptors=no", ends[0], ends[0], &channel), 0);
+    unsigned capabilities = ferry_channel_capabilities(channel);
+    ck_assert(capabilities & FERRY_HAS_BOUNDARIES);
+    ck_assert(!(capabilities & FERRY_HAS_DESCRIPTORS));
+    ck_assert(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+    ck_assert_int_eq(ferry_inbox_new(0, 0, &inbox), 0);
+    ck_assert_int_eq(write(ends[1], "one\ntwo\n", 8), 8);
+    ck_assert_int_eq(ferry_channel_receive(channel, inbox, &message, ferry_deadline(2000)), 1);
+    ck_assert_uint_eq(message.size, 3);
+    ferry_message_fini(&message);
+    ferry_inbox_free(inbox);
+    ferry_channel_close(channel);
+    close(ends[1]);
+}
+END_TEST
+
+START_TEST(dialled_elsewhere_in_two_parts)
+{
+    struct ferry_channel *channel;
+    int in[2], out[2];
+
+    ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+    ck_assert_int_eq(adopt("fifo:/x", in[0], out[1], &channel), 0);
+    ck_assert_int_eq(ferry_channel_fd(channel, FERRY_RECEIVE), in[0]);
+    ck_assert_int_eq(ferry_channel_fd(channel, FERRY_SEND), out[1]);
+    ferry_channel_close(channel);
+    ck_assert_int_eq(fcntl(in[0], F_GETFD), -1);
+    ck_assert_int_eq(fcntl(out[1], F_GETFD), -1);
+    close(in[1]);
+    close(out[0]);
+}
+END_TEST
+
+START_TEST(dialled_elsewhere_a_file_ends_at_its_length)
+{
+    struct ferry_channel *channel;
+    struct ferry_inbox *inbox;
+    struct ferry_message message;
+
+    ck_assert_int_eq(
+        adopt("file:/etc/passwd,length=5", open("/etc/passwd", O_RDONLY | O_CLOEXEC), -1, &channel),
+        0);
+    ck_assert_int_eq(ferry_inbox_new(0, 0, &inbox), 0);
+    ck_assert_int_eq(ferry_channel_receive(channel, inbox, &message, ferry_deadline(2000)), 1);
+    ck_assert_uint_eq(message.size, 5);
+    ferry_message_fini(&message);
+    ck_assert_int_eq(ferry_channel_receive(channel, inbox, &message, ferry_deadline(2000)), 0);
+    ferry_inbox_free(inbox);
+    ferry_channel_close(channel);
+}
+END_TEST
+
+/* A connection that is refused after it was handed over. */
+START_TEST(dialled_elsewhere_it_may_still_be_connecting)
+{
+    struct ferry_channel *channel;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(1)
+    };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), -1);
+    ck_assert_int_eq(errno, EINPROGRESS);
+    ck_assert_int_eq(adopt("tcp:127.0.0.1:1", fd, fd, &channel), 0);
+    int r;
+    while ((r = ferry_channel_connected(channel)) == -EAGAIN)
+        continue;
+    ck_assert_int_eq(r, -ECONNREFUSED);
+    ferry_channel_close(channel);
+}
+END_TEST
+
+START_TEST(dialled_elsewhere_nothing_is_left_open_on_failure)
+{
+    struct ferry_channel *channel;
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sa_family_t family = AF_UNIX;
+
+    ck_assert_int_eq(bind(listening, (struct sockaddr *)(void *)&family, sizeof(family)), 0);
+    ck_assert_int_eq(listen(listening, 1), 0);
+    ck_assert_int_eq(adopt("unix:/x", listening, listening, &channel), -EINVAL);
+    ck_assert_int_eq(fcntl(listening, F_GETFD), -1);
+    ck_assert_int_eq(adopt("unix:/x", -1, -1, &channel), -EBADF);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("channel/dial");
@@ -200,6 +309,11 @@ int main(void)
     tcase_add_test(cases, failure_names_an_address_that_was_tried);
     tcase_add_loop_test(cases, failure_tells_of_the_peer_before_this_machine, 0, 2);
     tcase_add_test(cases, name_that_is_none_is_told_as_it_was_written);
+    tcase_add_test(cases, dialled_elsewhere_it_has_what_its_address_says);
+    tcase_add_test(cases, dialled_elsewhere_in_two_parts);
+    tcase_add_test(cases, dialled_elsewhere_a_file_ends_at_its_length);
+    tcase_add_test(cases, dialled_elsewhere_it_may_still_be_connecting);
+    tcase_add_test(cases, dialled_elsewhere_nothing_is_left_open_on_failure);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
