@@ -99,8 +99,10 @@ static int filter_allow_some(scmp_filter_ctx filter, unsigned groups)
     static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
     static const int controls[] = { PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_DUMPABLE,
         PR_GET_NO_NEW_PRIVS };
-    /* isatty(3) and how much waits. The kernel looks at the lower half of the argument only. */
-    static const unsigned questions[] = { TCGETS, TIOCGWINSZ, FIONREAD, TIOCOUTQ };
+    /* isatty(3), how much waits, and the names of network interfaces. The kernel looks at the lower
+     * half of the argument only. */
+    static const unsigned questions[] = { TCGETS, TIOCGWINSZ, FIONREAD, TIOCOUTQ, SIOCGIFINDEX,
+        SIOCGIFNAME };
     int r = 0;
     for (size_t i = 0; i < COUNT_OF(families) && r == 0; i++)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
