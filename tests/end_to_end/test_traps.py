@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -102,6 +104,43 @@ def test_a_queue_s_second_slash(run_ferry):
     assert ctypes.get_errno() == errno.EACCES
     done = run_ferry("relay", "mq:/a/b", "echo", "--allow", "any")
     assert done.returncode != 0 and "second slash" in done.stderr
+
+
+@as_root
+def test_a_priority_above_6_needs_a_right(ferry, runtime_dir):
+    """Whoever is refused by the kernel is told by ferry which right is missing."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 6)
+    code = "import socket; socket.socket().setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 7)"
+    options = {"user": 65534, "capture_output": True, "text": True, "timeout": 20}
+    assert "PermissionError" in subprocess.run([sys.executable, "-c", code], **options).stderr
+    command = [ferry, "relay", "tcp:127.0.0.1:0,priority=7", "echo"]
+    done = subprocess.run(command, cwd=runtime_dir, **options)
+    assert done.returncode == 1
+    assert "priority" in done.stderr and "CAP_NET_ADMIN" in done.stderr
+
+
+@pytest.mark.timeout(60)
+def test_size_by_round_trip_is_no_bandwidth(start_ferry, runtime_dir):
+    """1,000 bytes that take 100 ms there and back would be 10 kB/s, and 4 MB would take minutes; but
+    what is on its way does not wait for what went before."""
+    start_ferry("relay", "unix:s.sock,delay=50ms", "echo").wait_for("started")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(str(runtime_dir / "s.sock"))
+        started = time.monotonic()
+        client.sendall(bytes(1000))
+        left = 1000
+        while left:
+            left -= len(client.recv(left))
+        formula = 1000 / (time.monotonic() - started)
+        started = time.monotonic()
+        threading.Thread(target=client.sendall, args=[bytes(4 << 20)], daemon=True).start()
+        left = 4 << 20
+        while left:
+            left -= len(client.recv(left))
+        assert formula <= 1000 / 0.1
+        assert (4 << 20) / (time.monotonic() - started) > 10 * formula
 
 
 def test_signals_run_no_handler(start_ferry):
