@@ -6,6 +6,7 @@
 #   make test SAN=address,undefined   unit and end-to-end tests under sanitizers (or SAN=thread)
 #   make interop             other people's programs through ferry: MariaDB, tmux, ssh, ...
 #   make soak                an ordinary day in five minutes
+#   make bench               what socket options do on a path with delay (as root, ten minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
 #   make install             into PREFIX (/usr/local) under DESTDIR
 #   make abi                 accept the library's present ABI as the one to compare with
@@ -21,7 +22,7 @@ build := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 # Sanitizers: slow code is no use, and their run-time library comes with the linked program only.
 setup := --prefix $(PREFIX) $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false -Doptimization=1)
 
-sources = $(shell find include src tests examples -name '*.[ch]')
+sources = $(shell find include src tests examples bench -name '*.[ch]')
 
 all: packages-build $(build)/build.ninja
 	@ninja -C $(build)
@@ -40,6 +41,10 @@ interop: packages-interop $(build)/build.ninja
 soak: packages-test $(build)/build.ninja
 	@ninja -C $(build)
 	@scripts/run-suite soak $(build) "$(SAN)" tests/soak
+
+bench: packages-test $(build)/build.ninja
+	@ninja -C $(build) ferry bench/bench-path
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
 
 SECONDS = 60
 fuzz: packages-test
@@ -81,4 +86,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak fuzz install abi format clean
+.PHONY: all run test interop soak bench fuzz install abi format clean

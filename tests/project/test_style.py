@@ -8,7 +8,7 @@ from os import cpu_count
 
 from support import ROOT
 
-FOLDERS = ["include", "src", "tests", "examples"]
+FOLDERS = ["include", "src", "tests", "examples", "bench"]
 
 
 def c_files():
