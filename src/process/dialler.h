@@ -7,8 +7,9 @@
  * up one child.
  *
  * Who the caller is, the dialler is not told: it is handed the caller's socket, and asks the kernel
- * itself. Users that routes name it knows from its start. So a program that has been taken over
- * can become neither root nor anybody who is not connected to it.
+ * itself, which must be of one that connected, not of a service that was connected to. Users that
+ * routes name it knows from its start. So a program that has been taken over can become neither
+ * root nor anybody else unless he has connected to it.
  */
 #ifndef FERRY_PROCESS_DIALLER_H
 #define FERRY_PROCESS_DIALLER_H

@@ -27,8 +27,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 struct dial {
@@ -191,13 +193,31 @@ _Noreturn static void child_run(const struct order *order, pid_t parent, bool sa
 
 /* --- requests --------------------------------------------------------------------------------- */
 
+/* Of a socket that listens or has connected, the kernel tells who listened there: a program that
+ * was taken over could so become whoever runs a service. Where somebody listened, the other end has
+ * the name of that place; a client's has none, unless it bound one. */
+static int peer_check(int fd, struct ferry_error *error)
+{
+    struct sockaddr_un name;
+    socklen_t size = sizeof(name);
+    if (getpeername(fd, (struct sockaddr *)&name, &size) < 0)
+        return error_set(error, -ENODATA, "user = peer", NULL, "the caller's socket has no peer");
+    if (name.sun_family == AF_UNIX && size > sizeof(name.sun_family))
+        return error_set(error, -EPERM, "user = peer", "connect without bind(2)",
+            "the caller's socket has a name: it may be a service's, and no caller's");
+    return 0;
+}
+
 /* The kernel's word for the caller. The socket is the program's too: its O_NONBLOCK stays. */
 static int peer_find(int fd, struct run_as *ret_run_as, struct ferry_error *error)
 {
     struct ferry_channel *channel;
     struct ferry_identity *who;
     int flags = fcntl(fd, F_GETFL);
-    int r = ferry_channel_adopt(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), &channel);
+    int r = peer_check(fd, error);
+    if (r < 0)
+        return r;
+    r = ferry_channel_adopt(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), &channel);
     if (r < 0)
         return error_set_errno(error, r, "the caller's socket", NULL);
     r = ferry_channel_identity(channel, &who);

@@ -174,6 +174,22 @@ START_TEST(test_nobody_is_no_caller)
 }
 END_TEST
 
+/* Of a socket that connected, and of one that listens, the kernel vouches for who listens there:
+ * root, as a rule. */
+START_TEST(test_who_listens_is_no_caller)
+{
+    if (geteuid() != 0)
+        return;
+    ask(NULL, server);
+    ck_assert_int_eq(answer(), -ENODATA);
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    ask(NULL, fd);
+    ck_assert_int_eq(answer(), -EPERM);
+    ck_assert(!brought);
+}
+END_TEST
+
 START_TEST(test_a_failure_is_told_as_if_it_were_ours)
 {
     if (geteuid() != 0)
@@ -307,6 +323,7 @@ int main(void)
     tcase_add_test(cases, test_it_becomes_whom_it_was_told_of_and_nobody_else);
     tcase_add_test(cases, test_it_becomes_the_caller_as_the_kernel_says);
     tcase_add_test(cases, test_nobody_is_no_caller);
+    tcase_add_test(cases, test_who_listens_is_no_caller);
     tcase_add_test(cases, test_a_failure_is_told_as_if_it_were_ours);
     tcase_add_test(cases, test_its_end_fails_calls_and_dials_nothing);
     tcase_add_test(cases, test_stopped_with_a_call_under_way);
