@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum holder_kind { HOLDER_OTHER, HOLDER_UID, HOLDER_HOST, HOLDER_NET };
+enum holder_kind { HOLDER_OTHER, HOLDER_UID, HOLDER_HOST, HOLDER_NET, HOLDER_HERE };
 
 struct holder_key {
     enum holder_kind kind;
@@ -127,6 +127,7 @@ void holder_limits_print(const struct holder_limits *limits, struct bytes *text)
 
 /* --- who -------------------------------------------------------------------------------------- */
 
+/* All of 127.0.0.0/8 leads here, and every local user may connect from any of it. */
 static struct holder_key key_of(struct ferry_identity *identity)
 {
     static const unsigned char mapped[12] = { [10] = 0xff, 0xff };
@@ -139,8 +140,9 @@ static struct holder_key key_of(struct ferry_identity *identity)
         memcpy(key.bytes, &uid, sizeof(uid));
     } else if ((host = ferry_identity_host(identity))) {
         bool whole = memcmp(host, mapped, sizeof(mapped)) == 0;
-        key.kind = whole ? HOLDER_HOST : HOLDER_NET;
-        memcpy(key.bytes, host, whole ? 16 : 8);
+        bool here = whole && host[12] == 127;
+        key.kind = here ? HOLDER_HERE : whole ? HOLDER_HOST : HOLDER_NET;
+        memcpy(key.bytes, host, here ? 13 : whole ? 16 : 8);
     }
     return key;
 }
@@ -159,6 +161,9 @@ static void key_print(const struct holder_key *key, char *text, size_t size)
         return;
     case HOLDER_NET:
         snprintf(text, size, "host %s/64", inet_ntop(AF_INET6, key->bytes, host, sizeof(host)));
+        return;
+    case HOLDER_HERE:
+        snprintf(text, size, "host 127.0.0.0/8");
         return;
     default:
         snprintf(text, size, "whoever nobody vouches for");

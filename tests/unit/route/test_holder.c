@@ -151,6 +151,20 @@ START_TEST(test_hosts)
 }
 END_TEST
 
+/* Every local user may connect from any of the 16 million addresses that lead to this machine. */
+START_TEST(test_this_machine_is_one_host)
+{
+    unsigned char here[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 };
+    struct holding holding, none;
+    make(&route, "connections=1");
+    ck_assert_int_eq(take(somewhere(here), 0, &holding), 0);
+    here[14] = 9;
+    ck_assert_int_eq(take(somewhere(here), 0, &none), -EDQUOT);
+    ck_assert_str_eq(why, "host 127.0.0.0/8 has 1 connections already (per-uid connections=1)");
+    holding_give(&holding);
+}
+END_TEST
+
 START_TEST(test_who_is_unknown_is_one_holder)
 {
     struct holding holding, none;
@@ -221,6 +235,7 @@ int main(void)
     tcase_add_test(cases, test_a_rate_allows_a_burst_and_then_one_by_one);
     tcase_add_test(cases, test_what_goes_on_after_a_restart_is_not_new);
     tcase_add_test(cases, test_hosts);
+    tcase_add_test(cases, test_this_machine_is_one_host);
     tcase_add_test(cases, test_who_is_unknown_is_one_holder);
     tcase_add_test(cases, test_all_routes_together);
     tcase_add_test(cases, test_a_flood_is_forgotten);
