@@ -39,10 +39,16 @@ static uint64_t listen_hash(const struct route_settings *settings)
     return hash_text(UINT64_C(0xcbf29ce484222325), ferry_address_text(settings->listen));
 }
 
+/* What was dialled as one user goes on as no other's. */
 static uint64_t pair_hash(const struct route_settings *settings)
 {
     uint64_t hash = hash_text(listen_hash(settings), "\n");
-    return hash_text(hash, settings->target ? ferry_address_text(settings->target) : "");
+    hash = hash_text(hash, settings->target ? ferry_address_text(settings->target) : "");
+    if (settings->user)
+        hash = hash_text(hash_text(hash, "\nuser "), settings->user);
+    if (settings->group)
+        hash = hash_text(hash_text(hash, "\ngroup "), settings->group);
+    return hash;
 }
 
 /* No colon, nothing but printable ASCII: sd_pid_notify_with_fds(3). */

@@ -319,6 +319,20 @@ def test_the_watchdog_is_fed_twice_a_period(manager, conf, runtime_dir):
     assert "WATCHDOG=1\n" not in manager.said, "it watches somebody else"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root dials as somebody else")
+def test_a_target_that_was_dialled_as_another_user_is_not_kept(manager, conf, runtime_dir):
+    back = listen(runtime_dir / "back")
+    manager.run("up", "--keep", "-c", conf(through(runtime_dir)))
+    client = connect(runtime_dir / "front")
+    taker, _ = back.accept()
+    taker.settimeout(20)
+    exchange(client, taker, b"x" * 10)
+    assert manager.stop() == 0
+    manager.run("up", "--keep", "-c", conf(through(runtime_dir) + "user = nobody\n"))
+    manager.process.wait_for("2 kept descriptors were closed")
+    assert client.recv(1) == taker.recv(1) == b""
+
+
 def test_status_and_events_know_a_resumed_connection(manager, conf, runtime_dir, run_ferry):
     back = listen(runtime_dir / "back")
     path = conf(through(runtime_dir))
