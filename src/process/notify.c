@@ -65,8 +65,9 @@ int notify_init(struct notify *notify)
 
 /* The wait has a bound because a manager that is stuck must not take us along.
  *   fd  goes along; -1: none */
-static int notify_send(const struct notify *notify, const struct bytes *text, int fd)
+static int notify_send(const struct notify *notify, const struct bytes *text, int fd, bool waits)
 {
+    const int flags = MSG_NOSIGNAL | (waits ? 0 : MSG_DONTWAIT);
     const struct timeval wait = { NOTIFY_WAIT_MS / 1000, NOTIFY_WAIT_MS % 1000 * 1000 };
     struct iovec line = { text->data, text->size };
     alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -89,7 +90,7 @@ static int notify_send(const struct notify *notify, const struct bytes *text, in
     AUTO_FD int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (sender < 0 || setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0)
         return -errno;
-    return sendmsg(sender, &message, MSG_NOSIGNAL) < 0 ? -errno : 1;
+    return sendmsg(sender, &message, flags) < 0 ? -errno : 1;
 }
 
 /* The protocol is lines of NAME=VALUE: a control character in a status would start another. */
@@ -109,7 +110,7 @@ static int notify_state(const struct notify *notify, const char *state, const ch
         return 0;
     bytes_append_text(&text, state);
     status_append(&text, status);
-    return notify_send(notify, &text, -1);
+    return notify_send(notify, &text, -1, true);
 }
 
 int notify_ready(const struct notify *notify, const char *status)
@@ -142,22 +143,22 @@ int notify_watchdog(const struct notify *notify)
 
 /* --- the descriptor store --------------------------------------------------------------------- */
 
-int notify_store(const struct notify *notify, const char *name, int fd)
+int notify_store(const struct notify *notify, const char *name, int fd, bool waits)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     if (notify->address_size == 0)
         return 0;
     bytes_print(&text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0\n", name);
-    return notify_send(notify, &text, fd);
+    return notify_send(notify, &text, fd, waits);
 }
 
-int notify_forget(const struct notify *notify, const char *name)
+int notify_forget(const struct notify *notify, const char *name, bool waits)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     if (notify->address_size == 0)
         return 0;
     bytes_print(&text, "FDSTOREREMOVE=1\nFDNAME=%s\n", name);
-    return notify_send(notify, &text, -1);
+    return notify_send(notify, &text, -1, waits);
 }
 
 /* The manager closes the pipe's end when it comes to this message: sd_notify_barrier(3). */
@@ -170,7 +171,7 @@ int notify_barrier(const struct notify *notify)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     bytes_append_text(&text, "BARRIER=1");
-    int r = notify_send(notify, &text, ends[1]);
+    int r = notify_send(notify, &text, ends[1], true);
     fd_close(&ends[1]);
     struct pollfd polled = { .fd = ends[0] };
     if (r > 0 && poll(&polled, 1, NOTIFY_WAIT_MS) <= 0)

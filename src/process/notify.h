@@ -38,10 +38,11 @@ int notify_watchdog(const struct notify *notify);
 
 /* Has the manager keep a copy of `fd` under `name` until it is forgotten or the service stops, even
  * when it is in error or hung up: what was sent before may be unread in it.
- *   name  printable ASCII without a colon, at most 255 bytes */
-int notify_store(const struct notify *notify, const char *name, int fd);
+ *   name   printable ASCII without a colon, at most 255 bytes
+ *   waits  for room in the manager's queue, NOTIFY_WAIT_MS at most; else -EAGAIN at once */
+int notify_store(const struct notify *notify, const char *name, int fd, bool waits);
 /* Has it let go of all descriptors of that name. */
-int notify_forget(const struct notify *notify, const char *name);
+int notify_forget(const struct notify *notify, const char *name, bool waits);
 /* Waits until all that was told before has been read, NOTIFY_WAIT_MS at most: -ETIMEDOUT. */
 int notify_barrier(const struct notify *notify);
 

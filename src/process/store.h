@@ -14,6 +14,7 @@ struct store {
     const struct notify *notify;   /* borrowed; who keeps */
     struct activation *activation; /* borrowed; what was passed back, until the routes stand */
     size_t count;                  /* passed back or put, and not removed */
+    bool stuck; /* the manager did not read in time: until it does nothing waits for it */
 };
 
 /* Puts a copy of a descriptor into the store.

@@ -243,6 +243,19 @@ def test_packets_and_descriptors_under_way_arrive_later(manager, conf, runtime_d
     os.close(inside)
 
 
+def test_a_manager_that_is_stuck_is_waited_for_once(manager, conf, runtime_dir):
+    """Its queue has room for a handful, and every wait may last a second."""
+    back = listen(runtime_dir / "back")
+    manager.run("up", "--keep", "-c", conf(through(runtime_dir)))
+    clients = [connect(runtime_dir / "front") for _ in range(120)]
+    takers = [back.accept()[0] for _ in clients]
+    manager.process.send(signal.SIGTERM)  # and nobody reads
+    assert manager.process.wait(60) == 0
+    assert "the service manager could not be told to keep it" in manager.process.stderr()
+    manager.read()
+    del takers
+
+
 def test_what_is_no_connection_of_ours_is_closed(manager, conf, runtime_dir):
     """Whatever the store brings back is checked; ferry starts, and holds none of it."""
     back = listen(runtime_dir / "back")

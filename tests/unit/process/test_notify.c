@@ -199,13 +199,13 @@ START_TEST(test_descriptors_are_stored_and_forgotten)
     ck_assert(notify.stores);
     ck_assert_ptr_null(getenv("FDSTORE"));
     ck_assert_int_eq(pipe(ends), 0);
-    ck_assert_int_eq(notify_store(&notify, "a-name", ends[0]), 1);
+    ck_assert_int_eq(notify_store(&notify, "a-name", ends[0], true), 1);
     int fd = received_with(text, sizeof(text));
     ck_assert_str_eq(text, "FDSTORE=1\nFDNAME=a-name\nFDPOLL=0\n");
     ck_assert_int_eq(fstat(fd, &kept) | fstat(ends[0], &sent), 0);
     ck_assert_uint_eq(kept.st_ino, sent.st_ino);
     close(fd);
-    ck_assert_int_eq(notify_forget(&notify, "b"), 1);
+    ck_assert_int_eq(notify_forget(&notify, "b", true), 1);
     ck_assert_int_eq(received_with(text, sizeof(text)), -1);
     ck_assert_str_eq(text, "FDSTOREREMOVE=1\nFDNAME=b\n");
     close(ends[0]);
