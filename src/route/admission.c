@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -31,6 +32,8 @@ static enum reach listener_reach(
     socklen_t size = sizeof(name);
     if (listen->scheme == FERRY_TCP || listen->scheme == FERRY_UDP)
         return REACH_EVERYONE;
+    if (listen->abstract)
+        return REACH_OWN;
     if (listen->scheme == FERRY_FD && !listener)
         return REACH_UNKNOWN;
     if (listen->scheme != FERRY_FD ||
@@ -40,6 +43,16 @@ static enum reach listener_reach(
         return REACH_EVERYONE;
     bool path = size > offsetof(struct sockaddr_un, sun_path) && name.sun_path[0];
     return name.sun_family == AF_UNIX && !path ? REACH_OWN : REACH_CHECKED;
+}
+
+/* An abstract name that we made stays whose it was: we may have become another user since. */
+static uid_t own_uid(const struct ferry_address *listen, const struct ferry_listener *listener)
+{
+    struct stat made;
+    if (listen->scheme != FERRY_FD && listener &&
+        fstat(ferry_listener_socket(listener), &made) == 0)
+        return made.st_uid;
+    return geteuid();
 }
 
 static int policy_add_implied(struct ferry_policy *policy, const struct route_settings *settings,
@@ -58,7 +71,7 @@ static int policy_add_implied(struct ferry_policy *policy, const struct route_se
             "say with allow = who may",
             "who can reach it is told once it is open, since it has no rules");
     case REACH_OWN:
-        snprintf(own, sizeof(own), "uid:%u", geteuid());
+        snprintf(own, sizeof(own), "uid:%u", own_uid(settings->listen, listener));
         return ferry_policy_add(policy, true, own, error);
     default:
         return ferry_policy_add_default(policy, settings->listen, error);

@@ -496,6 +496,21 @@ def test_a_dropped_ferry_dials_as_anybody_by_its_dialler(start_ferry, run_ferry,
     assert process.stop() == 0
 
 
+@pytest.mark.parametrize("scheme", ["unix", "unix-dgram"])
+def test_an_abstract_name_stays_whose_it_was(start_ferry, run_ferry, runtime_dir, scheme):
+    """It was root's when it was made, and a reload makes it no other user's."""
+    text = f"[route a]\nlisten = {scheme}:@{runtime_dir}/a\nto = echo\nidle = {{}}\n"
+    configuration(runtime_dir, "[ferry]\nuser = mail\n", text.format("20s"))
+    process = start_ferry("up", "-c", "f.conf")
+    process.wait_for("started  a")
+    configuration(runtime_dir, "[ferry]\nuser = mail\n", text.format("30s"))
+    assert "1 changed" in run_ferry("reload", "-s", "control.sock").stdout
+    report = json.loads(run_ferry("status", "--json", "-s", "control.sock").stdout)
+    [route] = [route for route in report["routes"] if route["name"] == "a"]
+    assert [rule["rule"].split(" (")[0] for rule in route["rules"]] == ["allow uid:0"]
+    assert process.stop() == 0
+
+
 def test_an_open_reload_starts_the_dialler(start_ferry, run_ferry, runtime_dir):
     """While nothing was given up, the first route that needs it brings it."""
     configuration(runtime_dir, "[ferry]\nsandbox = no\n")
