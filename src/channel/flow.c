@@ -370,6 +370,22 @@ static bool flow_discard(struct flow *flow, bool *ret_passed)
     return true;
 }
 
+/* Datagram senders share one socket: if one of them were not read from, all would wait. */
+static bool flow_sheds(const struct flow *flow)
+{
+    return flow->from->link.flags & LINK_SESSION;
+}
+
+/* Receives what its quota has no room for. */
+static bool flow_shed(struct flow *flow)
+{
+    if (!flow_sheds(flow) || !flow_receive_batch(flow))
+        return false;
+    flow->stats.dropped += flow->batch->count;
+    pool_give_batch(flow->pool, TAKE(flow->batch));
+    return true;
+}
+
 /* --- within the kernel ------------------------------------------------------------------------ */
 
 /* Sends what is in the pipe. True when it is empty. */
@@ -497,7 +513,7 @@ bool flow_pump(struct flow *flow)
         if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE ||
             flow->held_back || (flow->line && !delay_line_has_room(flow->line)))
             break;
-        if (flow_full_quota(flow) || !flow_round(flow, &passed))
+        if (!(flow_full_quota(flow) ? flow_shed(flow) : flow_round(flow, &passed)))
             break;
     }
     if (flow->line)
@@ -532,10 +548,10 @@ static bool flow_is_empty(const struct flow *flow)
 
 bool flow_wants_more(const struct flow *flow)
 {
-    return flow_is_empty(flow) && !flow_full_quota(flow);
+    return flow_is_empty(flow) && (flow_sheds(flow) || !flow_full_quota(flow));
 }
 
 struct ferry_relay_quota *flow_starved_by(const struct flow *flow)
 {
-    return flow_is_empty(flow) ? flow_full_quota(flow) : NULL;
+    return flow_is_empty(flow) && !flow_sheds(flow) ? flow_full_quota(flow) : NULL;
 }

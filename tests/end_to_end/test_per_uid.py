@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -155,6 +156,41 @@ def test_descriptors(route, runtime_dir):
     for end in ends:
         end.close()
     os.close(null)
+
+
+@as_root
+def test_datagrams_beyond_the_limit_hold_up_nobody_else(start_ferry, run_ferry, runtime_dir):
+    """All senders share a socket: one who has too much under way must not keep it from being read."""
+    os.chmod(runtime_dir, 0o755)
+    target = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    target.bind(str(runtime_dir / "t.sock"))
+    relay = start_ferry(
+        *("relay", "unix-dgram:s.sock,mode=0666", "unix-dgram:t.sock,delay=1h"),
+        *("--per-uid", "bytes=64k", "--allow", "any", "--control", "unix:c.sock"),
+    )
+    relay.wait_for("control")
+    flood = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    flood.bind("")
+    flood.connect(str(runtime_dir / "s.sock"))
+    flood.settimeout(20)
+    for _ in range(600):
+        flood.send(b"x" * 4000)
+    code = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM);"
+        "s.bind(''); s.settimeout(20); s.sendto(b'x', sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, runtime_dir / "s.sock"]
+    assert subprocess.run(command, user=ALICE, group=ALICE).returncode == 0
+
+    def uids():
+        [route, _] = json.loads(run_ferry("status", "--json", "-s", "unix:c.sock").stdout)["routes"]
+        return {end["peer"]["uid"]: end for end in route["connections"] if end["bytes_in"]}
+
+    wait_until(lambda: ALICE in uids())
+    held = uids()[0]
+    assert 65536 <= held["bytes_in"] <= 65536 + 16 * 4000
+    assert wait_until(lambda: uids()[0]["dropped"] == 600 - held["bytes_in"] // 4000)
+    relay.send(signal.SIGKILL)
 
 
 def test_of_all_routes_and_after_a_reload(start_ferry, run_ferry, runtime_dir):
