@@ -57,6 +57,13 @@ static void options_print(const json_t *options, struct bytes *text)
     options_table_finish(&table, text);
 }
 
+/* Whoever answers may be no ferry: nothing of it goes to a terminal as it came. */
+static void print_escaped(const char *raw, struct bytes *text)
+{
+    if (raw)
+        bytes_append_escaped(text, raw, strlen(raw));
+}
+
 static void end_options_print(
     const char *route, const char *heading, const json_t *end, struct bytes *text)
 {
@@ -64,9 +71,10 @@ static void end_options_print(
     const char *address = text_of(end, "address");
     if (!json_array_size(options))
         return;
-    bytes_print(text, "\n%s %s", route, heading);
-    if (address)
-        bytes_append_escaped(text, address, strlen(address));
+    bytes_append_char(text, '\n');
+    print_escaped(route, text);
+    bytes_print(text, " %s", heading);
+    print_escaped(address, text);
     bytes_append_char(text, '\n');
     options_print(options, text);
 }
@@ -80,9 +88,12 @@ void options_report_print(const json_t *report, struct bytes *text)
         const char *name = text_of(route, "name"), *listen = text_of(route, "listen");
         const char *profile = text_of(route, "profile");
         const json_t *options = json_object_get(route, "options");
-        bytes_print(text, "%s%s listens on %s", index ? "\n" : "", name, listen);
-        if (profile)
-            bytes_print(text, ", profile %s", profile);
+        bytes_append_text(text, index ? "\n" : "");
+        print_escaped(name, text);
+        bytes_append_text(text, " listens on ");
+        print_escaped(listen, text);
+        bytes_append_text(text, profile ? ", profile " : "");
+        print_escaped(profile, text);
         bytes_print(text, "%s\n", json_array_size(options) ? "" : ": no socket options");
         if (json_array_size(options))
             options_print(options, text);

@@ -245,14 +245,18 @@ static void process_print(const json_t *process, struct bytes *text)
     const char *user = member_text(process, "user"), *allowed = member_text(process, "allowed");
     const char *lacks = member_text(process, "no_filter");
     const json_t *dialler = json_object_get(process, "dialler");
-    bytes_print(text, "runs as %s%suid %lld, gid %lld%s, %s, ", user ? user : "", user ? " (" : "",
+    bytes_append_text(text, "runs as ");
+    if (user)
+        bytes_append_escaped(text, user, strlen(user));
+    bytes_print(text, "%suid %lld, gid %lld%s, %s, ", user ? " (" : "",
         member_number(process, "uid"), member_number(process, "gid"), user ? ")" : "",
         json_is_true(json_object_get(process, "no_new_privs")) ? "no new privileges"
                                                                : "may gain privileges");
-    if (json_is_true(json_object_get(process, "filter")) && allowed)
-        bytes_print(text, "system calls: %s", allowed);
-    else
-        bytes_print(text, "all system calls (%s)", lacks ? lacks : "no filter");
+    bool filtered = json_is_true(json_object_get(process, "filter")) && allowed;
+    const char *calls = filtered ? allowed : lacks ? lacks : "no filter";
+    bytes_append_text(text, filtered ? "system calls: " : "all system calls (");
+    bytes_append_escaped(text, calls, strlen(calls));
+    bytes_append_text(text, filtered ? "" : ")");
     if (dialler && json_integer_value(dialler) > 0)
         bytes_print(text, "; dialler pid %lld", (long long)json_integer_value(dialler));
     else if (dialler)

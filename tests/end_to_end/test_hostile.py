@@ -4,6 +4,7 @@ import array
 import json
 import os
 import socket
+import threading
 import time
 
 import pytest
@@ -15,6 +16,37 @@ def status_of(run_ferry, control, name):
     """The route of that name in `ferry status --json`."""
     report = json.loads(run_ferry("status", "--json", "-s", f"unix:{control}").stdout)
     return next(route for route in report["routes"] if route["name"] == name)
+
+
+def test_an_answer_that_is_no_ferrys_writes_nothing_to_the_terminal(run_ferry, runtime_dir):
+    evil = "\x1b[2J\nroute"
+    option = dict.fromkeys(("key", "asked", "by", "effective", "note"), evil)
+    process = {"user": evil, "uid": 0, "gid": 0, "allowed": evil, "no_filter": evil}
+    end = {"pid": 1, "name": evil, "user": evil, "address": evil, "options": [option]}
+    route = dict.fromkeys(("name", "listen", "to", "as", "profile"), evil)
+    route |= {"options": [option], "rules": [{"rule": evil, "hits": 1, "refused": 1}]}
+    route["connections"] = [{"peer": end, "target": end}]
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(runtime_dir / "evil.sock"))
+    server.listen()
+
+    def answer(filtered):
+        reply = {"version": 1, "ok": True, "pid": 1, "configuration": evil, "routes": [route]}
+        reply["process"] = process | {"filter": filtered}
+        client, _ = server.accept()
+        client.recv(1000)
+        client.sendall(json.dumps(reply).encode() + b"\n")
+        client.close()
+
+    for arguments in ([], ["--options"]):
+        for filtered in (True, False):
+            thread = threading.Thread(target=answer, args=(filtered,))
+            thread.start()
+            done = run_ferry("status", *arguments, "-s", f"unix:{runtime_dir}/evil.sock")
+            thread.join()
+            assert done.returncode == 0 and "\\x1b[2J" in done.stdout
+            assert "\x1b" not in done.stdout + done.stderr
+            assert "\nroute" not in done.stdout
 
 
 def test_descriptors_that_nobody_takes_are_bounded(start_ferry, runtime_dir):
