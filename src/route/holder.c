@@ -310,14 +310,15 @@ static int holder_find(struct holders *holders, const struct holder_key *key, in
     return r;
 }
 
-/* A quota lives while there are connections, so that the one above is there as long as it is. */
+/* A quota lives while there are connections, so that the one above is there as long as it is. Who
+ * was connected before there was a limit gets one too, or would evade it by staying. */
 static int holder_charge(
     struct holder *holder, struct ferry_relay_quota *above, int64_t now_ns, bool again)
 {
     if (!holder)
         return 0;
     const struct holder_limits *limits = &holder->table->limits;
-    if (!holder->connections && (limits->bytes || limits->descriptors)) {
+    if (!holder->quota && (limits->bytes || limits->descriptors)) {
         int r = ferry_relay_quota_new(limits->bytes, limits->descriptors, above, &holder->quota);
         if (r < 0)
             return r;

@@ -207,6 +207,21 @@ static void count_holder(const struct holder_facts *facts, void *data)
 }
 
 /* What a flood of different peers leaves behind is forgotten, a few with each that comes. */
+START_TEST(test_a_limit_that_comes_later_holds_for_who_was_there)
+{
+    struct holding before, after;
+    const struct holder_limits limits = { .connections = 2, .bytes = 1000 };
+    make(&route, "connections=2");
+    ck_assert_int_eq(take(somebody(1000), 0, &before), 0);
+    ck_assert_ptr_null(holding_get_quota(&before));
+    holders_set_limits(route, &limits);
+    ck_assert_int_eq(take(somebody(1000), 0, &after), 0);
+    ck_assert_ptr_nonnull(holding_get_quota(&after));
+    holding_give(&before);
+    holding_give(&after);
+}
+END_TEST
+
 START_TEST(test_a_flood_is_forgotten)
 {
     struct holding holding;
@@ -238,6 +253,7 @@ int main(void)
     tcase_add_test(cases, test_this_machine_is_one_host);
     tcase_add_test(cases, test_who_is_unknown_is_one_holder);
     tcase_add_test(cases, test_all_routes_together);
+    tcase_add_test(cases, test_a_limit_that_comes_later_holds_for_who_was_there);
     tcase_add_test(cases, test_a_flood_is_forgotten);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
