@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "wire/address_parse.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -76,10 +77,30 @@ static bool looks_like_place(const char *text)
            strcspn(text, ",/ ") >= host_size && (text[0] == '[' || !memchr(text, ':', host_size));
 }
 
+/* "10.0.0.1", "fe80::1": no port tells what is meant. */
+static bool looks_like_number(const char *text, bool *ret_ipv6)
+{
+    unsigned char number[16];
+    *ret_ipv6 = inet_pton(AF_INET6, text, number) == 1;
+    return *ret_ipv6 || inet_pton(AF_INET, text, number) == 1;
+}
+
+/* "localhost", "app": it may be a host as well as a path. */
+static bool looks_like_word(const char *text)
+{
+    return *text && !strpbrk(text, ":,/ ");
+}
+
 static void print_remedy(const char *text, char *remedy, size_t size)
 {
     if (*text == '"' || *text == '\'') {
         snprintf(remedy, size, "write it without quotes");
+        return;
+    }
+    bool ipv6;
+    if (looks_like_number(text, &ipv6)) {
+        snprintf(remedy, size, "write icmp:%s to ping it, tcp:%s%s%s:PORT to connect to it", text,
+            ipv6 ? "[" : "", text, ipv6 ? "]" : "");
         return;
     }
     if (looks_like_path(text)) {
@@ -95,6 +116,9 @@ static void print_remedy(const char *text, char *remedy, size_t size)
     }
     if (looks_like_place(text))
         snprintf(remedy, size, "write tcp:%s", *text == ':' ? text + 1 : text);
+    else if (looks_like_word(text))
+        snprintf(remedy, size, "write unix:%s for a path, icmp:%s or tcp:%s:PORT for a host", text,
+            text, text);
 }
 
 int address_fail_scheme(const struct address_source *source)

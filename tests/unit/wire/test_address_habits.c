@@ -32,6 +32,17 @@ START_TEST(places)
 }
 END_TEST
 
+START_TEST(hosts)
+{
+    expect_failure("10.0.0.1", -EINVAL, 1, "a scheme",
+        "write icmp:10.0.0.1 to ping it, tcp:10.0.0.1:PORT to connect to it");
+    expect_failure("::1", -EINVAL, 1, "a scheme",
+        "write icmp:::1 to ping it, tcp:[::1]:PORT to connect to it");
+    expect_failure("localhost", -EINVAL, 1, "a scheme",
+        "write unix:localhost for a path, icmp:localhost or tcp:localhost:PORT for a host");
+}
+END_TEST
+
 START_TEST(other_tools)
 {
     static const char *const cases[][2] = {
@@ -69,6 +80,7 @@ int main(void)
     tcase_add_test(tests, the_schemes_are_named);
     tcase_add_test(tests, paths);
     tcase_add_test(tests, places);
+    tcase_add_test(tests, hosts);
     tcase_add_test(tests, other_tools);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
