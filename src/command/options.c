@@ -1,5 +1,7 @@
 /* options.c - socket options as tables for people. */
 #include "command/options.h"
+#include "base/cleanup.h"
+#include "command/end.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,13 +70,15 @@ static void end_options_print(
     const char *route, const char *heading, const json_t *end, struct bytes *text)
 {
     const json_t *options = json_object_get(end, "options");
-    const char *address = text_of(end, "address");
+    AUTO_BYTES struct bytes who = BYTES_EMPTY;
     if (!json_array_size(options))
         return;
+    end_print(end, &who);
     bytes_append_char(text, '\n');
     print_escaped(route, text);
     bytes_print(text, " %s", heading);
-    print_escaped(address, text);
+    if (!bytes_failed(&who) && who.size)
+        print_escaped(who.data, text);
     bytes_append_char(text, '\n');
     options_print(options, text);
 }

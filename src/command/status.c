@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "command/ask.h"
 #include "command/command.h"
+#include "command/end.h"
 #include "command/options.h"
 #include "command/table.h"
 
@@ -90,22 +91,10 @@ static void add_span(struct table *table, const json_t *object, const char *key)
     table_add(table, text);
 }
 
-/* "pid 4711 (mysql) uid 1000 (alice)", else its address, else "unknown". */
 static void add_end(struct table *table, const json_t *end)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
-    const char *name = member_text(end, "name"), *user = member_text(end, "user");
-    const char *address = member_text(end, "address");
-    if (json_object_get(end, "pid"))
-        bytes_print(&text, "pid %lld", member_number(end, "pid"));
-    if (name)
-        bytes_print(&text, " (%s)", name);
-    if (json_object_get(end, "uid"))
-        bytes_print(&text, "%suid %lld", text.size ? " " : "", member_number(end, "uid"));
-    if (user)
-        bytes_print(&text, " (%s)", user);
-    if (!text.size)
-        bytes_append_text(&text, address && *address ? address : "unknown");
+    end_print(end, &text);
     table_add(table, bytes_failed(&text) ? "?" : text.data);
 }
 

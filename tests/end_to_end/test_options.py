@@ -474,6 +474,10 @@ def test_what_is_not_for_a_unix_socket_is_shown_so(up):
     assert option(part, "keepidle")[1][1:] == ["44s", "profile", "-", "not for unix"]
 
 
+def test_a_unix_connection_is_told_by_who_is_there(up):
+    assert re.search(r"^\w+ from pid \d+ .*uid \d+", up.status("--options"), re.MULTILINE)
+
+
 def test_a_changed_profile_changes_its_routes(up):
     with socket.create_connection(("127.0.0.1", up.port()), 20) as client:
         client.sendall(b"x")
