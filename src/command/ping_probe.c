@@ -57,6 +57,8 @@ static void probe_finish(struct ping_probe *probe, enum ping_outcome outcome, in
     probe->refused += outcome == PING_REFUSED;
     probe->failed += outcome == PING_FAILED;
     probe->lost += outcome == PING_LOST;
+    if (outcome == PING_FAILED)
+        memcpy(probe->failure, probe->result.reason, sizeof(probe->failure));
     if (outcome == PING_ANSWERED || outcome == PING_REFUSED)
         ping_statistics_add(&probe->times, time_ns);
     /* What is kept open serves the next question, and brings late echoes. */

@@ -71,6 +71,7 @@ struct ping_probe {
     uint64_t asked, refused, failed, lost;
     uint64_t late, twice, foreign; /* echoes: after their time, again, of nobody's question */
     struct ping_result result;     /* the last */
+    char failure[sizeof(struct ferry_error)]; /* the reason of the last that failed */
     void (*done)(struct ping_probe *probe, void *data);
     void *data;
 };

@@ -119,14 +119,14 @@ static void add_remark(const struct ping_probe *probe, struct bytes *text)
 {
     const struct {
         uint64_t count;
-        const char *words;
+        const char *words, *why;
     } remarks[] = {
-        { probe->refused, "answered by \"port unreachable\"" },
-        { probe->failed, "failed" },
-        { probe->lost, "without answer" },
-        { probe->late, "came late" },
-        { probe->twice, "came twice" },
-        { probe->foreign, "not ours" },
+        { probe->refused, "answered by \"port unreachable\"", NULL },
+        { probe->failed, "failed", probe->failure },
+        { probe->lost, "without answer", NULL },
+        { probe->late, "came late", NULL },
+        { probe->twice, "came twice", NULL },
+        { probe->foreign, "not ours", NULL },
     };
     const char *separator = ": ";
     size_t before = text->size;
@@ -136,6 +136,8 @@ static void add_remark(const struct ping_probe *probe, struct bytes *text)
         if (!remarks[i].count)
             continue;
         bytes_print(text, "%s%" PRIu64 " %s", separator, remarks[i].count, remarks[i].words);
+        if (remarks[i].why)
+            bytes_print(text, " (%s)", remarks[i].why);
         separator = ", ";
     }
     if (*separator == ':')
@@ -301,6 +303,8 @@ static json_t *probe_json(const struct ping_probe *probe)
     set_number(object, "twice", probe->twice);
     set_number(object, "foreign", probe->foreign);
     json_object_set_new(object, "loss_percent", json_real(loss_of(probe)));
+    if (probe->failed)
+        set_text(object, "reason", probe->failure);
     if (probe->times.count)
         set_times(object, &probe->times);
     json_object_set_new(object, "histogram", histogram_json(&probe->times));

@@ -256,7 +256,7 @@ def test_a_connection_that_does_not_echo_is_made_anew(run_ferry, runtime_dir, an
         done = run_ferry("ping", "-c3", "-i2ms", "-W5s", "--method=echo", "unix:p.sock")
         thread.join(10)
     assert done.returncode == 1
-    assert done.stdout.count(said) == 3
+    assert done.stdout.count(f"unix:p.sock: {said}") == 3
     assert "3 failed" in done.stdout
     assert len(accepted) == 3
 
@@ -282,6 +282,14 @@ def test_nobody_listens(run_ferry, runtime_dir):
     assert (peers[tcp]["failed"], peers[tcp]["loss_percent"]) == (2, 100)
     assert "min_ns" not in peers[tcp] and peers[tcp]["histogram"] == []
     assert peers["icmp:127.0.0.1"]["answered"] == 2
+
+
+def test_a_quiet_run_says_why_too(run_ferry):
+    done = run_ferry("ping", "-q", "-c1", "unix:nothing.sock")
+    assert done.stdout.splitlines()[-1].startswith("unix:nothing.sock: 1 failed (there is no such socket")
+    done = run_ferry("ping", "-q", "-c1", "--json", "unix:nothing.sock")
+    (entry,) = json.loads(done.stdout.splitlines()[-1])["addresses"]
+    assert entry["reason"].startswith("there is no such socket")
 
 
 def test_a_server_that_comes_later_is_found(start_ferry, run_ferry, ferry, start, runtime_dir):
