@@ -150,7 +150,8 @@ static int account_find(const char *word, struct subject *subject, struct ferry_
 
     subject->kind = user ? SUBJECT_UID : SUBJECT_GID;
     if (r == -ENOENT)
-        return error_set(error, r, word, NULL, "there is no such %s", user ? "user" : "group");
+        return error_set(error, r, word, user ? "see getent passwd" : "see getent group",
+            "there is no such %s", user ? "user" : "group");
     return r < 0 ? error_set_errno(error, r, word, NULL) : 0;
 }
 

@@ -222,22 +222,44 @@ static bool tells_by_message(const struct ferry_address *listen)
            (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
 }
 
+/* What to say of him so that the rule can be decided; "" where nothing would help: a message, say,
+ * never tells its sender's groups. */
+static const char *missing_word(
+    const struct ferry_policy *policy, int rule, bool by_message, struct ferry_identity *who)
+{
+    static const char *const words[FERRY_FACT_COUNT] = {
+        [FERRY_FACT_UID] = "; say uid:N or user:NAME too",
+        [FERRY_FACT_GROUPS] = "; say group:NAME or user:NAME too",
+        [FERRY_FACT_EXECUTABLE] = "; say exe:PATH too",
+        [FERRY_FACT_UNIT] = "; say unit:NAME too",
+        [FERRY_FACT_HOST] = "; say peer:HOST too",
+    };
+    enum ferry_fact fact = rule ? ferry_policy_fact(policy, (size_t)rule) : FERRY_FACT_COUNT;
+    bool missing = fact != FERRY_FACT_COUNT && ferry_identity_known(who, fact) == FERRY_UNKNOWN;
+    if (fact == FERRY_FACT_GROUPS && by_message)
+        missing = ferry_identity_known(who, FERRY_FACT_GID) == FERRY_UNKNOWN;
+    return missing && words[fact] ? words[fact] : "";
+}
+
 static int judge(const struct route_settings *route, const struct persons *persons)
 {
+    const bool by_message = tells_by_message(route->listen);
+    struct ferry_identity *who = by_message ? persons->sender : persons->connected;
     struct ferry_policy *policy;
     struct ferry_verdict verdict;
     struct ferry_error error = { 0 };
     char rule[32] = "";
     if (admission_make_policy(route, NULL, &policy, &error) < 0)
         return command_fail("check", &error);
-    ferry_policy_decide(
-        policy, tells_by_message(route->listen) ? persons->sender : persons->connected, &verdict);
+    ferry_policy_decide(policy, who, &verdict);
+    const char *missing =
+        verdict.allowed ? "" : missing_word(policy, verdict.rule, by_message, who);
     ferry_policy_free(policy);
     bool admitted = verdict.allowed || route->dry_run;
     if (verdict.rule)
         snprintf(rule, sizeof(rule), "rule %d: ", verdict.rule);
-    printf("%s %s: %s%s%s\n", admitted ? "admitted" : "refused ", route->name,
-        admitted && !verdict.allowed ? "dry run, " : "", rule, verdict.text);
+    printf("%s %s: %s%s%s%s\n", admitted ? "admitted" : "refused ", route->name,
+        admitted && !verdict.allowed ? "dry run, " : "", rule, verdict.text, missing);
     return admitted ? EXIT_DONE : EXIT_FAILED;
 }
 

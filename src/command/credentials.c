@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,14 @@ static int pid_parse(const char *text, unsigned *ret_id)
 {
     int r = account_parse(text, ret_id);
     return r == 0 && (*ret_id == 0 || *ret_id > INT32_MAX) ? -EINVAL : r;
+}
+
+/* A user's name brings its main group, as it does for `check --as`. */
+static void main_group(const char *user, gid_t *gid)
+{
+    const struct passwd *entry = getpwnam(user);
+    if (entry)
+        *gid = entry->pw_gid;
 }
 
 static int word_read(const char *word, struct ferry_credentials *credentials)
@@ -49,15 +58,22 @@ int credentials_parse(
 
     if (r == 0 && strcmp(text, "self") == 0)
         rest = NULL;
+    const char *user = NULL;
+    bool group_said = false;
     for (char *word; r == 0 && (word = strsep(&rest, ","));) {
         r = word_read(word, &credentials);
+        user = strncmp(word, "user:", 5) == 0 ? word + 5 : user;
+        group_said |= word[0] == 'g';
         if (r == -ENOENT)
-            return error_set(error, r, word, NULL, "there is no such user or group");
+            return error_set(error, r, word, "see getent, or say uid:NUMBER, gid:NUMBER",
+                "there is no such user or group");
         if (r == -EINVAL)
             return error_set(error, r, word, NULL, "%s", expected);
     }
     if (r < 0)
         return error_set_errno(error, r, text, NULL);
+    if (user && !group_said)
+        main_group(user, &credentials.gid);
     *ret_credentials = credentials;
     return 0;
 }

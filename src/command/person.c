@@ -102,7 +102,9 @@ static int find_account(const char *word, struct subject *subject, struct ferry_
     int r = user ? user_find(subject->name, &subject->id) : group_find(subject->name, &subject->id);
 
     if (r == -ENOENT)
-        return error_set(error, r, word, NULL, "there is no such %s", user ? "user" : "group");
+        return error_set(error, r, word,
+            user ? "see getent passwd, or say uid:NUMBER" : "see getent group, or say gid:NUMBER",
+            "there is no such %s", user ? "user" : "group");
     return r < 0 ? error_set_errno(error, r, word, NULL) : 0;
 }
 

@@ -4,6 +4,7 @@ live, have gone, stand in other namespaces, or run a program that was replaced u
 import ctypes
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -471,6 +472,16 @@ def test_connect_speaks_for_others(server, start_ferry, scheme):
     assert credentials(receiver) == (b"hello", (os.getpid(), ALICE, ALICE))
     receiver.close()
     assert process.wait() == 0
+
+
+@needs_root
+@pytest.mark.parametrize("words, gid", [("", None), (",gid:7", 7)])
+def test_a_users_name_brings_its_main_group(server, run_ferry, words, gid):
+    nobody = pwd.getpwnam("nobody")
+    listening = server(socket.SOCK_DGRAM)
+    done = run_ferry("connect", "unix-dgram:server.sock", "--as", f"user:nobody{words}", input="x")
+    assert done.returncode == 0, done.stderr
+    assert credentials(listening)[1][1:] == (nobody.pw_uid, gid or nobody.pw_gid)
 
 
 def test_connect_speaks_for_itself(server, start_ferry):

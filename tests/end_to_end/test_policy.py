@@ -535,6 +535,26 @@ def test_check_as_answers_before_anything_runs(run_ferry, routes, who, route, st
     assert done.stdout.startswith(said) and done.stdout.count("\n") == 1, done.stdout
 
 
+SAY_TOO = [
+    ("gid:1", "allow=uid:1", "nobody vouches for its uid; say uid:N or user:NAME too"),
+    ("uid:3", "allow=gid:2", "its groups are unknown; say group:NAME or user:NAME too"),
+    ("uid:3", "allow=exe:/bin/sh", "its executable is unknown; say exe:PATH too"),
+    ("uid:3", "allow=unit:nginx", "its unit is unknown; say unit:NAME too"),
+]
+
+
+@pytest.mark.parametrize("who, rule, said", SAY_TOO, ids=[row[1] for row in SAY_TOO])
+def test_check_as_says_what_else_to_say(run_ferry, who, rule, said):
+    done = run_ferry("check", "--as", who, f"unix:/x,{rule}")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.endswith(f", but {said}\n")
+
+
+def test_check_as_asks_for_no_groups_that_a_message_cannot_tell(run_ferry):
+    done = run_ferry("check", "--as", "uid:3,gid:4", "unix-dgram:/x,allow=gid:2")
+    assert done.returncode == 1 and done.stdout.endswith(", but its groups are unknown\n")
+
+
 def test_check_as_asks_every_route_or_address(run_ferry, routes):
     done = run_ferry("check", "--as", "uid:0,gid:0", "-c", routes)
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
@@ -563,7 +583,8 @@ def test_check_as_knows_a_users_groups(run_ferry, crew):
         ("", "names nobody; say who, as uid:1000,group:dev"),
         ("any", "any: is nobody"),
         ("uid:1,user:root", "user:root: was said already"),
-        ("user:no-such-user-here", "there is no such user"),
+        ("user:no-such-user-here", "there is no such user; see getent passwd, or say uid:NUMBER"),
+        ("group:no-such-group", "there is no such group; see getent group, or say gid:NUMBER"),
         ("peer:10.0.0.0/8", "a peer is one host"),
         ("pid:7", "pid:7: expected uid:NUMBER"),
     ],
