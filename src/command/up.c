@@ -74,7 +74,15 @@ static char *up_filter_help(int key, const char *text, void *input)
         return (char *)text;
     AUTO_BYTES struct bytes help = BYTES_EMPTY;
     bytes_append_text(&help, text);
-    bytes_append_text(&help, "\nSERVICES that `to =` may name, beside addresses\n");
+    bytes_append_text(&help,
+        "\nKEYS of a route, explained in ferry.conf(5)\n"
+        "  listen, to             where it listens, and where it leads\n"
+        "  allow, deny, dry-run   who may: uid:N user:NAME gid:N group:NAME exe:PATH\n"
+        "                         unit:NAME peer:HOST[/BITS] any; first match wins\n"
+        "  per-uid, idle, total   how much, and how long\n"
+        "  user, group            as whom the target is dialled; peer: as the caller\n"
+        "  profile                how its sockets are tuned\n"
+        "\nSERVICES that `to =` may name, beside addresses\n");
     for (const struct service *const *service = services_all; *service; service++)
         bytes_print(&help, "  %-8s %s\n", (*service)->name, (*service)->help);
     char *whole = bytes_take(&help);

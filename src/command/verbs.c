@@ -40,7 +40,11 @@ static const char help_examples[] =
     "                                               what netcat does, whatever the address\n"
     "  ferry pass unix:/tmp/t.sock notes.txt        an open file for `ferry take "
     "unix:/tmp/t.sock`\n"
+    "  ferry check --as user:alice -c ferry.conf    who would be admitted, and by which rule\n"
+    "  ferry ping icmp:db tcp:db:5432 unix:/run/db.sock\n"
+    "                                               how far away, side by side\n"
     "\n"
+    "Who may: --allow, --deny, --user of `ferry help relay`, or keys of ferry.conf(5).\n"
     "`ferry help VERB` tells more, with examples. Addresses: ferry-address(7); configuration:\n"
     "ferry.conf(5). Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
 

@@ -242,7 +242,7 @@ def test_examples_can_be_copied(run_ferry, verb):
     """A line that does not fit is broken by argp(3), and what is left of it does not run."""
     examples = run_ferry("help", verb).stdout.split("\nEXAMPLES\n")[1]
     for line in examples.splitlines():
-        assert not line or line.startswith(("  ", "SERVICES")), line
+        assert not line or line.startswith(("  ", "KEYS", "SERVICES")), line
 
 
 def test_a_client_is_not_bound_where_no_answer_finds_it(start_ferry, run_ferry, runtime_dir):
