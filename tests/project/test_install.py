@@ -95,3 +95,8 @@ def test_the_program_is_there_and_runs(installed):
 def test_the_man_pages_are_there(installed):
     for page in (ROOT / "man").iterdir():
         assert find(installed, page.name).parent.name == f"man{page.suffix[1:]}"
+
+
+def test_the_pages_that_the_manuals_name_are_there(installed):
+    for page in (ROOT / "doc").glob("*.md"):
+        assert find(installed, page.name).parent.parts[-3:] == ("share", "doc", "ferry")
