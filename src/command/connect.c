@@ -17,6 +17,7 @@
 #include <ferry/ferry.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 struct connect {
     const char *address;
@@ -114,12 +115,26 @@ static const char *connect_words(const char *text)
     return text;
 }
 
+static const char refused[] = "it may have refused you: see the log of who serves it";
+
+/* A peer that goes away at once has often refused us, and only its own log says why. */
+static const char *connect_remedy(int code, const char *text)
+{
+    bool target = strstr(text, "the target") != NULL;
+    return target && (code == -ECONNRESET || code == -EPIPE) ? refused : NULL;
+}
+
 /* Input that had nowhere to go is not lost in silence. */
 static int connect_dropped(
     const struct connect *connect, const struct ferry_relay *relay, struct ferry_error *error)
 {
     struct ferry_relay_stats stats;
+    int left;
     ferry_relay_get_stats(relay, &stats);
+    /* One that ends without a word while input waits has not answered it. */
+    if (!stats.back.bytes && ioctl(STDIN_FILENO, FIONREAD, &left) == 0 && left > 0)
+        return error_set(
+            error, -ECONNRESET, connect->address, refused, "ended before it took the input");
     if (stats.forth.way != FERRY_WAY_DISCARD || !stats.forth.bytes)
         return 0;
     return error_set(error, -EOPNOTSUPP, connect->address,
@@ -132,8 +147,8 @@ static void connect_done(struct ferry_relay *relay, int code, const char *text, 
     struct connect *connect = data;
     struct ferry_error error;
     if (code < 0)
-        error_set(&error, code, connect->address, NULL, "%s: %s", connect_words(text),
-            strerrordesc_np(-code));
+        error_set(&error, code, connect->address, connect_remedy(code, text), "%s: %s",
+            connect_words(text), strerrordesc_np(-code));
     else
         code = connect_dropped(connect, relay, &error);
     if (code < 0)

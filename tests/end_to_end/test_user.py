@@ -65,6 +65,18 @@ def test_a_failed_connection_says_what_the_kernel_said(start_ferry, runtime_dir)
     assert "receiving from the target failed: Connection reset by peer;" in relay.stderr()
 
 
+def test_who_is_refused_is_told_where_to_look(start_ferry, run_ferry, runtime_dir):
+    """Whether the end is seen before the input is read or after: it was not taken."""
+    (runtime_dir / "input").write_bytes(bytes(1000000))
+    relay = start_ferry("relay", "unix:r.sock", "echo", "--deny", "any")
+    relay.wait_for("started")
+    for _ in range(20):
+        with open(runtime_dir / "input", "rb") as source:
+            done = run_ferry("connect", "unix:r.sock", stdin=source)
+        assert done.returncode == 1
+        assert done.stderr.endswith("; it may have refused you: see the log of who serves it\n")
+
+
 def test_bytes_that_are_no_frame_are_called_so(start_ferry, run_ferry):
     start_ferry("relay", "unix-seq:e.sock", "echo").wait_for("started")
     relay = start_ferry("relay", "unix:r.sock,frame=length", "unix-seq:e.sock")
