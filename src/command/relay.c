@@ -14,11 +14,11 @@
 #include <time.h>
 
 struct relay {
-    const char *listen, *to, *control, *per_uid, *profile, *user, *group;
+    struct route_words route;
+    const char *control;
     bool open; /* no sandbox */
-    bool once, show, quiet, dry_run;
+    bool once, show, quiet;
     enum log_format format;
-    int64_t idle_ms, total_ms;
     struct rules rules;
 };
 
@@ -87,23 +87,23 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
         relay->quiet = true;
         return 0;
     case KEY_IDLE:
-        return relay_parse_span("idle", argument, &relay->idle_ms, state);
+        return relay_parse_span("idle", argument, &relay->route.idle_ms, state);
     case KEY_TOTAL:
-        return relay_parse_span("total", argument, &relay->total_ms, state);
+        return relay_parse_span("total", argument, &relay->route.total_ms, state);
     case KEY_PER_UID:
-        relay->per_uid = argument;
+        relay->route.per_uid = argument;
         return 0;
     case KEY_DRY_RUN:
-        relay->dry_run = true;
+        relay->route.dry_run = true;
         return 0;
     case KEY_PROFILE:
-        relay->profile = argument;
+        relay->route.profile = argument;
         return 0;
     case KEY_USER:
-        relay->user = argument;
+        relay->route.user = argument;
         return 0;
     case KEY_GROUP:
-        relay->group = argument;
+        relay->route.group = argument;
         return 0;
     case KEY_SANDBOX:
         relay->open = strcmp(argument, "no") == 0;
@@ -120,10 +120,12 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (state->arg_num > 1)
             return ARGP_ERR_UNKNOWN;
-        *(state->arg_num ? &relay->to : &relay->listen) = argument;
+        *(state->arg_num ? &relay->route.to : &relay->route.listen) = argument;
         return 0;
     case ARGP_KEY_END:
-        if (!relay->to)
+        relay->route.rules = relay->rules.items;
+        relay->route.rule_count = relay->rules.count;
+        if (!relay->route.to)
             argp_error(state, "two are needed: where to listen, and where it leads");
         return 0;
     default:
@@ -179,22 +181,17 @@ static bool is_lone(const struct settings *settings)
 static int relay_settings(
     const struct relay *relay, struct settings **ret_settings, struct ferry_error *error)
 {
+    const struct route_words control = {
+        .name = "control", .listen = relay->control, .to = "control"
+    };
     struct settings *settings;
     int code = settings_new(&settings);
     if (code < 0)
         return code;
-    code = settings_add_route(settings, "relay", relay->listen, relay->to, relay->rules.items,
-        relay->rules.count, relay->idle_ms, relay->total_ms, relay->per_uid, services_all, error);
-    if (code == 0)
-        settings->routes[0]->dry_run = relay->dry_run;
-    if (code == 0 && relay->profile)
-        code = settings_tune_route(settings, relay->profile, error);
-    if (code == 0 && (relay->user || relay->group))
-        code = route_settings_set_user(settings->routes[0], relay->user, relay->group, error);
+    code = settings_add_route(settings, &relay->route, services_all, error);
     settings->sandbox = !relay->open;
     if (code == 0 && relay->control)
-        code = settings_add_route(settings, "control", relay->control, "control", NULL, 0, 0, 0,
-            NULL, services_all, error);
+        code = settings_add_route(settings, &control, services_all, error);
     if (code < 0)
         settings_free(settings);
     else
@@ -219,7 +216,7 @@ static int relay_start(const struct relay *relay, struct run *run, struct ferry_
 
 int command_relay(int argc, char **argv)
 {
-    struct relay relay = { .format = journal_default_format() };
+    struct relay relay = { .route.name = "relay", .format = journal_default_format() };
     struct run run;
     struct ferry_error error = { 0 };
     if (argp_parse(&argp, argc, argv, 0, NULL, &relay) != 0)

@@ -131,8 +131,9 @@ static void add_control(struct settings *settings, struct run *run)
     const char *name = has_name(settings, "control") ? "ferry-control" : "control";
     int code = ask_default_address(&address, &error);
     if (code == 0)
-        code = settings_add_route(
-            settings, name, address, "control", NULL, 0, 0, 0, NULL, services_all, &error);
+        code = settings_add_route(settings,
+            &(struct route_words){ .name = name, .listen = address, .to = "control" }, services_all,
+            &error);
     if (code == 0)
         return;
     int length = snprintf(line, sizeof(line), "no control socket: ");

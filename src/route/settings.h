@@ -93,25 +93,28 @@ int settings_load_text(const char *name, const char *text, const char *folder,
     const struct service *const *services, struct settings **ret_settings);
 void settings_free(struct settings *settings);
 
-/* One route from the command line's words; rules and per_uid may be NULL. Appended to *settings
- * (which must be from settings_new()); problems go to *error. */
 int settings_new(struct settings **ret_settings);
-int settings_add_route(struct settings *settings, const char *name, const char *listen,
-    const char *to, const struct rule_settings *rules, size_t rule_count, int64_t idle_ms,
-    int64_t total_ms, const char *per_uid, const struct service *const *services,
-    struct ferry_error *error);
 
-/* Tunes the route that was added last by a profile. */
-int settings_tune_route(struct settings *settings, const char *profile, struct ferry_error *error);
+/* One route in the command line's words, all borrowed. NULL, 0 or false: not said; the first three
+ * must be. */
+struct route_words {
+    const char *name, *listen, *to;
+    const struct rule_settings *rules;
+    size_t rule_count;
+    const char *per_uid, *profile, *user, *group;
+    int64_t idle_ms, total_ms;
+    bool dry_run;
+};
+
+/* Appends it to *settings (which must be from settings_new()). 0, or -errno with *error: then
+ * nothing was added. */
+int settings_add_route(struct settings *settings, const struct route_words *words,
+    const struct service *const *services, struct ferry_error *error);
 
 /* A profile by its name, built-in or of the configuration; borrowed from the settings. NULL in
  * place of one that has a problem, which was noted. Returns 0, -ENOENT, -ENOMEM. */
 int settings_find_profile(struct settings *settings, const char *name,
     const struct ferry_profile **ret_profile, struct ferry_error *error);
-/* Says as whom the route's target is dialled, each a name, a number or NULL, and checks the route
- * again. 0 or -errno. */
-int route_settings_set_user(
-    struct route_settings *route, const char *user, const char *group, struct ferry_error *error);
 
 /* Whether a running route can stay as it is. */
 bool route_settings_equal(const struct route_settings *one, const struct route_settings *other);

@@ -83,18 +83,6 @@ int settings_check_user(
     return r < 0 || !route->as_peer ? r : check_peer(route, error);
 }
 
-int route_settings_set_user(
-    struct route_settings *route, const char *user, const char *group, struct ferry_error *error)
-{
-    enum route_key key;
-    route->user = user ? strdup(user) : NULL;
-    route->group = group ? strdup(group) : NULL;
-    if ((user && !route->user) || (group && !route->group))
-        return error_set_errno(error, -ENOMEM, "user", NULL);
-    int r = settings_find_user(route, error);
-    return r < 0 ? r : settings_check_user(route, &key, error);
-}
-
 bool settings_users_equal(const struct route_settings *one, const struct route_settings *other)
 {
     if (has_user(one) != has_user(other) || one->as_peer != other->as_peer)

@@ -391,20 +391,32 @@ START_TEST(test_routes_from_the_command_line)
 {
     struct ferry_error error;
     const struct rule_settings rule = { true, (char *)(uintptr_t) "uid:0" };
+    const struct route_words words = { .name = "relay",
+        .listen = "unix:a",
+        .to = "unix:b",
+        .rules = &rule,
+        .rule_count = 1,
+        .idle_ms = 5,
+        .total_ms = 6,
+        .per_uid = "rate=7/s",
+        .profile = "web",
+        .group = "0",
+        .dry_run = true };
     ck_assert_int_eq(settings_new(&settings), 0);
-    ck_assert_int_eq(settings_add_route(settings, "relay", "unix:a", "-", &rule, 1, 5, 6, NULL,
-                         services_all, &error),
-        0);
+    ck_assert_int_eq(settings_add_route(settings, &words, services_all, &error), 0);
     ck_assert_uint_eq(settings->route_count, 1);
-    ck_assert_int_eq(settings->routes[0]->idle_ms, 5);
-    ck_assert_int_eq(settings->routes[0]->total_ms, 6);
-    ck_assert_int_eq(settings_add_route(settings, "b", "tcp:1", "unix:b", NULL, 0, 0, 0, NULL,
-                         services_all, &error),
-        -EACCES);
+    const struct route_settings *route = settings->routes[0];
+    ck_assert_int_eq(route->idle_ms, 5);
+    ck_assert_int_eq(route->total_ms, 6);
+    ck_assert_uint_eq(route->per_uid.rate, 7);
+    ck_assert_str_eq(route->profile_name, "web");
+    ck_assert_str_eq(route->group, "0");
+    ck_assert(route->dry_run);
+    const struct route_words open = { .name = "b", .listen = "tcp:1", .to = "unix:b" };
+    const struct route_words bad = { .name = "c", .listen = "unix:", .to = "unix:b" };
+    ck_assert_int_eq(settings_add_route(settings, &open, services_all, &error), -EACCES);
     ck_assert_str_eq(error.thing, "tcp:1");
-    ck_assert_int_eq(settings_add_route(settings, "c", "unix:", "unix:b", NULL, 0, 0, 0, NULL,
-                         services_all, &error),
-        -EINVAL);
+    ck_assert_int_eq(settings_add_route(settings, &bad, services_all, &error), -EINVAL);
     ck_assert_uint_eq(settings->route_count, 1);
 }
 END_TEST
