@@ -17,9 +17,8 @@ static const char *line_find(const char *text, const char *start, size_t *ret_le
 
     while (text) {
         const char *end = strchr(text, '\n');
-        const char *colon = strchr(text, ':');
         /* The hierarchies' numbers differ, but for the unified one. */
-        const char *named = colon && start[0] == ':' ? colon : text;
+        const char *named = start[0] == ':' ? text + strcspn(text, ":\n") : text;
         if (end && strncmp(named, start, size) == 0) {
             *ret_length = (size_t)(end - named) - size;
             return named + size;

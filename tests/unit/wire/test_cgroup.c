@@ -25,6 +25,8 @@ static const struct {
     { "10::/x\n", NULL },
     { "", NULL },
     { "\n\n", NULL },
+    /* A line without a colon is not joined to the next. */
+    { "\n:name=systemd:/a\n1:x:/b\n", "/a" },
 };
 
 START_TEST(path)
