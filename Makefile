@@ -53,7 +53,8 @@ fuzz: packages-test
 	@ninja -C build-fuzz
 	@for name in address config control frame; do \
 	    echo "== $$name"; log=build-fuzz/$$name.log; \
-	    build-fuzz/fuzz-$$name -max_total_time=$(SECONDS) -print_final_stats=1 >$$log 2>&1 \
+	    words=$$(ls tests/fuzz/$$name.dict 2>/dev/null); \
+	    build-fuzz/fuzz-$$name $${words:+-dict=$$words} -max_total_time=$(SECONDS) -print_final_stats=1 >$$log 2>&1 \
 	        || { tail -n 40 $$log; exit 1; }; \
 	    grep stat:: $$log; \
 	done

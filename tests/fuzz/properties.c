@@ -4,12 +4,17 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "channel/limits.h"
+#include "channel/weather.h"
 #include "wire/address.h"
+#include "wire/cgroup.h"
 #include "wire/config.h"
 #include "wire/control.h"
 #include "wire/frame.h"
 #include "wire/limits.h"
+#include "wire/subject.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +64,27 @@ static void require_usable(const struct ferry_address *address)
     }
 }
 
+static void require_weather(const struct ferry_address *address)
+{
+    struct weather weather = WEATHER_FAIR, said;
+    struct departures departures = { 0 };
+    int64_t now_ns = INT64_MAX / 4, arrival_ns;
+
+    weather_read(address, &said);
+    weather_add(&weather, &said, address->scheme == FERRY_UDP);
+    weather_add(&weather, &said, address->scheme == FERRY_UDP);
+    REQUIRE(weather.loss <= MILLIONTHS && weather.stall <= MILLIONTHS && weather.reset_ns >= 0);
+    size_t size = weather_piece_size(&weather);
+    REQUIRE(size >= WEATHER_SEGMENT_SIZE && size <= WEATHER_PIECE_SIZE_MAX);
+    REQUIRE(weather_held_size(&weather) >= WEATHER_HELD_SIZE_MIN);
+    REQUIRE(weather_held_size(&weather) <= WEATHER_HELD_SIZE_MAX);
+    for (int i = 0; i < 3; i++)
+        if (departures_next(&departures, &weather, size, now_ns, &arrival_ns)) {
+            REQUIRE(arrival_ns >= now_ns);
+            REQUIRE(departures_end(&departures, &weather, now_ns) >= arrival_ns);
+        }
+}
+
 /* The first byte chooses whether there is a base folder. */
 int property_address(const uint8_t *data, size_t size)
 {
@@ -77,6 +103,7 @@ int property_address(const uint8_t *data, size_t size)
         return 0;
     }
     require_usable(one);
+    require_weather(one);
     REQUIRE(ferry_address_parse(ferry_address_text(one), NULL, &other, NULL) == 0);
     require_same(one, other);
     ferry_address_free(one);
@@ -209,4 +236,56 @@ int property_frame(const uint8_t *data, size_t size)
     REQUIRE(!at || memcmp(again.data, stream, at) == 0);
     REQUIRE(r < 0 || size - at < FRAME_SIZE_MAX + FRAME_HEAD_MAX + FRAME_TAIL_MAX);
     return at > 0;
+}
+
+/* --- who is there ----------------------------------------------------------------------------- */
+
+static void require_range(const struct host_range *range)
+{
+    char host[INET6_ADDRSTRLEN], word[sizeof("peer:/128") + sizeof(host)];
+    struct subject again;
+
+    REQUIRE(range->bits <= (range->ipv6 ? 128 : 32) && host_range_has(range, range));
+    REQUIRE(inet_ntop(range->ipv6 ? AF_INET6 : AF_INET, range->host, host, sizeof(host)));
+    snprintf(word, sizeof(word), "peer:%s/%u", host, range->bits);
+    REQUIRE(subject_parse(word, &again, NULL) == 0);
+    REQUIRE(again.range.ipv6 == range->ipv6 && again.range.bits == range->bits);
+    REQUIRE(memcmp(again.range.host, range->host, sizeof(range->host)) == 0);
+}
+
+int property_subject(const uint8_t *data, size_t size)
+{
+    AUTO_FREE char *word = strndup((const char *)data, size), *unit = NULL;
+    struct ferry_error error = { 0 };
+    struct subject subject;
+
+    REQUIRE(word);
+    if (subject_parse(word, &subject, &error) < 0) {
+        REQUIRE(error.reason[0]);
+        return 0;
+    }
+    REQUIRE(!subject.name || (subject.name > word && subject.name <= word + strlen(word)));
+    if (subject.kind == SUBJECT_PEER)
+        require_range(&subject.range);
+    if (subject.kind == SUBJECT_UNIT) {
+        REQUIRE(subject_unit_name(subject.name, &unit) == 0);
+        REQUIRE(strncmp(unit, subject.name, strlen(subject.name)) == 0);
+    }
+    return 1;
+}
+
+int property_cgroup(const uint8_t *data, size_t size)
+{
+    AUTO_FREE char *text = strndup((const char *)data, size);
+    size_t length;
+
+    REQUIRE(text);
+    AUTO_FREE char *path = cgroup_find(text);
+    if (!path)
+        return 0;
+    REQUIRE(path[0] == '/' && !strchr(path, '\n') && strstr(text, path));
+    const char *unit = cgroup_unit(path, &length);
+    REQUIRE(!unit || (unit > path && unit + length <= path + strlen(path)));
+    REQUIRE(!unit || (length > 0 && !memchr(unit, '/', length)));
+    return 1;
 }

@@ -1,4 +1,4 @@
-/* properties.h - what must hold of the wire floor for any bytes whatever.
+/* properties.h - what must hold of the wire floor, and of weather, for any bytes.
  *
  * Each takes arbitrary input and aborts when its property does not hold. They are driven by
  * libFuzzer (fuzz_*.c) and, on mutated samples, by tests/unit/wire/test_mutation.c.
@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 /* What parses prints, and parses again to an equal address; what does not says at which column.
- * Returns 1 if it was an address. */
+ * In the weather that an address says nothing arrives before it was sent. Returns 1 if it was an
+ * address. */
 int property_address(const uint8_t *data, size_t size);
 /* What is read without problems and written out is read again to the same entries.
  * Returns 1 if it was a configuration with at least one entry. */
@@ -21,5 +22,11 @@ int property_control(const uint8_t *data, size_t size);
 /* Found frames, wrapped again, are the bytes they were found in.
  * Returns 1 if at least one frame was found. */
 int property_frame(const uint8_t *data, size_t size);
+/* What a subject holds lies in its word, and a range of hosts, written out, is read again.
+ * Returns 1 if it was a subject. */
+int property_subject(const uint8_t *data, size_t size);
+/* The path stands in one line of the file, and the unit is one component of the path.
+ * Returns 1 if a path was found. */
+int property_cgroup(const uint8_t *data, size_t size);
 
 #endif

@@ -98,6 +98,11 @@ START_TEST(addresses)
         SAMPLE("\1exec:sh -c 'echo \"$1\"' \\ x \"a\\\"b\""),
         SAMPLE("\4file:log,append,mode=0600,offset=1k,length=1M"),
         SAMPLE("\0-,frame=lf"),
+        SAMPLE("\0tcp:80,delay=40ms,jitter=9d,rate=1M,loss=0.5%,reset-after=1s"),
+        SAMPLE("\0tcp:h:1,keepalive=yes,keepidle=30s,keepcnt=3,linger=5s,tos=lowdelay,rcvbuf=1M"),
+        SAMPLE("\0udp:239.0.0.1:5,interface=lo,ttl=0,loop=no,broadcast"),
+        SAMPLE("\0udp:*:5,join=239.0.0.1,source=10.0.0.1,allow=peer:10.0.0.0/8,deny=any"),
+        SAMPLE("\0icmp:host,ttl=3,timeout=1s"),
     };
     int found = run(property_address, samples, sizeof(samples) / sizeof(samples[0]), ROUNDS);
     ck_assert_int_gt(found, ROUNDS / 5);
@@ -142,6 +147,37 @@ START_TEST(frames)
 }
 END_TEST
 
+START_TEST(subjects)
+{
+    static const struct sample samples[] = {
+        SAMPLE("any"),
+        SAMPLE("uid:0"),
+        SAMPLE("group:staff"),
+        SAMPLE("exe:/usr/bin/cat"),
+        SAMPLE("unit:nginx.service"),
+        SAMPLE("peer:10.0.0.0/8"),
+        SAMPLE("peer:2001:db8::/33"),
+        SAMPLE("peer:::ffff:10.0.0.0/104"),
+    };
+    int found = run(property_subject, samples, sizeof(samples) / sizeof(samples[0]), ROUNDS);
+    ck_assert_int_gt(found, ROUNDS / 5);
+    ck_assert_int_lt(found, ROUNDS);
+}
+END_TEST
+
+START_TEST(control_groups)
+{
+    static const struct sample samples[] = {
+        SAMPLE("0::/system.slice/cron.service\n"),
+        SAMPLE("12:pids:/x\n1:name=systemd:/system.slice/_a.service\n0::/\n"),
+        SAMPLE("1:name=systemd:/old.slice/x.scope/y\n0::/user.slice\n"),
+    };
+    int found = run(property_cgroup, samples, sizeof(samples) / sizeof(samples[0]), ROUNDS);
+    ck_assert_int_gt(found, ROUNDS / 5);
+    ck_assert_int_lt(found, ROUNDS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire/mutation");
@@ -152,6 +188,8 @@ int main(void)
     tcase_add_test(tests, configurations);
     tcase_add_test(tests, control_data);
     tcase_add_test(tests, frames);
+    tcase_add_test(tests, subjects);
+    tcase_add_test(tests, control_groups);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
