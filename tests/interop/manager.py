@@ -112,7 +112,8 @@ class Manager:
         return done.stdout
 
     def status(self, unit):
-        return self.run("systemctl", "status", "--no-pager", "-l", unit).stdout
+        said = self.run("journalctl", "--no-pager", "-o", "cat", "-n", "20", "-u", unit).stdout
+        return self.run("systemctl", "status", "--no-pager", "-l", unit).stdout + said
 
     def show(self, unit, name):
         return self.systemctl("show", "--value", "-p", name, unit).strip()
