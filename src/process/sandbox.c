@@ -191,7 +191,9 @@ static int filter_enter(unsigned groups)
     int r = commands ? filter_add_kin(filter) : 0;
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-    if (r == 0)
+    /* A service manager's own filter may deny seccomp(2), as systemd's @system-service does. What
+     * is loaded by prctl(2) then binds this thread, and we start no other. */
+    if (r == 0 || r == -EOPNOTSUPP)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
     if (r == 0)
         r = filter_fill(filter, groups);
