@@ -2,9 +2,9 @@
 # fifo_client.sh REQUESTS ANSWERS TEXT - asks a service over two FIFOs
 # (listen = fifo:REQUESTS,reply=ANSWERS), prints the answer.
 #
-# The reader is opened before the writer, as ferry does too: opening a FIFO waits for the other end.
+# The reader is there before the request is written: an answer to nobody is thrown away. Opened for
+# both, since to open a FIFO for reading alone waits for a writer.
 set -euo pipefail
-timeout 10 head -n 1 <"$2" &
-reader=$!
+exec 3<>"$2"
 printf '%s\n' "$3" >"$1"
-wait "$reader"
+timeout 10 head -n 1 <&3
