@@ -4,6 +4,7 @@ with user = peer, that runs as root, everybody is who they are. Without it every
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -122,7 +123,8 @@ def postgresql(start, runtime_dir):
     for name in USERS:
         done = postgresql_query(folder, "postgres", f"create role {name} login", **owner)
         assert done.returncode == 0, done.stderr
-    return folder
+    yield folder
+    process.stop(signal.SIGINT)  # killed, it leaves its shared memory in /dev/shm
 
 
 def postgresql_query(folder, name, text, **options):
