@@ -73,7 +73,9 @@ def installed(manager, unit_text, ferry):
         manager.systemctl("daemon-reload")
         return manager
 
-    return run
+    yield run
+    # Its private /tmp, which is a folder of this machine's, goes when it ends.
+    manager.run("systemctl", "stop", "ferry.socket", "ferry.service")
 
 
 def connect(path):
