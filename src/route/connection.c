@@ -1,8 +1,9 @@
-/* connection.c - one peer on its way: identity, verdict, service, event.
+/* connection.c - one peer on its way: identity, verdict, holder, service, event.
  *
- * Nothing of what a peer sent is read before the verdict, so a refused one leaves no trace but its
- * event. A connection belongs to its route's list; the serving owns the channel. What the event at
- * the end needs to say about the peer is copied at the start: the channel may be gone by then.
+ * Nothing of what a peer sent is read before the verdict, and nothing is kept for it before its
+ * holder is charged, so a refused one leaves no trace but its event. A connection belongs to its
+ * route's list; the serving owns the channel. What the event at the end needs to say about the peer
+ * is copied at the start: the channel may be gone by then.
  */
 #include "route/connection.h"
 #include "base/cleanup.h"

@@ -1,8 +1,8 @@
 /* registry.h - all routes that this process runs, and the connections that pass through them.
  *
- *     listener -> identity -> policy -> service (or target) -> event
+ *     listener -> identity -> policy -> holder -> service (or target) -> event
  *
- * Owned by one thread, with its loop. A route owns its listener, policy and connections; a
+ * Owned by one thread, with its loop. A route owns its listener, policy, holders and connections; a
  * connection that outlives its route (reload) is kept by the registry until it ends.
  */
 #ifndef FERRY_ROUTE_REGISTRY_H

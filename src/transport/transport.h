@@ -153,6 +153,12 @@ int transport_dial(const struct ferry_address *address, const struct ferry_dial_
 /* A link of any open descriptor; takes it, and closes it on failure.
  *   shared  others have the same open file description: leave its O_NONBLOCK alone */
 int descriptor_link(int fd, bool shared, struct link *ret_link);
+/* The same for separate receiving and sending descriptors (pipes; standard input and output);
+ * either may be -1. */
+int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link);
+/* The same of what another process dialled, perhaps a connection in progress; they may be one. */
+int descriptor_link_dialled(
+    int receive_fd, int send_fd, bool refuse_descriptors, struct link *ret_link);
 /* A link of a connected socket that has been a channel of that address before, and is nobody
  * else's; takes it, and closes it on failure.
  * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (a socket of another kind), ... */
@@ -162,12 +168,6 @@ int resume_link(int fd, const struct ferry_address *address, bool refuse_descrip
 int resume_listening(int fd, const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,
     struct ferry_error *error);
-/* The same for separate receiving and sending descriptors (pipes; standard input and output);
- * either may be -1. */
-int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link);
-/* The same of what another process dialled, perhaps a connection in progress; they may be one. */
-int descriptor_link_dialled(
-    int receive_fd, int send_fd, bool refuse_descriptors, struct link *ret_link);
 /* A listening of a socket that listens (or of a bound datagram socket); takes fd. */
 int descriptor_listening(int fd, const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,
