@@ -335,15 +335,10 @@ static int builder_log(struct builder *builder, const struct config_entry *entry
 static int builder_sandbox(struct builder *builder, const struct config_entry *entry)
 {
     struct settings *settings = builder->settings;
-    bool yes = strcmp(entry->value, "yes") == 0;
     if (settings->sandbox_given)
         return builder_twice(builder, entry);
     settings->sandbox_given = true;
-    settings->sandbox = yes;
-    return yes || strcmp(entry->value, "no") == 0
-               ? 0
-               : builder_problem(builder, &entry->place, entry->key,
-                     "\"%.100s\" is none of yes, no", entry->value);
+    return builder_flag(builder, entry, &settings->sandbox);
 }
 
 /* Either may stand first, so both are looked up at each. */
