@@ -20,6 +20,9 @@ static const struct command commands[] = {
     { "pass", "open files and pass their descriptors to another process", command_pass },
     { "take", "take descriptors: list them, or start a command with them", command_take },
     { "ping", "how far away addresses are, side by side", command_ping },
+#ifdef HAVE_ENDPOINTS
+    { "ls", "every local socket, and the process at the other end", command_ls },
+#endif
 };
 
 static const char help_head[] =

@@ -18,6 +18,7 @@ FLOORS = {
     "loop": 1,
     "transport": 2,
     "channel": 3,
+    "endpoints": 4,
     "process": 4,
     "route": 5,
     "service": 6,
@@ -25,7 +26,7 @@ FLOORS = {
 }
 LIBRARY_TOP = FLOORS["channel"]
 # Floors above the library reach these through include/ferry only: that proves the interface.
-BEHIND_INTERFACE = {"transport", "channel"}
+BEHIND_INTERFACE = {"transport", "channel", "endpoints"}
 
 # What libc (and the kernel's headers with it) brings; all that the library and its public headers
 # may include besides themselves.

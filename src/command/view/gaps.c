@@ -1,0 +1,53 @@
+/* gaps.c - what could not be seen. */
+#include "command/view/gaps.h"
+#include "base/bytes.h"
+
+#include <stdio.h>
+
+static void add(struct bytes *text, const char *words)
+{
+    bytes_append_text(text, text->size ? ", " : "");
+    bytes_append_text(text, words);
+}
+
+static void add_count(struct bytes *text, unsigned count, const char *one, const char *more)
+{
+    char words[128];
+
+    if (!count)
+        return;
+    snprintf(words, sizeof(words), "%u %s", count, count == 1 ? one : more);
+    add(text, words);
+}
+
+static void add_kinds(struct bytes *text, unsigned kinds)
+{
+    for (unsigned kind = 0; kind < FERRY_ENDPOINT_KIND_COUNT; kind++) {
+        char words[128];
+        if (!(kinds & 1u << kind))
+            continue;
+        snprintf(words, sizeof(words), "%s sockets (the kernel lacks their sock_diag module)",
+            ferry_endpoint_kind_name(kind));
+        add(text, words);
+    }
+}
+
+void view_say_gaps(const char *verb, const struct ferry_endpoints *table)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_endpoints_gaps gaps;
+
+    ferry_endpoints_get_gaps(table, &gaps);
+    add_count(&text, gaps.hidden_processes, "process's descriptors", "processes' descriptors");
+    add_count(&text, gaps.hidden_namespaces, "network namespace", "network namespaces");
+    add_count(&text, gaps.unlisted_queues, "folder of message queues", "folders of message queues");
+    bool privilege = text.size > 0;
+    add_kinds(&text, gaps.missing_kinds);
+    add_count(&text, gaps.ambiguous_backlogs,
+        "listener's waiting clients (too many for the kernel to tell)",
+        "listeners' waiting clients (too many for the kernel to tell)");
+    if (text.size && !bytes_failed(&text))
+        fprintf(stderr, "ferry %s: not seen: %s%s\n", verb, text.data,
+            privilege ? "; root sees all (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN)"
+                      : "");
+}

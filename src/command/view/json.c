@@ -1,0 +1,297 @@
+/* json.c - endpoints as JSON. What a process can choose may be no UTF-8: it is escaped as text is.
+ */
+#include "command/view/json.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "command/view/names.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+/* Bytes that are no UTF-8 make no JSON: they are written as \xHH. */
+static json_t *text_json(const char *text)
+{
+    json_t *json = json_string(text);
+    AUTO_BYTES struct bytes escaped = BYTES_EMPTY;
+
+    if (json)
+        return json;
+    for (const char *at = text; *at; at++) {
+        if ((unsigned char)*at >= 0x80)
+            bytes_print(&escaped, "\\x%02x", (unsigned char)*at);
+        else
+            bytes_append_char(&escaped, *at);
+    }
+    return bytes_failed(&escaped) ? NULL : json_string(escaped.data);
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    if (text)
+        json_object_set_new(object, key, text_json(text));
+}
+
+static void set_address(json_t *object, const char *key, const struct ferry_endpoint *endpoint,
+    void (*print)(const struct ferry_endpoint *, struct bytes *))
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    print(endpoint, &text);
+    if (text.size && !bytes_failed(&text))
+        set_text(object, key, text.data);
+}
+
+static const char *ends_name(unsigned ends)
+{
+    static const char *const names[] = { "", "r", "w", "rw" };
+    return names[ends & 3];
+}
+
+static json_t *json_owners(const struct ferry_endpoint *endpoint)
+{
+    json_t *owners = json_array();
+
+    for (unsigned i = 0; i < endpoint->owner_count; i++) {
+        const struct ferry_owner *owner = &endpoint->owners[i];
+        json_t *object = json_object();
+        set_number(object, "pid", (uint64_t)owner->process->pid);
+        set_text(object, "command", owner->process->name);
+        set_number(object, "fd", (uint64_t)owner->fd);
+        set_text(object, "ends", ends_name(owner->ends));
+        json_array_append_new(owners, object);
+    }
+    return owners;
+}
+
+static void set_peer(json_t *object, const struct ferry_endpoint *endpoint)
+{
+    json_t *peer;
+
+    if (!endpoint->peer && !endpoint->peer_inode)
+        return;
+    peer = json_object();
+    set_number(peer, "inode", endpoint->peer ? endpoint->peer->inode : endpoint->peer_inode);
+    if (endpoint->peer) {
+        set_address(peer, "local", endpoint->peer, view_print_local);
+        json_object_set_new(peer, "owners", json_owners(endpoint->peer));
+    }
+    json_object_set_new(object, "peer", peer);
+}
+
+static void set_clients(json_t *object, const struct ferry_endpoint *endpoint)
+{
+    json_t *clients;
+
+    if (endpoint->listener)
+        set_number(object, "listener", endpoint->listener->inode);
+    if (!endpoint->clients)
+        return;
+    clients = json_array();
+    for (const struct ferry_endpoint *at = endpoint->clients; at; at = at->next)
+        json_array_append_new(clients, json_integer((json_int_t)at->inode));
+    json_object_set_new(object, "clients", clients);
+}
+
+static void set_memory(json_t *object, const struct ferry_endpoint *endpoint)
+{
+    static const struct {
+        const char *key;
+        unsigned place;
+    } places[] = { { "receive_used", FERRY_MEMORY_RECEIVE_USED },
+        { "receive_size", FERRY_MEMORY_RECEIVE_SIZE }, { "send_used", FERRY_MEMORY_SEND_USED },
+        { "send_size", FERRY_MEMORY_SEND_SIZE }, { "drops", FERRY_MEMORY_DROPS } };
+    bool listens = endpoint->state == FERRY_STATE_LISTENING;
+    json_t *memory;
+
+    if ((1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS) {
+        set_number(object, listens ? "waiting" : "receive_queue", endpoint->receive_queue);
+        set_number(object, listens ? "backlog" : "send_queue", endpoint->send_queue);
+    }
+    if (!endpoint->has_memory)
+        return;
+    memory = json_object();
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        set_number(memory, places[i].key, endpoint->memory[places[i].place]);
+    json_object_set_new(object, "memory", memory);
+}
+
+static void set_path(json_t *object, const struct ferry_path *path)
+{
+    char mode[8];
+    json_t *json;
+
+    if (!path || path->state == FERRY_PATH_NONE)
+        return;
+    json = json_object();
+    set_text(json, "state", ferry_path_state_name(path->state));
+    set_text(json, "where", path->where);
+    if (path->state == FERRY_PATH_THERE || path->state == FERRY_PATH_REPLACED) {
+        snprintf(mode, sizeof(mode), "%04o", (unsigned)(path->mode & 07777));
+        set_text(json, "mode", mode);
+        set_number(json, "uid", path->uid);
+        set_number(json, "gid", path->gid);
+    }
+    json_object_set_new(object, "path", json);
+}
+
+static void set_network(json_t *object, const struct ferry_namespace *network)
+{
+    json_t *json;
+
+    if (!network || network->own)
+        return;
+    json = json_object();
+    set_number(json, "inode", network->inode);
+    set_text(json, "name", network->name);
+    json_object_set_new(object, "namespace", json);
+}
+
+static void set_tcp(json_t *object, const struct ferry_inet *inet)
+{
+    static const char *const timers[] = { NULL, "retransmission", "keepalive", "time-wait",
+        "window-probe" };
+    struct ferry_tcp_field field;
+    json_t *tcp;
+
+    if (!inet)
+        return;
+    set_text(object, "congestion", inet->congestion);
+    if (inet->timer && inet->timer < COUNT_OF(timers)) {
+        set_text(object, "timer", timers[inet->timer]);
+        set_number(object, "timer_ms", inet->timer_ms);
+    }
+    if (!inet->tcp_info_size)
+        return;
+    tcp = json_object();
+    for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++)
+        set_number(tcp, field.name, field.value);
+    json_object_set_new(object, "tcp", tcp);
+}
+
+static void set_shutdown(json_t *object, const struct ferry_endpoint *endpoint)
+{
+    json_t *shutdown;
+
+    if (endpoint->peer_gone)
+        json_object_set_new(object, "peer_gone", json_true());
+    if (!endpoint->shutdown)
+        return;
+    shutdown = json_array();
+    if (endpoint->shutdown & FERRY_SHUT_RECEIVE)
+        json_array_append_new(shutdown, json_string("receive"));
+    if (endpoint->shutdown & FERRY_SHUT_SEND)
+        json_array_append_new(shutdown, json_string("send"));
+    json_object_set_new(object, "shutdown", shutdown);
+}
+
+static void set_file(json_t *object, const struct ferry_endpoint *endpoint)
+{
+    if (endpoint->kind == FERRY_ENDPOINT_MEMFD)
+        set_number(object, "size", endpoint->size);
+    if (endpoint->kind != FERRY_ENDPOINT_QUEUE)
+        return;
+    set_number(object, "receive_queue", endpoint->receive_queue);
+    if (endpoint->messages_max) {
+        set_number(object, "messages", endpoint->messages);
+        set_number(object, "messages_max", endpoint->messages_max);
+        set_number(object, "message_size_max", endpoint->message_size_max);
+    }
+}
+
+json_t *view_json_endpoint(const struct ferry_endpoint *endpoint)
+{
+    json_t *object = json_object();
+    char cookie[20];
+
+    set_text(object, "kind", ferry_endpoint_kind_name(endpoint->kind));
+    if (endpoint->state != FERRY_STATE_NONE)
+        set_text(object, "state", ferry_endpoint_state_name(endpoint->state));
+    set_number(object, "inode", endpoint->inode);
+    if (endpoint->cookie) {
+        snprintf(cookie, sizeof(cookie), "%" PRIx64, endpoint->cookie);
+        set_text(object, "cookie", cookie);
+    }
+    if (endpoint->uid != (uid_t)-1)
+        set_number(object, "uid", endpoint->uid);
+    set_address(object, "local", endpoint, view_print_local);
+    set_address(object, "remote", endpoint, view_print_remote);
+    set_text(object, "ends", ends_name(endpoint->ends));
+    json_object_set_new(object, "owners", json_owners(endpoint));
+    set_peer(object, endpoint);
+    set_clients(object, endpoint);
+    set_memory(object, endpoint);
+    set_path(object, endpoint->path);
+    set_network(object, endpoint->network);
+    set_shutdown(object, endpoint);
+    set_tcp(object, endpoint->inet);
+    set_file(object, endpoint);
+    if (endpoint->descriptors_in_flight)
+        set_number(object, "descriptors_in_flight", endpoint->descriptors_in_flight);
+    return object;
+}
+
+json_t *view_json_process(const struct ferry_process *process)
+{
+    char state[2] = { process->state, '\0' };
+    json_t *object = json_object();
+
+    set_number(object, "pid", (uint64_t)process->pid);
+    set_number(object, "parent", (uint64_t)process->parent);
+    set_text(object, "state", state);
+    set_text(object, "command", process->name);
+    set_number(object, "start_ticks", process->start_ticks);
+    if (process->uid != (uid_t)-1)
+        set_number(object, "uid", process->uid);
+    if (process->gid != (gid_t)-1)
+        set_number(object, "gid", process->gid);
+    set_text(object, "cgroup", process->cgroup);
+    set_text(object, "unit", process->unit);
+    set_text(object, "container", process->container);
+    set_text(object, "executable", process->executable);
+    return object;
+}
+
+static json_t *json_gaps(const struct ferry_endpoints *table)
+{
+    struct ferry_endpoints_gaps gaps;
+    json_t *object = json_object();
+    json_t *kinds = json_array();
+
+    ferry_endpoints_get_gaps(table, &gaps);
+    set_number(object, "hidden_processes", gaps.hidden_processes);
+    set_number(object, "hidden_namespaces", gaps.hidden_namespaces);
+    set_number(object, "unlisted_queues", gaps.unlisted_queues);
+    set_number(object, "ambiguous_backlogs", gaps.ambiguous_backlogs);
+    for (unsigned kind = 0; kind < FERRY_ENDPOINT_KIND_COUNT; kind++)
+        if (gaps.missing_kinds & 1u << kind)
+            json_array_append_new(kinds, json_string(ferry_endpoint_kind_name(kind)));
+    json_object_set_new(object, "missing_kinds", kinds);
+    return object;
+}
+
+json_t *view_json_table(const struct ferry_endpoints *table,
+    bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data)
+{
+    json_t *document = json_object();
+    json_t *endpoints = json_array(), *processes = json_array();
+
+    set_number(document, "schema", VIEW_SCHEMA);
+    for (size_t i = 0; i < ferry_endpoints_count(table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(table, i);
+        if (!wanted || wanted(endpoint, data))
+            json_array_append_new(endpoints, view_json_endpoint(endpoint));
+    }
+    for (size_t i = 0; i < ferry_endpoints_process_count(table); i++)
+        json_array_append_new(processes, view_json_process(ferry_endpoints_get_process(table, i)));
+    json_object_set_new(document, "endpoints", endpoints);
+    json_object_set_new(document, "processes", processes);
+    json_object_set_new(document, "gaps", json_gaps(table));
+    return document;
+}

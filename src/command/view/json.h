@@ -1,0 +1,36 @@
+/* json.h - endpoints as JSON: one form for `ls --json`, `show --json`, snapshots and streams.
+ *
+ * VIEW_SCHEMA counts up when a member changes its meaning or goes; new members come without.
+ */
+#ifndef FERRY_COMMAND_VIEW_JSON_H
+#define FERRY_COMMAND_VIEW_JSON_H
+
+#include <ferry/endpoints.h>
+#include <jansson.h>
+
+#define VIEW_SCHEMA 1
+
+/* One endpoint. Members that do not apply are left out.
+ *   kind, state, inode, cookie (hexadecimal), uid, local, remote, ends ("r", "w", "rw")
+ *   owners      [{pid, command, fd, ends}]
+ *   peer        {inode, local, owners}
+ *   listener    inode of the one in whose backlog it waits
+ *   clients     [inode]: who waits, or whose peer it is
+ *   waiting, backlog                 of a listener
+ *   receive_queue, send_queue        bytes, of the others
+ *   memory      {receive_used, receive_size, send_used, send_size, drops}
+ *   path        {state, where, mode, uid, gid}
+ *   namespace   {inode, name}        unless it is the caller's
+ *   shutdown    ["receive", "send"];  peer_gone;  descriptors_in_flight
+ *   congestion, timer, tcp           of TCP: every field of TCP_INFO
+ *   messages, messages_max, message_size_max, size
+ * NULL: out of memory. */
+json_t *view_json_endpoint(const struct ferry_endpoint *endpoint);
+/* pid, parent, state, command, start_ticks, and what was gathered of uid, gid, cgroup, unit,
+ * container, executable. */
+json_t *view_json_process(const struct ferry_process *process);
+/* {schema, endpoints, processes, gaps}; those for which `wanted` is true (NULL: all). */
+json_t *view_json_table(const struct ferry_endpoints *table,
+    bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
+
+#endif

@@ -1,0 +1,54 @@
+/* names.c - endpoints and their owners in words. */
+#include "command/view/names.h"
+
+#include <limits.h>
+#include <string.h>
+
+void view_print_process(const struct ferry_process *process, struct bytes *text)
+{
+    bytes_append_escaped(text, process->name, strlen(process->name));
+    bytes_print(text, "[%d]", (int)process->pid);
+}
+
+unsigned view_owner_processes(const struct ferry_endpoint *endpoint)
+{
+    unsigned count = 0;
+
+    /* By pid: the same process stands together. */
+    for (unsigned i = 0; i < endpoint->owner_count; i++)
+        count += i == 0 || endpoint->owners[i].process != endpoint->owners[i - 1].process;
+    return count;
+}
+
+void view_print_owners(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    unsigned count = view_owner_processes(endpoint);
+
+    if (count) {
+        view_print_process(endpoint->owners[0].process, text);
+        if (count > 1)
+            bytes_print(text, " +%u", count - 1);
+    } else if (endpoint->listener && endpoint->listener->owner_count) {
+        bytes_append_text(text, "waiting for ");
+        view_print_process(endpoint->listener->owners[0].process, text);
+    }
+}
+
+static void print_address(const struct ferry_endpoint *endpoint,
+    size_t (*print)(const struct ferry_endpoint *, char *, size_t), struct bytes *text)
+{
+    char address[PATH_MAX * 4]; /* each byte may be escaped as four */
+
+    print(endpoint, address, sizeof(address));
+    bytes_append_text(text, address);
+}
+
+void view_print_local(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    print_address(endpoint, ferry_endpoint_print_local, text);
+}
+
+void view_print_remote(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    print_address(endpoint, ferry_endpoint_print_remote, text);
+}

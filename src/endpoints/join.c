@@ -1,0 +1,430 @@
+/* join.c - what belongs together: inodes to rows, owners to endpoints, one end to the other.
+ *
+ * Rows do not move any more once join_index() was called, so that all else may point to them.
+ */
+#include "base/cleanup.h"
+#include "endpoints/table.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* --- by inode ----------------------------------------------------------------------------------
+ */
+
+static bool is_socket(const struct ferry_endpoint *row)
+{
+    return (1u << row->kind) & FERRY_ENDPOINTS_SOCKETS;
+}
+
+static size_t slot_of(const struct rows *rows, uint64_t key)
+{
+    return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (rows->index_size - 1);
+}
+
+int join_index(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+
+    rows->index_size = 64;
+    while (rows->index_size < rows->count * 2)
+        rows->index_size *= 2;
+    rows->index = calloc(rows->index_size, sizeof(*rows->index));
+    if (!rows->index)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->count; i++) {
+        if (!rows->data[i].inode)
+            continue;
+        size_t slot = slot_of(rows, rows->data[i].inode);
+        while (rows->index[slot])
+            slot = (slot + 1) & (rows->index_size - 1);
+        rows->index[slot] = (uint32_t)(i + 1);
+    }
+    return 0;
+}
+
+/* The next row of that inode behind *slot. */
+static struct ferry_endpoint *index_next(const struct rows *rows, uint64_t inode, size_t *slot)
+{
+    while (rows->index[*slot]) {
+        struct ferry_endpoint *row = &rows->data[rows->index[*slot] - 1];
+        *slot = (*slot + 1) & (rows->index_size - 1);
+        if (row->inode == inode)
+            return row;
+    }
+    return NULL;
+}
+
+struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool sockets)
+{
+    if (!rows->index || !inode)
+        return NULL;
+    size_t slot = slot_of(rows, inode);
+    struct ferry_endpoint *row;
+    while ((row = index_next(rows, inode, &slot)))
+        if (is_socket(row) == sockets && (sockets || row->kind == FERRY_ENDPOINT_PIPE))
+            return row;
+    return NULL;
+}
+
+/* --- owners ------------------------------------------------------------------------------------
+ */
+
+/* Calls `each` for every row that a descriptor belongs to. */
+static void rows_of_descriptor(struct rows *rows, const struct process *process,
+    const struct descriptor *held,
+    void (*each)(struct ferry_endpoint *, const struct process *, const struct descriptor *))
+{
+    size_t slot = slot_of(rows, held->inode);
+    struct ferry_endpoint *row;
+
+    while ((row = index_next(rows, held->inode, &slot))) {
+        bool same = held->kind == DESCRIPTOR_SOCKET
+                        ? is_socket(row)
+                        : row->kind == held->kind && row->device == held->device;
+        if (same && (held->ends == 0 || row->ends & held->ends))
+            each(row, process, held);
+    }
+}
+
+static void owners_each(struct ferry_endpoints *table,
+    void (*each)(struct ferry_endpoint *, const struct process *, const struct descriptor *))
+{
+    for (size_t i = 0; i < table->process_count; i++) {
+        const struct process *process = table->processes[i];
+        for (size_t j = 0; j < process->descriptor_count; j++)
+            rows_of_descriptor(&table->rows, process, &process->descriptors[j], each);
+    }
+}
+
+static void owner_count(
+    struct ferry_endpoint *row, const struct process *process, const struct descriptor *held)
+{
+    (void)process;
+    (void)held;
+    row->owner_count++;
+}
+
+/* Fills from the front; owner_count counts again. Processes come by pid, so that another descriptor
+ * of the same one follows at once. */
+static void owner_add(
+    struct ferry_endpoint *row, const struct process *process, const struct descriptor *held)
+{
+    struct ferry_owner *owners = (struct ferry_owner *)row->owners;
+    struct ferry_process *shown = (struct ferry_process *)&process->shown;
+
+    if (row->owner_count == 0 || owners[row->owner_count - 1].process != shown)
+        shown->endpoint_count++;
+    owners[row->owner_count++] = (struct ferry_owner){ shown, held->fd, held->ends };
+}
+
+int join_owners(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+    size_t total = 0;
+
+    for (size_t i = 0; i < rows->count; i++)
+        rows->data[i].owner_count = 0;
+    for (size_t i = 0; i < table->process_count; i++)
+        table->processes[i]->shown.endpoint_count = 0;
+    owners_each(table, owner_count);
+    for (size_t i = 0; i < rows->count; i++)
+        total += rows->data[i].owner_count;
+    struct ferry_owner *owners = arena_new(&table->arena, total * sizeof(*owners));
+    if (!owners)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->count; i++) {
+        rows->data[i].owners = rows->data[i].owner_count ? owners : NULL;
+        owners += rows->data[i].owner_count;
+        rows->data[i].owner_count = 0;
+    }
+    owners_each(table, owner_add);
+    return 0;
+}
+
+/* --- the other end -----------------------------------------------------------------------------
+ */
+
+static void peer_unix(struct rows *rows, struct ferry_endpoint *row)
+{
+    if (row->peer_inode)
+        row->peer = join_find(rows, row->peer_inode, true);
+    else if (row->state == FERRY_STATE_WAITING)
+        row->peer_gone = false;
+}
+
+/* The two ends of a pipe or FIFO were made one behind the other. */
+static void peer_pipe(struct rows *rows, size_t index)
+{
+    struct ferry_endpoint *row = &rows->data[index];
+    size_t other = row->ends == FERRY_END_READ ? index + 1 : index - 1;
+
+    if (rows->data[other].owner_count == 0) {
+        row->peer_gone = true;
+        return;
+    }
+    row->peer = &rows->data[other];
+    row->peer_inode = row->inode;
+}
+
+/* IPv4 in IPv6 is IPv4: one end may be of one family, the other of the other. */
+struct flow {
+    unsigned char from[16], to[16];
+    uint16_t from_port, to_port;
+    uint16_t kind; /* as wide as the rest: no padding, which would be compared too */
+};
+
+static void flow_address(
+    const struct ferry_endpoint *row, const unsigned char *raw, unsigned char address[16])
+{
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (row->family == AF_INET6) {
+        memcpy(address, raw, 16);
+        return;
+    }
+    memcpy(address, mapped, sizeof(mapped));
+    memcpy(address + sizeof(mapped), raw, 4);
+}
+
+static struct flow flow_of(const struct ferry_endpoint *row, bool reverse)
+{
+    const struct ferry_inet *inet = row->inet;
+    struct flow flow = { .kind = row->kind };
+
+    flow_address(row, reverse ? inet->remote : inet->local, flow.from);
+    flow_address(row, reverse ? inet->local : inet->remote, flow.to);
+    flow.from_port = reverse ? inet->remote_port : inet->local_port;
+    flow.to_port = reverse ? inet->local_port : inet->remote_port;
+    return flow;
+}
+
+static uint64_t flow_hash(const struct flow *flow)
+{
+    const unsigned char *bytes = (const unsigned char *)flow;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < sizeof(*flow); i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static bool flow_equal(const struct flow *one, const struct flow *other)
+{
+    return memcmp(one, other, sizeof(*one)) == 0;
+}
+
+/* Whether it can have a counterpart: a connection that is one still. */
+static bool is_connected(const struct ferry_endpoint *row)
+{
+    return row->inet && row->kind != FERRY_ENDPOINT_RAW && row->inet->remote_port != 0 &&
+           row->state != FERRY_STATE_TIME_WAIT;
+}
+
+struct flows {
+    uint32_t *slots; /* row + 1 */
+    size_t size;     /* a power of two */
+};
+
+static int flows_index(struct rows *rows, struct flows *flows)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rows->count; i++)
+        count += is_connected(&rows->data[i]);
+    flows->size = 64;
+    while (flows->size < count * 2)
+        flows->size *= 2;
+    flows->slots = calloc(flows->size, sizeof(*flows->slots));
+    if (!flows->slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->count; i++) {
+        if (!is_connected(&rows->data[i]))
+            continue;
+        struct flow flow = flow_of(&rows->data[i], false);
+        size_t slot = flow_hash(&flow) & (flows->size - 1);
+        while (flows->slots[slot])
+            slot = (slot + 1) & (flows->size - 1);
+        flows->slots[slot] = (uint32_t)(i + 1);
+    }
+    return 0;
+}
+
+/* The same network before another: two machines' worth of namespaces may use the same addresses. */
+static struct ferry_endpoint *flow_find(
+    struct rows *rows, const struct flows *flows, const struct ferry_endpoint *row)
+{
+    struct flow wanted = flow_of(row, true);
+    struct ferry_endpoint *found = NULL;
+    size_t slot = flow_hash(&wanted) & (flows->size - 1);
+
+    for (; flows->slots[slot]; slot = (slot + 1) & (flows->size - 1)) {
+        struct ferry_endpoint *other = &rows->data[flows->slots[slot] - 1];
+        struct flow flow = flow_of(other, false);
+        if (other == row || !flow_equal(&flow, &wanted))
+            continue;
+        if (other->network == row->network)
+            return other;
+        found = other;
+    }
+    /* Loopback addresses are each namespace's own. */
+    bool loopback = wanted.from[0] == 0 && (wanted.from[12] == 127 || wanted.from[15] == 1);
+    return loopback ? NULL : found;
+}
+
+static bool is_zero(const unsigned char *address, size_t size)
+{
+    static const unsigned char zeroes[16];
+    return memcmp(address, zeroes, size) == 0;
+}
+
+/* A connected UDP socket's server: not connected itself, at the address that is sent to, or at any
+ * if that is surely one of this machine's. */
+static struct ferry_endpoint *server_find(struct rows *rows, const struct ferry_endpoint *row)
+{
+    struct flow flow = flow_of(row, false);
+    bool own = flow.to[12] == 127 || memcmp(flow.to, flow.from, 16) == 0;
+
+    for (size_t i = 0; i < rows->count; i++) {
+        struct ferry_endpoint *other = &rows->data[i];
+        if (other->kind != FERRY_ENDPOINT_UDP || other->network != row->network ||
+            other->inet->remote_port || other->inet->local_port != flow.to_port)
+            continue;
+        struct flow there = flow_of(other, false);
+        bool any = is_zero(other->inet->local, other->family == AF_INET ? 4 : 16);
+        bool family = other->family == row->family || other->family == AF_INET6;
+        if ((any && own && family) || memcmp(there.from, flow.to, 16) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static int peers_inet(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+    struct flows flows;
+    int code = flows_index(rows, &flows);
+
+    for (size_t i = 0; i < rows->count && code == 0; i++) {
+        struct ferry_endpoint *row = &rows->data[i];
+        if (!is_connected(row))
+            continue;
+        struct ferry_endpoint *peer = flow_find(rows, &flows, row);
+        if (!peer && row->kind == FERRY_ENDPOINT_UDP)
+            peer = server_find(rows, row);
+        row->peer = peer;
+        row->peer_inode = peer ? peer->inode : 0;
+    }
+    free(flows.slots);
+    return code;
+}
+
+/* It has a peer that has another or none: a datagram server. */
+static bool is_one_sided(const struct ferry_endpoint *row)
+{
+    if (!row->peer)
+        return false;
+    return row->family == AF_UNIX ? row->peer->peer_inode != row->inode
+                                  : row->kind == FERRY_ENDPOINT_UDP && row->peer->peer != row;
+}
+
+int join_peers(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+    int code = table->kinds & FERRY_ENDPOINTS_INET ? peers_inet(table) : 0;
+
+    for (size_t i = 0; i < rows->count && code == 0; i++) {
+        struct ferry_endpoint *row = &rows->data[i];
+        if (row->family == AF_UNIX)
+            peer_unix(rows, row);
+        else if (row->kind == FERRY_ENDPOINT_PIPE || row->kind == FERRY_ENDPOINT_FIFO)
+            peer_pipe(rows, i);
+        if (is_one_sided(row))
+            code = client_add(table, row->peer, row);
+    }
+    return code;
+}
+
+/* --- clients -----------------------------------------------------------------------------------
+ */
+
+int client_add(struct ferry_endpoints *table, const struct ferry_endpoint *server,
+    const struct ferry_endpoint *client)
+{
+    if (!array_reserve(
+            &table->clients, table->client_count, &table->client_capacity, sizeof(*table->clients)))
+        return -ENOMEM;
+    table->clients[table->client_count++] = (struct client){ (uint32_t)(server - table->rows.data),
+        (uint32_t)(client - table->rows.data) };
+    return 0;
+}
+
+/* From the last to the first, each before those that follow it. */
+void join_clients(struct ferry_endpoints *table)
+{
+    for (size_t i = table->client_count; i > 0; i--) {
+        const struct client *pair = &table->clients[i - 1];
+        struct ferry_endpoint *server = &table->rows.data[pair->server];
+        struct ferry_endpoint *client = &table->rows.data[pair->client];
+        client->next = server->clients;
+        server->clients = client;
+        server->client_count++;
+    }
+}
+
+/* --- order -------------------------------------------------------------------------------------
+ */
+
+struct place {
+    uint64_t rank;
+    uint64_t inode;
+    uint32_t row;
+};
+
+static int compare_places(const void *one, const void *other)
+{
+    const struct place *a = one, *b = other;
+
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    if (a->inode != b->inode)
+        return a->inode < b->inode ? -1 : 1;
+    return a->row < b->row ? -1 : 1;
+}
+
+/* Kind, then listeners, then pid; those without an owner last. */
+static uint64_t rank_of(const struct ferry_endpoint *row)
+{
+    uint64_t pid = row->owner_count ? (uint32_t)row->owners[0].process->pid : UINT32_MAX;
+    uint64_t listens = row->state != FERRY_STATE_LISTENING;
+
+    return (uint64_t)row->kind << 40 | listens << 39 | pid;
+}
+
+/* Not what was closed meanwhile, nor the end of a pipe that nobody has. */
+static bool is_shown(const struct ferry_endpoint *row)
+{
+    bool end = row->kind == FERRY_ENDPOINT_PIPE || row->kind == FERRY_ENDPOINT_FIFO;
+    return row->kind != ENDPOINT_GONE && (!end || row->owner_count > 0);
+}
+
+int join_order(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+    AUTO_FREE struct place *places = malloc((rows->count + 1) * sizeof(*places));
+    size_t count = 0;
+
+    rows->sorted = malloc((rows->count + 1) * sizeof(*rows->sorted));
+    if (!places || !rows->sorted)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->count; i++)
+        if (is_shown(&rows->data[i]))
+            places[count++] =
+                (struct place){ rank_of(&rows->data[i]), rows->data[i].inode, (uint32_t)i };
+    qsort(places, count, sizeof(*places), compare_places);
+    for (size_t i = 0; i < count; i++)
+        rows->sorted[i] = &rows->data[places[i].row];
+    rows->sorted_count = count;
+    return 0;
+}

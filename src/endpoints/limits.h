@@ -1,0 +1,24 @@
+/* Limits of the endpoints floor. */
+#ifndef FERRY_ENDPOINTS_LIMITS_H
+#define FERRY_ENDPOINTS_LIMITS_H
+
+/* Bytes of one answer of the kernel's; it makes none larger, whatever room there is. */
+#define DIAG_BUFFER_SIZE ((size_t)32 << 10)
+/* Milliseconds until a dump that says nothing more is given up. The kernel answers from within the
+ * call, so this is for a kernel that is broken. */
+#define DIAG_TIMEOUT_MS 5000
+/* Network namespaces that are visited: each takes a socket for a moment, and a row for ever. */
+#define NAMESPACES_MAX 4096u
+/* Bytes of directory entries taken at a time. */
+#define WALK_BUFFER_SIZE ((size_t)64 << 10)
+/* Bytes of a file of /proc that are looked at: status and stat are below 4 KiB; a control group's
+ * lines may be long. */
+#define PROC_FILE_SIZE_MAX ((size_t)16 << 10)
+/* Refreshes after which every process has been walked through again, changed or not: one that has
+ * swapped a descriptor for another shows the same count. */
+#define WALK_ROUNDS 16u
+/* Sockets without an owner that are asked for, whether they are still there: each question takes
+ * the kernel as long as there are sockets. */
+#define VERIFY_MAX 16u
+
+#endif

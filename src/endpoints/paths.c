@@ -1,0 +1,150 @@
+/* paths.c - what has become of the paths that unix sockets were bound to.
+ *
+ * The kernel keeps the file that bind(2) made, whatever happens to the path: so the file at the
+ * path now is compared with it. A name is looked at as its owner sees it: from its root folder (a
+ * container has another), a relative one from its working folder; and as we see it where that can't
+ * be seen.
+ *
+ * Files are compared by inode. The device may differ, since stacked file systems tell stat(2)
+ * another one than the kernel uses itself; two sockets of one path and one inode on two devices are
+ * not worth a wrong alarm.
+ *
+ * Accepted sockets have their listener's name and file: each file is looked at once.
+ */
+#include "endpoints/table.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int compare_bounds(const void *one, const void *other)
+{
+    const struct bound *a = one, *b = other;
+
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    if (a->inode != b->inode)
+        return a->inode < b->inode ? -1 : 1;
+    return (a->row > b->row) - (a->row < b->row);
+}
+
+/* Looks at one path; what it says counts unless it can't say anything. */
+static void look_at(const char *path, struct ferry_path *found)
+{
+    struct stat status;
+
+    if (stat(path, &status) < 0) {
+        bool missing = errno == ENOENT || errno == ENOTDIR;
+        found->state = missing ? FERRY_PATH_MISSING : FERRY_PATH_UNKNOWN;
+        return;
+    }
+    bool same = status.st_ino == found->inode && S_ISSOCK(status.st_mode);
+    found->state = same ? FERRY_PATH_THERE : FERRY_PATH_REPLACED;
+    found->mode = status.st_mode;
+    found->uid = status.st_uid;
+    found->gid = status.st_gid;
+}
+
+/* The folder that a relative name is most likely relative to, as we can open it: where the owner
+ * works. False: it can't be told. */
+static bool folder_of(const struct ferry_process *process, char folder[PATH_MAX])
+{
+    char link[64];
+
+    snprintf(link, sizeof(link), "/proc/%d/cwd", (int)process->pid);
+    ssize_t length = readlink(link, folder, PATH_MAX - 1);
+    if (length <= 0)
+        return false;
+    folder[length] = '\0';
+    return true;
+}
+
+static void set_where(struct ferry_endpoints *table, struct ferry_path *found, const char *where)
+{
+    if (found->state == FERRY_PATH_THERE)
+        found->where = arena_copy(&table->arena, where, strlen(where));
+}
+
+/* A relative name: its binder may have worked elsewhere since, so that only a find says something.
+ */
+static void look_relative(struct ferry_endpoints *table, const struct ferry_process *process,
+    const char *name, struct ferry_path *found)
+{
+    char folder[PATH_MAX], path[PATH_MAX * 2];
+
+    found->state = FERRY_PATH_UNKNOWN;
+    if (!process || !folder_of(process, folder))
+        return;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    look_at(path, found);
+    if (found->state != FERRY_PATH_THERE) {
+        snprintf(path, sizeof(path), "/proc/%d/cwd/%s", (int)process->pid, name);
+        look_at(path, found);
+    }
+    if (found->state != FERRY_PATH_THERE)
+        found->state = FERRY_PATH_UNKNOWN;
+    set_where(table, found, path);
+}
+
+static void look_absolute(struct ferry_endpoints *table, const struct ferry_process *process,
+    const char *name, struct ferry_path *found)
+{
+    char path[PATH_MAX + 64];
+    struct stat root;
+    struct ferry_path there = *found;
+
+    look_at(name, found);
+    if (found->state == FERRY_PATH_THERE || !process)
+        return;
+    snprintf(path, sizeof(path), "/proc/%d/root", (int)process->pid);
+    if (stat(path, &root) < 0) /* not ours to see, or gone: our own view is all there is */
+        return;
+    snprintf(path, sizeof(path), "/proc/%d/root%s", (int)process->pid, name);
+    look_at(path, &there);
+    if (there.state == FERRY_PATH_UNKNOWN)
+        return;
+    *found = there;
+    set_where(table, found, path);
+}
+
+static void path_look(
+    struct ferry_endpoints *table, const struct ferry_endpoint *row, struct ferry_path *found)
+{
+    const struct ferry_process *process = row->owner_count ? row->owners[0].process : NULL;
+
+    if (row->name && row->name[0] == '/')
+        look_absolute(table, process, row->name, found);
+    else if (row->name && row->name[0])
+        look_relative(table, process, row->name, found);
+}
+
+/* Those of one file stand together; the first that is a listener or has an owner is asked, since
+ * what waits in a backlog has none. */
+int paths_look(struct ferry_endpoints *table)
+{
+    struct ferry_path *found = NULL;
+
+    if (table->bound_count)
+        qsort(table->bounds, table->bound_count, sizeof(*table->bounds), compare_bounds);
+    for (size_t i = 0; i < table->bound_count; i++) {
+        const struct bound *bound = &table->bounds[i];
+        struct ferry_endpoint *row = &table->rows.data[bound->row];
+        bool same = found && found->inode == bound->inode && found->device == bound->device;
+        if (!same) {
+            found = arena_new(&table->arena, sizeof(*found));
+            if (!found)
+                return -ENOMEM;
+            found->inode = bound->inode;
+            found->device = bound->device;
+        }
+        if (found->state == FERRY_PATH_NONE ||
+            (found->state != FERRY_PATH_THERE && row->state == FERRY_STATE_LISTENING))
+            path_look(table, row, found);
+        row->path = found;
+    }
+    return 0;
+}

@@ -1,0 +1,159 @@
+/* process.c - what /proc tells of one process. */
+#include "endpoints/process.h"
+#include "base/cleanup.h"
+#include "endpoints/limits.h"
+#include "wire/cgroup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+int process_read(int folder, const char *file, char *text, size_t size)
+{
+    AUTO_FD int fd = openat(folder, file, O_RDONLY | O_CLOEXEC);
+    size_t length = 0;
+
+    if (fd < 0)
+        return -errno;
+    while (length < size - 1) {
+        ssize_t got = read(fd, text + length, size - 1 - length);
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        length += (size_t)got;
+    }
+    text[length] = '\0';
+    return (int)length;
+}
+
+/* "4711 (name) S 1 ...": the name may hold anything, a parenthesis too, so its end is the last one.
+ */
+int process_read_stat(int folder, struct process *process)
+{
+    char text[1024];
+    int length = process_read(folder, "stat", text, sizeof(text));
+    char *name = length > 0 ? strchr(text, '(') : NULL;
+    char *end = name ? strrchr(name, ')') : NULL;
+    unsigned long long start;
+    int parent;
+    char state;
+
+    if (length < 0)
+        return length;
+    if (!end || sscanf(end,
+                    ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                    "%*d %llu",
+                    &state, &parent, &start) != 3)
+        return -EPROTO;
+    *end = '\0';
+    snprintf(process->name, sizeof(process->name), "%s", name + 1);
+    process->shown.name = process->name;
+    process->shown.state = state;
+    process->shown.parent = parent;
+    process->shown.start_ticks = start;
+    return 0;
+}
+
+/* The effective one of "Uid:\treal\teffective\t...". */
+static unsigned read_id(const char *status, const char *key)
+{
+    const char *line = strstr(status, key);
+    unsigned id;
+    return line && sscanf(line + strlen(key), "%*u %u", &id) == 1 ? id : (unsigned)-1;
+}
+
+static size_t hexadecimal_length(const char *text)
+{
+    size_t length = 0;
+    while (isxdigit((unsigned char)text[length]))
+        length++;
+    return length;
+}
+
+const char *cgroup_container(const char *path, size_t *ret_length)
+{
+    static const char *const names[] = { "lxc.payload.", "lxc/", "machine.slice/machine-" };
+    const char *found = NULL;
+
+    /* The others name it by 64 hexadecimal digits; the innermost counts. */
+    for (const char *at = path; *at; at++) {
+        size_t length = hexadecimal_length(at);
+        if (length == 64) {
+            found = at;
+            *ret_length = length;
+        }
+        at += length ? length - 1 : 0;
+    }
+    for (size_t i = 0; !found && i < COUNT_OF(names); i++) {
+        const char *at = strstr(path, names[i]);
+        if (!at)
+            continue;
+        found = at + strlen(names[i]);
+        *ret_length = strcspn(found, "/");
+        if (*ret_length > 6 && memcmp(found + *ret_length - 6, ".scope", 6) == 0)
+            *ret_length -= 6;
+    }
+    return found;
+}
+
+static char *read_executable(int folder)
+{
+    char text[PATH_MAX];
+    ssize_t length = readlinkat(folder, "exe", text, sizeof(text));
+    return length > 0 && (size_t)length < sizeof(text) ? strndup(text, (size_t)length) : NULL;
+}
+
+static void details_clear(struct process *process)
+{
+    free((char *)process->shown.cgroup);
+    free((char *)process->shown.unit);
+    free((char *)process->shown.container);
+    free((char *)process->shown.executable);
+    process->shown.cgroup = process->shown.unit = NULL;
+    process->shown.container = process->shown.executable = NULL;
+}
+
+int process_read_details(int folder, struct process *process)
+{
+    struct ferry_process *shown = &process->shown;
+    AUTO_FREE char *text = malloc(PROC_FILE_SIZE_MAX);
+    size_t length;
+
+    if (!text)
+        return -ENOMEM;
+    details_clear(process);
+    if (process_read(folder, "status", text, PROC_FILE_SIZE_MAX) > 0) {
+        shown->uid = read_id(text, "\nUid:");
+        shown->gid = read_id(text, "\nGid:");
+    }
+    if (process_read(folder, "cgroup", text, PROC_FILE_SIZE_MAX) > 0)
+        shown->cgroup = cgroup_find(text);
+    const char *unit = shown->cgroup ? cgroup_unit(shown->cgroup, &length) : NULL;
+    if (unit)
+        shown->unit = strndup(unit, length);
+    const char *container = shown->cgroup ? cgroup_container(shown->cgroup, &length) : NULL;
+    if (container)
+        shown->container = strndup(container, length);
+    shown->executable = read_executable(folder);
+    return 0;
+}
+
+void process_clear_descriptors(struct process *process)
+{
+    for (size_t i = 0; i < process->descriptor_count; i++)
+        free(process->descriptors[i].name);
+    process->descriptor_count = 0;
+}
+
+void process_free(struct process *process)
+{
+    if (!process)
+        return;
+    details_clear(process);
+    process_clear_descriptors(process);
+    free(process->descriptors);
+    free(process);
+}

@@ -1,0 +1,215 @@
+/* rows_unix.c - unix sockets from the kernel's diagnosis.
+ *
+ * Two dumps: all sockets without the clients that wait (UDIAG_SHOW_ICONS), since one listener whose
+ * clients do not fit into one answer silently ends the dump; then the listeners alone, with them.
+ * Those that the second leaves out are asked for one by one, which works for about a thousand
+ * clients; what is to be known of the rest, waiting.c finds out.
+ */
+#include "endpoints/limits.h"
+#include "endpoints/table.h"
+
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+
+#ifndef UDIAG_SHOW_UID /* Linux 5.3; older headers lack it */
+#define UDIAG_SHOW_UID 0x00000040
+#define UNIX_DIAG_UID  7
+#endif
+
+struct filling {
+    struct ferry_endpoints *table;
+    const struct ferry_namespace *network;
+};
+
+static unsigned kind_of(unsigned type)
+{
+    switch (type) {
+    case SOCK_STREAM:
+        return FERRY_ENDPOINT_UNIX_STREAM;
+    case SOCK_SEQPACKET:
+        return FERRY_ENDPOINT_UNIX_SEQPACKET;
+    default:
+        return FERRY_ENDPOINT_UNIX_DATAGRAM;
+    }
+}
+
+/* The kernel's own numbering of devices, in 32 bits. */
+static uint64_t device_of(uint32_t number)
+{
+    return makedev(number >> 20, number & 0xfffff);
+}
+
+static int bound_add(struct ferry_endpoints *table, const struct unix_diag_vfs *file)
+{
+    if (!array_reserve(
+            &table->bounds, table->bound_count, &table->bound_capacity, sizeof(*table->bounds)))
+        return -ENOMEM;
+    table->bounds[table->bound_count++] = (struct bound){ (uint32_t)(table->rows.count - 1),
+        file->udiag_vfs_ino, device_of(file->udiag_vfs_dev) };
+    return 0;
+}
+
+static int name_set(
+    struct ferry_endpoints *table, struct ferry_endpoint *row, const struct nlattr *attribute)
+{
+    row->name_size = mnl_attr_get_payload_len(attribute);
+    row->name = arena_copy(&table->arena, mnl_attr_get_payload(attribute), row->name_size);
+    /* Some kernels count the NUL that ends a path. */
+    if (row->name && row->name_size > 1 && row->name[0] && !row->name[row->name_size - 1])
+        row->name_size--;
+    return row->name ? 0 : -ENOMEM;
+}
+
+static int attribute_read(
+    struct ferry_endpoints *table, struct ferry_endpoint *row, const struct nlattr *attribute)
+{
+    const void *payload = mnl_attr_get_payload(attribute);
+    size_t size = mnl_attr_get_payload_len(attribute);
+    const uint32_t *numbers = payload;
+
+    switch (mnl_attr_get_type(attribute)) {
+    case UNIX_DIAG_NAME:
+        return name_set(table, row, attribute);
+    case UNIX_DIAG_VFS:
+        return size >= sizeof(struct unix_diag_vfs) ? bound_add(table, payload) : 0;
+    case UNIX_DIAG_PEER:
+        row->peer_inode = size >= 4 ? numbers[0] : 0;
+        row->peer_gone = row->peer_inode == 0;
+        return 0;
+    case UNIX_DIAG_RQLEN:
+        row->receive_queue = size >= 8 ? numbers[0] : 0;
+        row->send_queue = size >= 8 ? numbers[1] : 0;
+        return 0;
+    case UNIX_DIAG_MEMINFO:
+        memcpy(row->memory, payload, size < sizeof(row->memory) ? size : sizeof(row->memory));
+        row->has_memory = true;
+        return 0;
+    case UNIX_DIAG_SHUTDOWN:
+        row->shutdown = size >= 1 ? *(const unsigned char *)payload : 0;
+        return 0;
+    case UNIX_DIAG_UID:
+        row->uid = size >= 4 ? numbers[0] : (uid_t)-1;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int row_read(const struct nlmsghdr *answer, void *data)
+{
+    const struct filling *filling = data;
+    struct ferry_endpoints *table = filling->table;
+    const struct unix_diag_msg *said = mnl_nlmsg_get_payload(answer);
+    const struct nlattr *attribute;
+
+    if (answer->nlmsg_len < mnl_nlmsg_size(sizeof(*said)) ||
+        !table_wants_kind(table, kind_of(said->udiag_type)))
+        return 0;
+    struct ferry_endpoint *row = table_add_row(table);
+    if (!row)
+        return -ENOMEM;
+    row->kind = (unsigned char)kind_of(said->udiag_type);
+    row->family = AF_UNIX;
+    row->state = said->udiag_state;
+    row->inode = said->udiag_ino;
+    row->cookie = said->udiag_cookie[0] | (uint64_t)said->udiag_cookie[1] << 32;
+    row->ends = FERRY_END_READ | FERRY_END_WRITE;
+    row->network = filling->network;
+    mnl_attr_for_each(attribute, answer, sizeof(*said))
+    {
+        int code = attribute_read(table, row, attribute);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* --- backlogs ----------------------------------------------------------------------------------
+ */
+
+static int wait_add(struct ferry_endpoints *table, uint32_t listener, uint32_t client)
+{
+    if (!array_reserve(
+            &table->waits, table->wait_count, &table->wait_capacity, sizeof(*table->waits)))
+        return -ENOMEM;
+    table->waits[table->wait_count++] = (struct wait){ listener, client };
+    return 0;
+}
+
+static int backlog_read(const struct nlmsghdr *answer, void *data)
+{
+    const struct filling *filling = data;
+    const struct unix_diag_msg *said = mnl_nlmsg_get_payload(answer);
+    const struct nlattr *attribute;
+
+    if (answer->nlmsg_len < mnl_nlmsg_size(sizeof(*said)))
+        return 0;
+    int code = wait_add(filling->table, said->udiag_ino, 0);
+    mnl_attr_for_each(attribute, answer, sizeof(*said))
+    {
+        if (mnl_attr_get_type(attribute) != UNIX_DIAG_ICONS)
+            continue;
+        const uint32_t *inodes = mnl_attr_get_payload(attribute);
+        size_t count = mnl_attr_get_payload_len(attribute) / sizeof(*inodes);
+        for (size_t i = 0; i < count && code == 0; i++)
+            if (inodes[i])
+                code = wait_add(filling->table, said->udiag_ino, inodes[i]);
+    }
+    return code;
+}
+
+static bool told(const struct ferry_endpoints *table, size_t first, uint64_t inode)
+{
+    for (size_t i = first; i < table->wait_count; i++)
+        if (table->waits[i].listener == inode)
+            return true;
+    return false;
+}
+
+/* All in one dump, and one by one those behind the listener that ended it. */
+static int backlogs_ask(struct filling *filling, struct diag *diag, size_t first_row)
+{
+    struct ferry_endpoints *table = filling->table;
+    size_t first_wait = table->wait_count;
+    struct unix_diag_req request = { .sdiag_family = AF_UNIX,
+        .udiag_states = 1u << FERRY_STATE_LISTENING,
+        .udiag_show = UDIAG_SHOW_ICONS };
+
+    int code = diag_ask(diag, &request, sizeof(request), false, backlog_read, filling);
+    for (size_t i = first_row; i < table->rows.count && code == 0; i++) {
+        const struct ferry_endpoint *row = &table->rows.data[i];
+        if (row->state != FERRY_STATE_LISTENING || row->receive_queue == 0 ||
+            told(table, first_wait, row->inode))
+            continue;
+        request.udiag_states = ~0u;
+        request.udiag_ino = (uint32_t)row->inode;
+        request.udiag_cookie[0] = (uint32_t)row->cookie;
+        request.udiag_cookie[1] = (uint32_t)(row->cookie >> 32);
+        code = diag_ask(diag, &request, sizeof(request), true, backlog_read, filling);
+        if (code != -ENOMEM)
+            code = 0; /* closed meanwhile, or it has too many */
+    }
+    return code;
+}
+
+int rows_unix(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
+{
+    struct filling filling = { table, network };
+    size_t first = table->rows.count;
+    struct unix_diag_req request = { .sdiag_family = AF_UNIX,
+        .udiag_states = ~0u,
+        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN |
+                      UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID };
+
+    int code = diag_ask(diag, &request, sizeof(request), false, row_read, &filling);
+    if (code == -ENOENT) {
+        table->gaps.missing_kinds |= table->kinds & FERRY_ENDPOINTS_UNIX;
+        return 0;
+    }
+    return code < 0 ? code : backlogs_ask(&filling, diag, first);
+}

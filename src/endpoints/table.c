@@ -1,0 +1,360 @@
+/* table.c - a look at the machine, step by step. */
+#include "endpoints/table.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "endpoints/limits.h"
+#include "endpoints/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/unix_diag.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+bool array_reserve(void *pointer, size_t count, size_t *capacity, size_t item_size)
+{
+    void **array = pointer;
+
+    if (count < *capacity)
+        return true;
+    size_t wanted = *capacity ? *capacity * 2 : 16;
+    void *grown = reallocarray(*array, wanted, item_size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = wanted;
+    return true;
+}
+
+struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+
+    if (rows->count >= UINT32_MAX - 1 ||
+        !array_reserve(&rows->data, rows->count, &rows->capacity, sizeof(*rows->data)))
+        return NULL;
+    struct ferry_endpoint *row = &rows->data[rows->count++];
+    memset(row, 0, sizeof(*row));
+    row->uid = (uid_t)-1;
+    return row;
+}
+
+static void rows_fini(struct rows *rows)
+{
+    free(rows->data);
+    free(rows->index);
+    free(rows->sorted);
+    *rows = (struct rows){ 0 };
+}
+
+/* All of a look but the processes, which may serve the next. */
+static void table_clear(struct ferry_endpoints *table)
+{
+    rows_fini(&table->rows);
+    arena_fini(&table->arena);
+    table->namespace_count = table->bound_count = table->wait_count = table->client_count = 0;
+    table->shown_count = 0;
+    unsigned hidden = table->gaps.hidden_processes;
+    table->gaps = (struct ferry_endpoints_gaps){ .hidden_processes = hidden };
+}
+
+static int visit(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
+{
+    int code = table->kinds & FERRY_ENDPOINTS_UNIX ? rows_unix(table, diag, network) : 0;
+    return code < 0 ? code : rows_inet(table, diag, network);
+}
+
+static int rows_gather(struct ferry_endpoints *table)
+{
+    int code = table->kinds & FERRY_ENDPOINTS_SOCKETS ? namespaces_visit(table, visit) : 0;
+    if (code == 0 && table->kinds & FERRY_ENDPOINTS_FILES)
+        code = rows_files(table);
+    if (code == 0)
+        code = join_index(table);
+    if (code == 0)
+        code = join_owners(table);
+    return code == 0 ? waiting_find(table) : code;
+}
+
+/* --- sockets without an owner ------------------------------------------------------------------
+ */
+
+/* Nobody has it, and nothing explains why: it was made, or its process ended, while we looked; it
+ * is on its way to somebody (SCM_RIGHTS); or its owner can't be seen. */
+static bool is_unexplained(const struct ferry_endpoint *row)
+{
+    return (1u << row->kind) & FERRY_ENDPOINTS_SOCKETS && row->inode && row->owner_count == 0 &&
+           row->state != FERRY_STATE_WAITING;
+}
+
+static const struct ferry_endpoint *row_before(
+    const struct ferry_endpoints *table, const struct ferry_endpoint *row)
+{
+    const struct ferry_endpoint *old = join_find(&table->before, row->inode, true);
+    return old && old->cookie == row->cookie && old->kind == row->kind ? old : NULL;
+}
+
+/* Whether there are any that were not so at the last look. */
+static bool has_unexplained(const struct ferry_endpoints *table)
+{
+    for (size_t i = 0; i < table->rows.count; i++) {
+        const struct ferry_endpoint *row = &table->rows.data[i];
+        if (!is_unexplained(row))
+            continue;
+        const struct ferry_endpoint *old = row_before(table, row);
+        if (!old || old->owner_count)
+            return true;
+    }
+    return false;
+}
+
+static int row_ignore(const struct nlmsghdr *answer, void *data)
+{
+    (void)answer;
+    (void)data;
+    return 0;
+}
+
+/* Those that were closed while we looked are no rows. */
+static int unexplained_verify(struct ferry_endpoints *table)
+{
+    struct diag diag;
+    unsigned asked = 0;
+    int code = diag_open(&diag);
+
+    for (size_t i = 0; i < table->rows.count && asked < VERIFY_MAX && code == 0; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i];
+        if (!is_unexplained(row) || row->family != AF_UNIX || !row->network->own)
+            continue;
+        struct unix_diag_req request = { .sdiag_family = AF_UNIX,
+            .udiag_states = ~0u,
+            .udiag_ino = (uint32_t)row->inode,
+            .udiag_cookie = { (uint32_t)row->cookie, (uint32_t)(row->cookie >> 32) } };
+        asked++;
+        code = diag_ask(&diag, &request, sizeof(request), true, row_ignore, NULL);
+        if (code == -ENOENT || code == -ESTALE)
+            row->kind = ENDPOINT_GONE;
+        code = code == -ENOMEM ? code : 0;
+    }
+    diag_close(&diag);
+    return code;
+}
+
+/* Looks once more at the processes: at those that have changed, or at all if what was kept from the
+ * last look may be wrong. Then at the sockets. */
+static int table_explain(struct ferry_endpoints *table)
+{
+    if (!table_wants(table, FERRY_GATHER_OWNERS) || !has_unexplained(table))
+        return 0;
+    int code = walk(table, table->before.count > 0);
+    if (code == 0)
+        code = join_owners(table);
+    if (code == 0 && table->gaps.hidden_processes == 0)
+        code = unexplained_verify(table);
+    return code;
+}
+
+/* --- all ----------------------------------------------------------------------------------------
+ */
+
+static int namespace_add_own(struct ferry_endpoints *table)
+{
+    struct stat status;
+
+    if (stat("/proc/thread-self/ns/net", &status) < 0)
+        return -errno;
+    return namespaces_add(table, status.st_ino, 0, NULL);
+}
+
+static void rows_set_seen(struct ferry_endpoints *table)
+{
+    for (size_t i = 0; i < table->rows.count; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i];
+        const struct ferry_endpoint *old =
+            row->cookie && table->before.count ? row_before(table, row) : NULL;
+        row->seen_ns = old ? old->seen_ns : table->time_ns;
+    }
+}
+
+static int processes_show(struct ferry_endpoints *table)
+{
+    free(table->shown);
+    table->shown = calloc(table->process_count + 1, sizeof(struct ferry_process *));
+    if (!table->shown)
+        return -ENOMEM;
+    for (size_t i = 0; i < table->process_count; i++)
+        if (table->processes[i]->shown.endpoint_count)
+            table->shown[table->shown_count++] = &table->processes[i]->shown;
+    return 0;
+}
+
+static int table_fill(struct ferry_endpoints *table)
+{
+    int code = namespace_add_own(table);
+    if (code == 0 && table_wants(table, FERRY_GATHER_OWNERS))
+        code = walk(table, table->round == 0);
+    if (code == 0)
+        code = rows_gather(table);
+    if (code == 0)
+        code = table_explain(table);
+    if (code == 0)
+        code = join_peers(table);
+    if (code == 0)
+        join_clients(table);
+    if (code == 0 && table_wants(table, FERRY_GATHER_PATHS))
+        code = paths_look(table);
+    if (code == 0 && table_wants(table, FERRY_GATHER_IN_FLIGHT))
+        code = in_flight_look(table);
+    if (code == 0)
+        code = join_order(table);
+    if (code == 0)
+        code = processes_show(table);
+    if (code == 0)
+        rows_set_seen(table);
+    return code;
+}
+
+static int fail(int code, struct ferry_error *error)
+{
+    if (code == -EPROTONOSUPPORT)
+        return error_set(error, code, "sock_diag",
+            "load the module unix_diag, or use a kernel with CONFIG_UNIX_DIAG",
+            "this kernel has no socket diagnosis");
+    if (code == -ENOENT)
+        return error_set(error, code, "/proc", "mount it", "it is not there");
+    return error_set_errno(error, code, "the endpoints of this machine", NULL);
+}
+
+int ferry_endpoints_refresh(struct ferry_endpoints *table, struct ferry_error *error)
+{
+    struct arena old_names = table->arena;
+    struct rows before = table->rows;
+
+    /* What is compared with the last look has no pointers into its arena. */
+    table->rows = (struct rows){ 0 };
+    table->arena = (struct arena){ 0 };
+    arena_fini(&old_names);
+    table_clear(table);
+    table->before = before;
+    table->time_ns = clock_now_ns();
+    int code = table_fill(table);
+    table->round++;
+    rows_fini(&table->before);
+    if (code == 0)
+        return 0;
+    table_clear(table);
+    return fail(code, error);
+}
+
+int ferry_endpoints_new(const struct ferry_endpoints_options *options,
+    struct ferry_endpoints **ret_table, struct ferry_error *error)
+{
+    struct ferry_endpoints_options asked = { 0 };
+    struct ferry_endpoints *table = calloc(1, sizeof(*table));
+
+    if (!table)
+        return fail(-ENOMEM, error);
+    if (options)
+        memcpy(&asked, options,
+            options->struct_size < sizeof(asked) ? options->struct_size : sizeof(asked));
+    table->kinds = asked.kinds ? asked.kinds & FERRY_ENDPOINTS_ALL : FERRY_ENDPOINTS_SOCKETS;
+    table->gather = asked.gather ? asked.gather : FERRY_GATHER_USUAL;
+    if (table->kinds & FERRY_ENDPOINTS_FILES)
+        table->gather |= FERRY_GATHER_OWNERS; /* they are found by nothing else */
+    int code = ferry_endpoints_refresh(table, error);
+    if (code < 0) {
+        ferry_endpoints_free(table);
+        return code;
+    }
+    *ret_table = table;
+    return 0;
+}
+
+void ferry_endpoints_free(struct ferry_endpoints *table)
+{
+    if (!table)
+        return;
+    table_clear(table);
+    for (size_t i = 0; i < table->process_count; i++)
+        process_free(table->processes[i]);
+    free(table->processes);
+    free(table->shown);
+    free(table->namespaces);
+    free(table->bounds);
+    free(table->waits);
+    free(table->clients);
+    free(table);
+}
+
+/* --- asking -------------------------------------------------------------------------------------
+ */
+
+void ferry_endpoints_get_gaps(
+    const struct ferry_endpoints *table, struct ferry_endpoints_gaps *ret_gaps)
+{
+    *ret_gaps = table->gaps;
+}
+
+int64_t ferry_endpoints_time_ns(const struct ferry_endpoints *table)
+{
+    return table->time_ns;
+}
+
+size_t ferry_endpoints_count(const struct ferry_endpoints *table)
+{
+    return table->rows.sorted_count;
+}
+
+const struct ferry_endpoint *ferry_endpoints_get(const struct ferry_endpoints *table, size_t index)
+{
+    return table->rows.sorted[index];
+}
+
+const struct ferry_endpoint *ferry_endpoints_find(
+    const struct ferry_endpoints *table, uint64_t inode)
+{
+    const struct ferry_endpoint *row = join_find(&table->rows, inode, true);
+    return row ? row : join_find(&table->rows, inode, false);
+}
+
+size_t ferry_endpoints_process_count(const struct ferry_endpoints *table)
+{
+    return table->shown_count;
+}
+
+const struct ferry_process *ferry_endpoints_get_process(
+    const struct ferry_endpoints *table, size_t index)
+{
+    return table->shown[index];
+}
+
+const struct ferry_process *ferry_endpoints_find_process(
+    const struct ferry_endpoints *table, pid_t pid)
+{
+    size_t first = 0, end = table->shown_count;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (table->shown[middle]->pid == pid)
+            return table->shown[middle];
+        if (table->shown[middle]->pid < pid)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return NULL;
+}
+
+size_t ferry_endpoints_namespace_count(const struct ferry_endpoints *table)
+{
+    return table->namespace_count;
+}
+
+const struct ferry_namespace *ferry_endpoints_get_namespace(
+    const struct ferry_endpoints *table, size_t index)
+{
+    return table->namespaces[index];
+}

@@ -1,0 +1,160 @@
+/* table.h - what stands behind struct ferry_endpoints, and the steps that fill it.
+ *
+ *     walk        which processes there are, and what each has open           walk.c, process.c
+ *     namespaces  which networks there are                                    namespaces.c
+ *     rows        what the kernel says of sockets; files from the walk        rows_unix.c,
+ *                                                                             rows_inet.c,
+ *                                                                             rows_files.c
+ *     join        owners, peers                                               join.c
+ *     waiting     who waits in which backlog                                  waiting.c
+ *     paths       what has become of the paths                                paths.c
+ *
+ * The walk comes first: a socket that is made later has no owner yet, which the check of those
+ * without an owner notices; one that is closed meanwhile does not show at all.
+ *
+ * Ownership: processes, with what they have open, live from one refresh to the next, so that only
+ * those that have changed need be walked through. Everything else is made anew: rows in one array,
+ * what they point to in the arena.
+ */
+#ifndef FERRY_ENDPOINTS_TABLE_H
+#define FERRY_ENDPOINTS_TABLE_H
+
+#include "base/arena.h"
+#include "endpoints/diag.h"
+
+#include <ferry/endpoints.h>
+
+/* One open descriptor, as the walk found it. */
+struct descriptor {
+    uint64_t inode;
+    uint64_t device; /* the rest of files (FIFO, queue, memfd) only */
+    uint64_t size;
+    char *name; /* owned by the process */
+    int fd;
+    unsigned char kind; /* enum ferry_endpoint_kind; DESCRIPTOR_SOCKET for a socket */
+    unsigned char ends;
+};
+
+#define DESCRIPTOR_SOCKET FERRY_ENDPOINT_KIND_COUNT
+/* The kind of a row that was closed while we looked. */
+#define ENDPOINT_GONE FERRY_ENDPOINT_KIND_COUNT
+
+struct process {
+    struct ferry_process shown; /* its texts are owned, but those of an arena */
+    uint64_t files_size;        /* st_size of /proc/PID/fd: how many it has open; 0: not told */
+    bool fresh;                 /* walked through in this look */
+    struct descriptor *descriptors;
+    size_t descriptor_count, descriptor_capacity;
+    char name[64]; /* what shown.name points to; a kernel thread's may exceed 15 bytes */
+};
+
+/* Where a bound unix socket's file was. */
+struct bound {
+    uint32_t row;
+    uint64_t inode, device;
+};
+
+/* What the kernel tells of a unix listener's backlog, by inodes. */
+struct wait {
+    uint32_t listener;
+    uint32_t client; /* 0: it has gone; or this only says that the listener's were told */
+};
+
+/* A row that waits for another, or sends to it. */
+struct client {
+    uint32_t server, client;
+};
+
+struct rows {
+    struct ferry_endpoint *data;
+    size_t count, capacity;
+    uint32_t *index;   /* by inode: row + 1, open addressing, sockets first; 0: free */
+    size_t index_size; /* a power of two */
+    const struct ferry_endpoint **sorted; /* the public order; without those that have gone */
+    size_t sorted_count;
+};
+
+struct ferry_endpoints {
+    unsigned kinds, gather;
+    int64_t time_ns;
+    unsigned round; /* how many looks there were */
+    struct ferry_endpoints_gaps gaps;
+    struct arena arena;
+    struct rows rows, before; /* this look's; the last one's, while this one is made */
+
+    struct process **processes; /* by pid */
+    size_t process_count, process_capacity;
+    size_t shown_count; /* with endpoints: they stand first in `shown` */
+    const struct ferry_process **shown;
+
+    struct ferry_namespace **namespaces; /* in the arena; the caller's first */
+    size_t namespace_count, namespace_capacity;
+
+    struct bound *bounds;
+    size_t bound_count, bound_capacity;
+    struct wait *waits;
+    size_t wait_count, wait_capacity;
+    struct client *clients;
+    size_t client_count, client_capacity;
+};
+
+static inline bool table_wants(const struct ferry_endpoints *table, unsigned gather)
+{
+    return table->gather & gather;
+}
+
+static inline bool table_wants_kind(const struct ferry_endpoints *table, unsigned kind)
+{
+    return table->kinds & (1u << kind);
+}
+
+/* A new row, zeroed but for uid; NULL: out of memory. Rows move when the next is added. */
+struct ferry_endpoint *table_add_row(struct ferry_endpoints *table);
+
+/* Room for one more of an array; false: out of memory. */
+bool array_reserve(void *pointer, size_t count, size_t *capacity, size_t item_size);
+
+/* --- the steps; each returns 0 or -errno -------------------------------------------------------
+ */
+
+/* Walks through /proc. Processes that have not changed since the last look are not walked through
+ * again, unless `all`. */
+int walk(struct ferry_endpoints *table, bool all);
+void process_free(struct process *process);
+
+/* Calls `visit` in each namespace that may be entered, with a diagnosis socket of it. */
+int namespaces_visit(
+    struct ferry_endpoints *table, int (*visit)(struct ferry_endpoints *table, struct diag *diag,
+                                       const struct ferry_namespace *network));
+/* The entry of that inode; NULL: there is none. */
+struct ferry_namespace *namespaces_find(const struct ferry_endpoints *table, uint64_t inode);
+/* Adds the namespace a process is in, if it is not known; -ENOMEM. */
+int namespaces_add(struct ferry_endpoints *table, uint64_t inode, pid_t pid, const char *name);
+
+/* Rows of one namespace; rows_unix() notes what backlogs hold, too. */
+int rows_unix(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
+int rows_inet(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
+/* Rows of files, from what processes have open; queues that nobody has open too. */
+int rows_files(struct ferry_endpoints *table);
+
+/* Who waits in whose backlog, from the notes; after join_index(). */
+int waiting_find(struct ferry_endpoints *table);
+/* Notes that a row is among another's clients, in the order of the notes; join_clients() links
+ * them. Returns 0, -ENOMEM. */
+int client_add(struct ferry_endpoints *table, const struct ferry_endpoint *server,
+    const struct ferry_endpoint *client);
+void join_clients(struct ferry_endpoints *table);
+
+int join_index(struct ferry_endpoints *table);
+/* Of a socket if sockets is true, else of a pipe. */
+struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool sockets);
+int join_owners(struct ferry_endpoints *table);
+int join_peers(struct ferry_endpoints *table);
+int join_order(struct ferry_endpoints *table);
+
+int paths_look(struct ferry_endpoints *table);
+int in_flight_look(struct ferry_endpoints *table);
+
+#endif

@@ -1,0 +1,157 @@
+/* waiting.c - who waits in which backlog.
+ *
+ * Of unix listeners the kernel tells the inodes of the clients (UDIAG_SHOW_ICONS), the longest
+ * waiting first, but not of one that has more than fit into an answer (rows_unix.c). For that there
+ * is elimination: a client that waits has a peer without an inode, and did not lose it (a lost peer
+ * shuts both directions down). If there are exactly as many of those as the one listener that is
+ * left counts, they are its; else we do not know.
+ *
+ * A TCP connection that was not accepted is established and has no inode; its listener is the one
+ * with its local port, at its address rather than at any.
+ */
+#include "base/cleanup.h"
+#include "endpoints/table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int wait_for(
+    struct ferry_endpoints *table, struct ferry_endpoint *listener, struct ferry_endpoint *client)
+{
+    client->state = FERRY_STATE_WAITING;
+    client->peer_gone = false;
+    client->listener = listener;
+    return client_add(table, listener, client);
+}
+
+/* --- unix --------------------------------------------------------------------------------------
+ */
+
+/* The kernel's word; marks the listeners it was about. */
+static int waiting_told(struct ferry_endpoints *table, unsigned char *told)
+{
+    for (size_t i = 0; i < table->wait_count; i++) {
+        const struct wait *wait = &table->waits[i];
+        struct ferry_endpoint *listener = join_find(&table->rows, wait->listener, true);
+        struct ferry_endpoint *client =
+            wait->client ? join_find(&table->rows, wait->client, true) : NULL;
+        if (listener)
+            told[listener - table->rows.data] = 1;
+        if (!listener || !client || client->peer_inode || client->state == FERRY_STATE_WAITING)
+            continue;
+        if (wait_for(table, listener, client) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static bool is_waited_for(const struct ferry_endpoint *row)
+{
+    return row->family == AF_UNIX && row->state == FERRY_STATE_LISTENING && row->receive_queue > 0;
+}
+
+static bool waits_somewhere(const struct ferry_endpoint *row)
+{
+    return row->family == AF_UNIX && row->kind != FERRY_ENDPOINT_UNIX_DATAGRAM &&
+           row->state == FERRY_STATE_ESTABLISHED && row->peer_gone &&
+           row->shutdown != (FERRY_SHUT_RECEIVE | FERRY_SHUT_SEND);
+}
+
+static int waiting_rest(struct ferry_endpoints *table, const unsigned char *told)
+{
+    struct ferry_endpoint *listener = NULL;
+    size_t left = 0, waiting = 0;
+
+    for (size_t i = 0; i < table->rows.count; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i];
+        if (is_waited_for(row) && !told[i]) {
+            listener = row;
+            left++;
+        }
+        waiting += waits_somewhere(row);
+    }
+    bool certain = left == 1 && waiting == listener->receive_queue;
+    table->gaps.ambiguous_backlogs = certain ? 0 : (unsigned)left;
+    for (size_t i = 0; left && i < table->rows.count; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i];
+        if (!waits_somewhere(row))
+            continue;
+        row->state = FERRY_STATE_WAITING;
+        row->peer_gone = false;
+        row->listener = certain ? listener : NULL;
+        if (certain && client_add(table, listener, row) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int waiting_unix(struct ferry_endpoints *table)
+{
+    AUTO_FREE unsigned char *told = calloc(table->rows.count + 1, 1);
+    int code = told ? waiting_told(table, told) : -ENOMEM;
+    return code < 0 ? code : waiting_rest(table, told);
+}
+
+/* --- TCP ---------------------------------------------------------------------------------------
+ */
+
+static bool is_any(const unsigned char *address, size_t size)
+{
+    static const unsigned char zeroes[16];
+    return memcmp(address, zeroes, size) == 0;
+}
+
+/* How well a listener fits a connection: 0 not at all, 2 its very address, 1 any. */
+static int listener_fits(const struct ferry_endpoint *listener, const struct ferry_endpoint *row)
+{
+    size_t size = row->family == AF_INET ? 4 : 16;
+
+    if (listener->kind != FERRY_ENDPOINT_TCP || listener->state != FERRY_STATE_LISTENING ||
+        listener->network != row->network || listener->inet->local_port != row->inet->local_port)
+        return 0;
+    if (listener->family == row->family &&
+        memcmp(listener->inet->local, row->inet->local, size) == 0)
+        return 2;
+    bool same_family = listener->family == row->family || listener->family == AF_INET6;
+    return same_family && is_any(listener->inet->local, listener->family == AF_INET ? 4 : 16);
+}
+
+static bool is_unaccepted(const struct ferry_endpoint *row)
+{
+    return row->kind == FERRY_ENDPOINT_TCP && row->inode == 0 &&
+           (row->state == FERRY_STATE_ESTABLISHED || row->state == FERRY_STATE_CLOSE_WAIT);
+}
+
+static int waiting_tcp(struct ferry_endpoints *table)
+{
+    AUTO_FREE struct ferry_endpoint **listeners = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (size_t i = 0; i < table->rows.count; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i];
+        if (row->kind != FERRY_ENDPOINT_TCP || row->state != FERRY_STATE_LISTENING ||
+            row->receive_queue == 0)
+            continue;
+        if (!array_reserve(&listeners, count, &capacity, sizeof(*listeners)))
+            return -ENOMEM;
+        listeners[count++] = row;
+    }
+    for (size_t i = 0; count && i < table->rows.count; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i], *best = NULL;
+        if (!is_unaccepted(row))
+            continue;
+        for (size_t j = 0; j < count; j++)
+            if (listener_fits(listeners[j], row) > (best ? listener_fits(best, row) : 0))
+                best = listeners[j];
+        if (best && wait_for(table, best, row) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int waiting_find(struct ferry_endpoints *table)
+{
+    int code = table->kinds & FERRY_ENDPOINTS_UNIX ? waiting_unix(table) : 0;
+    return code < 0 ? code : waiting_tcp(table);
+}
