@@ -71,52 +71,73 @@ struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool s
 /* --- owners ------------------------------------------------------------------------------------
  */
 
-/* Calls `each` for every row that a descriptor belongs to. */
-static void rows_of_descriptor(struct rows *rows, const struct process *process,
-    const struct descriptor *held,
-    void (*each)(struct ferry_endpoint *, const struct process *, const struct descriptor *))
+static bool is_held(const struct ferry_endpoint *row, const struct descriptor *held)
+{
+    bool same = held->kind == DESCRIPTOR_SOCKET
+                    ? is_socket(row)
+                    : row->kind == held->kind && row->device == held->device;
+    return same && row->ends & held->ends;
+}
+
+/* Counts at each row that a descriptor is of: two if it is open for both ends of a pipe. Remembers
+ * the first, which is dear to find. */
+static void descriptor_count(struct rows *rows, struct descriptor *held)
 {
     size_t slot = slot_of(rows, held->inode);
     struct ferry_endpoint *row;
 
+    held->row = 0;
     while ((row = index_next(rows, held->inode, &slot))) {
-        bool same = held->kind == DESCRIPTOR_SOCKET
-                        ? is_socket(row)
-                        : row->kind == held->kind && row->device == held->device;
-        if (same && (held->ends == 0 || row->ends & held->ends))
-            each(row, process, held);
+        if (!is_held(row, held))
+            continue;
+        row->owner_count++;
+        if (!held->row)
+            held->row = (uint32_t)(row - rows->data) + 1;
+        if (held->kind == DESCRIPTOR_SOCKET)
+            return;
     }
-}
-
-static void owners_each(struct ferry_endpoints *table,
-    void (*each)(struct ferry_endpoint *, const struct process *, const struct descriptor *))
-{
-    for (size_t i = 0; i < table->process_count; i++) {
-        const struct process *process = table->processes[i];
-        for (size_t j = 0; j < process->descriptor_count; j++)
-            rows_of_descriptor(&table->rows, process, &process->descriptors[j], each);
-    }
-}
-
-static void owner_count(
-    struct ferry_endpoint *row, const struct process *process, const struct descriptor *held)
-{
-    (void)process;
-    (void)held;
-    row->owner_count++;
 }
 
 /* Fills from the front; owner_count counts again. Processes come by pid, so that another descriptor
- * of the same one follows at once. */
-static void owner_add(
-    struct ferry_endpoint *row, const struct process *process, const struct descriptor *held)
+ * of the same one follows at once. The first owner of a row gives it its place in the order. */
+static void owner_add(struct rows *rows, struct ferry_endpoint *row, struct ferry_process *process,
+    const struct descriptor *held)
 {
     struct ferry_owner *owners = (struct ferry_owner *)row->owners;
-    struct ferry_process *shown = (struct ferry_process *)&process->shown;
 
-    if (row->owner_count == 0 || owners[row->owner_count - 1].process != shown)
-        shown->endpoint_count++;
-    owners[row->owner_count++] = (struct ferry_owner){ shown, held->fd, held->ends };
+    if (row->owner_count == 0)
+        rows->sorted[rows->sorted_count++] = row;
+    if (row->owner_count == 0 || owners[row->owner_count - 1].process != process)
+        process->endpoint_count++;
+    owners[row->owner_count++] = (struct ferry_owner){ process, held->fd, held->ends };
+}
+
+/* The two ends of a pipe stand next to each other. */
+static void descriptor_add(
+    struct rows *rows, struct ferry_process *process, const struct descriptor *held)
+{
+    if (!held->row)
+        return;
+    struct ferry_endpoint *row = &rows->data[held->row - 1];
+    owner_add(rows, row, process, held);
+    if (held->kind == DESCRIPTOR_SOCKET || held->row == rows->count)
+        return;
+    if (row[1].inode == held->inode && is_held(&row[1], held))
+        owner_add(rows, &row[1], process, held);
+}
+
+static void owners_count(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+
+    for (size_t i = 0; i < rows->count; i++)
+        rows->data[i].owner_count = 0;
+    for (size_t i = 0; i < table->process_count; i++) {
+        struct process *process = table->processes[i];
+        process->shown.endpoint_count = 0;
+        for (size_t j = 0; j < process->descriptor_count; j++)
+            descriptor_count(rows, &process->descriptors[j]);
+    }
 }
 
 int join_owners(struct ferry_endpoints *table)
@@ -124,22 +145,25 @@ int join_owners(struct ferry_endpoints *table)
     struct rows *rows = &table->rows;
     size_t total = 0;
 
-    for (size_t i = 0; i < rows->count; i++)
-        rows->data[i].owner_count = 0;
-    for (size_t i = 0; i < table->process_count; i++)
-        table->processes[i]->shown.endpoint_count = 0;
-    owners_each(table, owner_count);
+    if (!rows->sorted)
+        rows->sorted = malloc((rows->count + 1) * sizeof(*rows->sorted));
+    owners_count(table);
     for (size_t i = 0; i < rows->count; i++)
         total += rows->data[i].owner_count;
     struct ferry_owner *owners = arena_new(&table->arena, total * sizeof(*owners));
-    if (!owners)
+    if (!owners || !rows->sorted)
         return -ENOMEM;
     for (size_t i = 0; i < rows->count; i++) {
         rows->data[i].owners = rows->data[i].owner_count ? owners : NULL;
         owners += rows->data[i].owner_count;
         rows->data[i].owner_count = 0;
     }
-    owners_each(table, owner_add);
+    rows->sorted_count = 0;
+    for (size_t i = 0; i < table->process_count; i++) {
+        struct process *process = table->processes[i];
+        for (size_t j = 0; j < process->descriptor_count; j++)
+            descriptor_add(rows, &process->shown, &process->descriptors[j]);
+    }
     return 0;
 }
 
@@ -376,32 +400,6 @@ void join_clients(struct ferry_endpoints *table)
 /* --- order -------------------------------------------------------------------------------------
  */
 
-struct place {
-    uint64_t rank;
-    uint64_t inode;
-    uint32_t row;
-};
-
-static int compare_places(const void *one, const void *other)
-{
-    const struct place *a = one, *b = other;
-
-    if (a->rank != b->rank)
-        return a->rank < b->rank ? -1 : 1;
-    if (a->inode != b->inode)
-        return a->inode < b->inode ? -1 : 1;
-    return a->row < b->row ? -1 : 1;
-}
-
-/* Kind, then listeners, then pid; those without an owner last. */
-static uint64_t rank_of(const struct ferry_endpoint *row)
-{
-    uint64_t pid = row->owner_count ? (uint32_t)row->owners[0].process->pid : UINT32_MAX;
-    uint64_t listens = row->state != FERRY_STATE_LISTENING;
-
-    return (uint64_t)row->kind << 40 | listens << 39 | pid;
-}
-
 /* Not what was closed meanwhile, nor the end of a pipe that nobody has. */
 static bool is_shown(const struct ferry_endpoint *row)
 {
@@ -409,22 +407,48 @@ static bool is_shown(const struct ferry_endpoint *row)
     return row->kind != ENDPOINT_GONE && (!end || row->owner_count > 0);
 }
 
+static int compare_inodes(const void *one, const void *other)
+{
+    const struct ferry_endpoint *a = *(const struct ferry_endpoint *const *)one;
+    const struct ferry_endpoint *b = *(const struct ferry_endpoint *const *)other;
+
+    return (a->inode > b->inode) - (a->inode < b->inode);
+}
+
+/* Those that nobody holds stand behind the others. */
+static void order_add_rest(struct rows *rows)
+{
+    size_t first = rows->sorted_count;
+
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->data[i].owner_count == 0 && is_shown(&rows->data[i]))
+            rows->sorted[rows->sorted_count++] = &rows->data[i];
+    qsort(rows->sorted + first, rows->sorted_count - first, sizeof(*rows->sorted), compare_inodes);
+}
+
+static unsigned class_of(const struct ferry_endpoint *row)
+{
+    return row->kind * 2u + (row->state != FERRY_STATE_LISTENING);
+}
+
+/* By kind, listeners first; within that as join_owners() met them, by pid and descriptor: so each
+ * is put at its place at once, which no comparing sort can match. */
 int join_order(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
-    AUTO_FREE struct place *places = malloc((rows->count + 1) * sizeof(*places));
-    size_t count = 0;
+    size_t places[FERRY_ENDPOINT_KIND_COUNT * 2 + 1] = { 0 };
+    const struct ferry_endpoint **ordered = malloc((rows->count + 1) * sizeof(*ordered));
 
-    rows->sorted = malloc((rows->count + 1) * sizeof(*rows->sorted));
-    if (!places || !rows->sorted)
+    if (!ordered)
         return -ENOMEM;
-    for (size_t i = 0; i < rows->count; i++)
-        if (is_shown(&rows->data[i]))
-            places[count++] =
-                (struct place){ rank_of(&rows->data[i]), rows->data[i].inode, (uint32_t)i };
-    qsort(places, count, sizeof(*places), compare_places);
-    for (size_t i = 0; i < count; i++)
-        rows->sorted[i] = &rows->data[places[i].row];
-    rows->sorted_count = count;
+    order_add_rest(rows);
+    for (size_t i = 0; i < rows->sorted_count; i++)
+        places[class_of(rows->sorted[i]) + 1]++;
+    for (size_t i = 1; i < COUNT_OF(places); i++)
+        places[i] += places[i - 1];
+    for (size_t i = 0; i < rows->sorted_count; i++)
+        ordered[places[class_of(rows->sorted[i])]++] = rows->sorted[i];
+    free(rows->sorted);
+    rows->sorted = ordered;
     return 0;
 }

@@ -14,6 +14,12 @@
 /* Bytes of a file of /proc that are looked at: status and stat are below 4 KiB; a control group's
  * lines may be long. */
 #define PROC_FILE_SIZE_MAX ((size_t)16 << 10)
+/* Numbers of descriptors that may be missing, besides an eighth of those tried, before the folder
+ * is read instead: a question for nothing costs a fourth of an entry that is read, and one
+ * descriptor with a high number is common. */
+#define WALK_MISSES_MAX 8u
+/* Inodes of sockets are numbered upwards, but each processor takes so many at a time. */
+#define INODE_BATCH 1024
 /* Refreshes after which every process has been walked through again, changed or not: one that has
  * swapped a descriptor for another shows the same count. */
 #define WALK_ROUNDS 16u

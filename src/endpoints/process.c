@@ -13,18 +13,13 @@
 int process_read(int folder, const char *file, char *text, size_t size)
 {
     AUTO_FD int fd = openat(folder, file, O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
 
     if (fd < 0)
         return -errno;
-    while (length < size - 1) {
-        ssize_t got = read(fd, text + length, size - 1 - length);
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            break;
-        length += (size_t)got;
-    }
+    /* These files come in one piece, as far as there is room. */
+    ssize_t length = read(fd, text, size - 1);
+    if (length < 0)
+        return -errno;
     text[length] = '\0';
     return (int)length;
 }

@@ -170,6 +170,16 @@ static bool told(const struct ferry_endpoints *table, size_t first, uint64_t ino
     return false;
 }
 
+/* Most machines have nobody waiting, and a dump for nothing costs as much as any. */
+static bool anybody_waits(const struct ferry_endpoints *table, size_t first_row)
+{
+    for (size_t i = first_row; i < table->rows.count; i++)
+        if (table->rows.data[i].state == FERRY_STATE_LISTENING &&
+            table->rows.data[i].receive_queue > 0)
+            return true;
+    return false;
+}
+
 /* All in one dump, and one by one those behind the listener that ended it. */
 static int backlogs_ask(struct filling *filling, struct diag *diag, size_t first_row)
 {
@@ -179,6 +189,8 @@ static int backlogs_ask(struct filling *filling, struct diag *diag, size_t first
         .udiag_states = 1u << FERRY_STATE_LISTENING,
         .udiag_show = UDIAG_SHOW_ICONS };
 
+    if (!anybody_waits(table, first_row))
+        return 0;
     int code = diag_ask(diag, &request, sizeof(request), false, backlog_read, filling);
     for (size_t i = first_row; i < table->rows.count && code == 0; i++) {
         const struct ferry_endpoint *row = &table->rows.data[i];

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 bool array_reserve(void *pointer, size_t count, size_t *capacity, size_t item_size)
 {
@@ -76,7 +77,7 @@ static int rows_gather(struct ferry_endpoints *table)
         code = join_index(table);
     if (code == 0)
         code = join_owners(table);
-    return code == 0 ? waiting_find(table) : code;
+    return code < 0 ? code : waiting_find(table);
 }
 
 /* --- sockets without an owner ------------------------------------------------------------------
@@ -93,11 +94,20 @@ static bool is_unexplained(const struct ferry_endpoint *row)
 static const struct ferry_endpoint *row_before(
     const struct ferry_endpoints *table, const struct ferry_endpoint *row)
 {
-    const struct ferry_endpoint *old = join_find(&table->before, row->inode, true);
+    bool socket = (1u << row->kind) & FERRY_ENDPOINTS_SOCKETS;
+    const struct ferry_endpoint *old = join_find(&table->before, row->inode, socket);
     return old && old->cookie == row->cookie && old->kind == row->kind ? old : NULL;
 }
 
-/* Whether there are any that were not so at the last look. */
+/* Whether it may have been made since the walk began: its number, which wraps at 32 bits, is not
+ * clearly lower. */
+static bool is_young(const struct ferry_endpoints *table, const struct ferry_endpoint *row)
+{
+    return (int32_t)((uint32_t)row->inode - table->walk_inode) > -INODE_BATCH * get_nprocs_conf();
+}
+
+/* Whether there are any that another walk could explain: young ones, and those that had an owner,
+ * or were not there, at the last look. */
 static bool has_unexplained(const struct ferry_endpoints *table)
 {
     for (size_t i = 0; i < table->rows.count; i++) {
@@ -105,7 +115,7 @@ static bool has_unexplained(const struct ferry_endpoints *table)
         if (!is_unexplained(row))
             continue;
         const struct ferry_endpoint *old = row_before(table, row);
-        if (!old || old->owner_count)
+        if (old ? old->owner_count > 0 : table->before.count > 0 || is_young(table, row))
             return true;
     }
     return false;
@@ -147,11 +157,15 @@ static int unexplained_verify(struct ferry_endpoints *table)
  * last look may be wrong. Then at the sockets. */
 static int table_explain(struct ferry_endpoints *table)
 {
-    if (!table_wants(table, FERRY_GATHER_OWNERS) || !has_unexplained(table))
+    int code = 0;
+
+    if (!table_wants(table, FERRY_GATHER_OWNERS))
         return 0;
-    int code = walk(table, table->before.count > 0);
-    if (code == 0)
-        code = join_owners(table);
+    if (has_unexplained(table)) {
+        code = walk(table, table->before.count > 0);
+        if (code == 0)
+            code = join_owners(table);
+    }
     if (code == 0 && table->gaps.hidden_processes == 0)
         code = unexplained_verify(table);
     return code;
@@ -169,12 +183,22 @@ static int namespace_add_own(struct ferry_endpoints *table)
     return namespaces_add(table, status.st_ino, 0, NULL);
 }
 
+/* The kernel lists sockets in the same order each time, but for those that came and went: so the
+ * one that followed at the last look is most likely this one, and need not be searched. */
 static void rows_set_seen(struct ferry_endpoints *table)
 {
+    const struct rows *before = &table->before;
+    size_t likely = 0;
+
     for (size_t i = 0; i < table->rows.count; i++) {
         struct ferry_endpoint *row = &table->rows.data[i];
-        const struct ferry_endpoint *old =
-            row->cookie && table->before.count ? row_before(table, row) : NULL;
+        const struct ferry_endpoint *old = NULL;
+        if (likely < before->count && before->data[likely].cookie == row->cookie && row->cookie)
+            old = &before->data[likely];
+        else if (before->count)
+            old = row_before(table, row);
+        if (old)
+            likely = (size_t)(old - before->data) + 1;
         row->seen_ns = old ? old->seen_ns : table->time_ns;
     }
 }

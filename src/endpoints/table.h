@@ -31,18 +31,21 @@ struct descriptor {
     uint64_t size;
     char *name; /* owned by the process */
     int fd;
+    uint32_t row;       /* the first of its rows + 1, once join_owners() has found it */
     unsigned char kind; /* enum ferry_endpoint_kind; DESCRIPTOR_SOCKET for a socket */
     unsigned char ends;
 };
 
 #define DESCRIPTOR_SOCKET FERRY_ENDPOINT_KIND_COUNT
+/* Of what is none of the kinds. */
+#define DESCRIPTOR_OTHER (FERRY_ENDPOINT_KIND_COUNT + 1)
 /* The kind of a row that was closed while we looked. */
 #define ENDPOINT_GONE FERRY_ENDPOINT_KIND_COUNT
 
 struct process {
     struct ferry_process shown; /* its texts are owned, but those of an arena */
-    uint64_t files_size;        /* st_size of /proc/PID/fd: how many it has open; 0: not told */
-    bool fresh;                 /* walked through in this look */
+    uint64_t files_inode;       /* of /proc/PID/fd: the same as long as the process lives */
+    uint64_t files_size;        /* its st_size: how many it has open; 0: not told */
     struct descriptor *descriptors;
     size_t descriptor_count, descriptor_capacity;
     char name[64]; /* what shown.name points to; a kernel thread's may exceed 15 bytes */
@@ -77,7 +80,8 @@ struct rows {
 struct ferry_endpoints {
     unsigned kinds, gather;
     int64_t time_ns;
-    unsigned round; /* how many looks there were */
+    unsigned round;      /* how many looks there were */
+    uint32_t walk_inode; /* of a socket that was made when the last walk began */
     struct ferry_endpoints_gaps gaps;
     struct arena arena;
     struct rows rows, before; /* this look's; the last one's, while this one is made */

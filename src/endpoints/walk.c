@@ -1,13 +1,18 @@
 /* walk.c - which processes there are, and what each has open.
  *
- * The dear part of every look: one readlink(2) a descriptor. So a process that has as many
- * descriptors as at the last look (st_size of its fd folder, Linux 6.2) and is the same one (its
- * start) is not walked through again. One that closed a socket and got another is found all the
- * same: the new socket has no owner then, and the table looks again at all (table.c). Besides, each
- * process has its turn every WALK_ROUNDS looks.
+ * The dear part of every look: one statx(2) a descriptor, of the link in /proc that leads to what
+ * is open (a readlink(2) costs half as much again, and a text to be read). Nothing is asked of the
+ * file system behind it (a mask of 0): a descriptor of a dead network file system must not hold us
+ * up.
  *
- * Files are told by what stat(2) says of them, and that from the cache only: a descriptor of a dead
- * network file system must not hold us up.
+ * The kernel tells how many descriptors a process has (st_size of its fd folder, Linux 6.2), so
+ * they are asked for by number, from 0, until all are found; reading the folder would cost as much
+ * as asking. Where numbers are sparse, or the kernel does not tell, the folder is read.
+ *
+ * A process that has as many descriptors as at the last look, and is the same one, is not walked
+ * through again. One that closed a socket and got another is found all the same: the new
+ * socket has no owner then, and the table looks again at all (table.c). Besides, each process has
+ * its turn every WALK_ROUNDS looks, when its name is read again, too.
  */
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
@@ -18,6 +23,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -25,8 +31,9 @@
 struct walking {
     struct ferry_endpoints *table;
     bool all;
-    int proc;     /* /proc */
-    char *buffer; /* WALK_BUFFER_SIZE, for directory entries */
+    int proc;                            /* /proc */
+    char *buffer;                        /* WALK_BUFFER_SIZE, for directory entries */
+    uint64_t socket_device, pipe_device; /* of all sockets' and pipes' inodes */
     struct process **before;
     size_t before_count, before_next;
 };
@@ -41,19 +48,6 @@ struct linux_dirent64 {
 
 /* --- one descriptor ----------------------------------------------------------------------------
  */
-
-/* The number in "socket:[4711]"; 0: it begins otherwise. */
-static uint64_t link_inode(const char *link, const char *start)
-{
-    size_t size = strlen(start);
-    uint64_t inode = 0;
-
-    if (strncmp(link, start, size) != 0)
-        return 0;
-    for (link += size; *link >= '0' && *link <= '9'; link++)
-        inode = inode * 10 + (uint64_t)(*link - '0');
-    return inode;
-}
 
 /* As it was opened: what the link in /proc permits. */
 static unsigned char ends_of(int folder, const char *name)
@@ -73,8 +67,7 @@ static bool is_queue(int folder, const char *link, const struct statx *status)
     char path[PATH_MAX + 16];
     struct stat file;
 
-    if (!S_ISREG(status->stx_mode) || strchr(link + 1, '/') || status->stx_size != 80 ||
-        status->stx_dev_major != 0)
+    if (link[0] != '/' || strchr(link + 1, '/'))
         return false;
     snprintf(path, sizeof(path), "../root%s", link);
     return fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -82,86 +75,122 @@ static bool is_queue(int folder, const char *link, const struct statx *status)
            file.st_dev != makedev(status->stx_dev_major, status->stx_dev_minor);
 }
 
-/* What a descriptor of a file is; false: none of ours. */
-static bool file_read(int folder, const char *name, const char *link, struct descriptor *found)
+/* What kind a file is that has a name; DESCRIPTOR_OTHER: none of ours. */
+static unsigned file_kind(int folder, const char *link, const struct statx *status)
 {
-    struct statx status;
-    bool memfd = strncmp(link, "/memfd:", 7) == 0;
-
-    if (statx(folder, name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_SIZE, &status) < 0)
-        return false;
-    if (S_ISFIFO(status.stx_mode))
-        found->kind = FERRY_ENDPOINT_FIFO;
-    else if (memfd && S_ISREG(status.stx_mode))
-        found->kind = FERRY_ENDPOINT_MEMFD;
-    else if (is_queue(folder, link, &status))
-        found->kind = FERRY_ENDPOINT_QUEUE;
-    else
-        return false;
-    found->inode = status.stx_ino;
-    found->device = makedev(status.stx_dev_major, status.stx_dev_minor);
-    found->size = status.stx_size;
-    return true;
+    if (S_ISFIFO(status->stx_mode))
+        return FERRY_ENDPOINT_FIFO;
+    if (strncmp(link, "/memfd:", 7) == 0)
+        return FERRY_ENDPOINT_MEMFD;
+    return status->stx_size == 80 && is_queue(folder, link, status) ? FERRY_ENDPOINT_QUEUE
+                                                                    : DESCRIPTOR_OTHER;
 }
 
-static bool link_read(const struct walking *walking, int folder, const char *name, char *link,
-    struct descriptor *found)
+/* Queues lie on a device without a driver, memfds have no folder besides: all other files are
+ * passed over at once. */
+static bool may_be_named(const struct statx *status)
 {
-    unsigned kinds = walking->table->kinds;
-
-    *found = (struct descriptor){ .fd = atoi(name) };
-    if ((found->inode = link_inode(link, "socket:["))) {
-        found->kind = DESCRIPTOR_SOCKET;
-        found->ends = FERRY_END_READ | FERRY_END_WRITE;
-        return kinds & FERRY_ENDPOINTS_SOCKETS;
-    }
-    if ((kinds & FERRY_ENDPOINTS_FILES) == 0)
-        return false;
-    if ((found->inode = link_inode(link, "pipe:[")))
-        found->kind = FERRY_ENDPOINT_PIPE;
-    else if (link[0] != '/' || !file_read(folder, name, link, found))
-        return false;
-    if (!(kinds & 1u << found->kind))
-        return false;
-    found->ends = ends_of(folder, name);
-    return true;
+    return S_ISFIFO(status->stx_mode) || (S_ISREG(status->stx_mode) && status->stx_dev_major == 0 &&
+                                             (status->stx_nlink == 0 || status->stx_size == 80));
 }
 
-static int descriptor_add(
-    struct walking *walking, struct process *process, int folder, const char *name)
+/* Reads the name of one of our kinds of file. Returns 1, 0 (none of ours), -ENOMEM. */
+static int named_read(
+    int folder, const char *name, const struct statx *status, struct descriptor *found)
 {
     char link[PATH_MAX];
-    struct descriptor found;
     ssize_t length = readlinkat(folder, name, link, sizeof(link) - 1);
 
     if (length <= 0) /* closed meanwhile */
         return 0;
     link[length] = '\0';
-    if (!link_read(walking, folder, name, link, &found))
+    found->kind = (unsigned char)file_kind(folder, link, status);
+    if (found->kind == DESCRIPTOR_OTHER)
         return 0;
+    found->name = strdup(link);
+    return found->name ? 1 : -ENOMEM;
+}
+
+/* Returns 1: found, 0: none of what is wanted, -ENOMEM. */
+static int status_read(const struct walking *walking, int folder, const char *name,
+    const struct statx *status, struct descriptor *found)
+{
+    unsigned kinds = walking->table->kinds;
+    uint64_t device = makedev(status->stx_dev_major, status->stx_dev_minor);
+
+    *found = (struct descriptor){ .inode = status->stx_ino,
+        .device = device,
+        .size = status->stx_size,
+        .kind = DESCRIPTOR_OTHER };
+    if (S_ISSOCK(status->stx_mode)) {
+        /* A socket's file that was opened with O_PATH is none. */
+        found->kind = DESCRIPTOR_SOCKET;
+        found->ends = FERRY_END_READ | FERRY_END_WRITE;
+        return device == walking->socket_device && kinds & FERRY_ENDPOINTS_SOCKETS;
+    }
+    if (!(kinds & FERRY_ENDPOINTS_FILES) || !may_be_named(status))
+        return 0;
+    if (S_ISFIFO(status->stx_mode) && device == walking->pipe_device)
+        found->kind = FERRY_ENDPOINT_PIPE;
+    int code = found->kind == FERRY_ENDPOINT_PIPE ? 1 : named_read(folder, name, status, found);
+    if (code <= 0)
+        return code;
+    found->ends = ends_of(folder, name);
+    if (kinds & 1u << found->kind && found->ends)
+        return 1;
+    free(TAKE(found->name));
+    return 0;
+}
+
+/* Returns 1, 0 (there is none of that number), -ENOMEM. */
+static int descriptor_add(
+    struct walking *walking, struct process *process, int folder, const char *name)
+{
+    struct descriptor found;
+    struct statx status;
+
+    if (statx(folder, name, AT_STATX_DONT_SYNC, 0, &status) < 0)
+        return errno != ENOENT;
+    int code = status_read(walking, folder, name, &status, &found);
+    if (code <= 0)
+        return code < 0 ? code : 1;
+    found.fd = atoi(name);
     if (!array_reserve(&process->descriptors, process->descriptor_count,
-            &process->descriptor_capacity, sizeof(found)))
+            &process->descriptor_capacity, sizeof(found))) {
+        free(found.name);
         return -ENOMEM;
-    if (found.kind != DESCRIPTOR_SOCKET && found.kind != FERRY_ENDPOINT_PIPE) {
-        found.name = strdup(link);
-        if (!found.name)
-            return -ENOMEM;
     }
     process->descriptors[process->descriptor_count++] = found;
-    return 0;
+    return 1;
 }
 
 /* --- one process -------------------------------------------------------------------------------
  */
 
-/* Returns 0, -errno: it can't be seen, or has gone. */
-static int descriptors_read(struct walking *walking, struct process *process, int process_folder)
+/* By number, as long as most numbers are in use. Returns the first that was not asked for, 0: all
+ * were found, -ENOMEM. */
+static int descriptors_probe(
+    struct walking *walking, struct process *process, int folder, uint64_t left)
 {
-    AUTO_FD int folder = openat(process_folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    unsigned misses = 0;
 
-    if (folder < 0)
-        return -errno;
-    process_clear_descriptors(process);
+    for (int number = 0; left > 0; number++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%d", number);
+        int code = descriptor_add(walking, process, folder, name);
+        if (code < 0)
+            return code;
+        left -= (unsigned)code;
+        misses += code == 0;
+        if (misses > WALK_MISSES_MAX + (unsigned)number / 8)
+            return number + 1;
+    }
+    return 0;
+}
+
+/* By the folder's entries, those from the number `first`. */
+static int descriptors_list(struct walking *walking, struct process *process, int folder, int first)
+{
     for (;;) {
         long size = syscall(SYS_getdents64, folder, walking->buffer, WALK_BUFFER_SIZE);
         if (size <= 0)
@@ -169,13 +198,29 @@ static int descriptors_read(struct walking *walking, struct process *process, in
         for (long at = 0; at < size;) {
             const struct linux_dirent64 *entry = (const void *)(walking->buffer + at);
             at += entry->d_reclen;
-            if (entry->d_name[0] == '.')
+            if (entry->d_name[0] == '.' || atoi(entry->d_name) < first)
                 continue;
             int code = descriptor_add(walking, process, folder, entry->d_name);
             if (code < 0)
                 return code;
         }
     }
+}
+
+/* Returns 0, -errno: it can't be seen, or has gone.
+ *   size  how many it has; 0: not told */
+static int descriptors_read(
+    struct walking *walking, struct process *process, int process_folder, uint64_t size)
+{
+    AUTO_FD int folder = openat(process_folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return -errno;
+    process_clear_descriptors(process);
+    int next = size ? descriptors_probe(walking, process, folder, size) : 0;
+    if (next < 0)
+        return next;
+    return size && next == 0 ? 0 : descriptors_list(walking, process, folder, next);
 }
 
 /* The process of that number from the last look, taken out of there; NULL: there was none. */
@@ -193,15 +238,6 @@ static struct process *process_take(struct walking *walking, pid_t pid)
     return NULL;
 }
 
-/* Whether what is known of it still holds. */
-static bool is_unchanged(
-    const struct walking *walking, const struct process *process, uint64_t start, uint64_t size)
-{
-    bool turn = (unsigned)process->shown.pid % WALK_ROUNDS == walking->table->round % WALK_ROUNDS;
-    return !walking->all && !turn && process->shown.start_ticks == start && size > 0 &&
-           process->files_size == size;
-}
-
 static int process_keep(struct ferry_endpoints *table, struct process *process)
 {
     if (!array_reserve(&table->processes, table->process_count, &table->process_capacity,
@@ -213,10 +249,10 @@ static int process_keep(struct ferry_endpoints *table, struct process *process)
     return 0;
 }
 
+/* Everything anew. */
 static int process_look(struct walking *walking, struct process *process, int folder)
 {
     struct ferry_endpoints *table = walking->table;
-    uint64_t start = process->shown.start_ticks;
     struct stat files, network;
 
     int code = process_read_stat(folder, process);
@@ -224,21 +260,37 @@ static int process_look(struct walking *walking, struct process *process, int fo
         return code;
     if (fstatat(folder, "fd", &files, 0) < 0)
         return -errno;
-    uint64_t size = files.st_size > 0 ? (uint64_t)files.st_size : 0;
-    process->fresh = !is_unchanged(walking, process, start, size);
-    if (process->fresh)
-        code = descriptors_read(walking, process, folder);
-    process->files_size = size;
+    process->files_inode = files.st_ino;
+    process->files_size = files.st_size > 0 ? (uint64_t)files.st_size : 0;
+    code = descriptors_read(walking, process, folder, process->files_size);
     if (code < 0)
         return code;
-    if (table_wants(table, FERRY_GATHER_DETAILS) && process->fresh && process->descriptor_count)
+    if (table_wants(table, FERRY_GATHER_DETAILS) && process->descriptor_count)
         code = process_read_details(folder, process);
-    if (code == 0 && table_wants(table, FERRY_GATHER_NAMESPACES) &&
-        fstatat(folder, "ns/net", &network, 0) == 0) {
+    if (table_wants(table, FERRY_GATHER_NAMESPACES) && fstatat(folder, "ns/net", &network, 0) == 0)
         process->shown.namespace_inode = network.st_ino;
-        code = namespaces_add(table, network.st_ino, process->shown.pid, NULL);
-    }
     return code;
+}
+
+/* Whether what is known of it still holds: the folder's inode stays the same while its process
+ * lives, and is another one's no more. */
+static bool is_unchanged(const struct walking *walking, const struct process *process)
+{
+    bool turn = (unsigned)process->shown.pid % WALK_ROUNDS == walking->table->round % WALK_ROUNDS;
+    char path[32];
+    struct stat files;
+
+    if (walking->all || turn || process->files_size == 0)
+        return false;
+    snprintf(path, sizeof(path), "%d/fd", (int)process->shown.pid);
+    return fstatat(walking->proc, path, &files, 0) == 0 && files.st_ino == process->files_inode &&
+           (uint64_t)files.st_size == process->files_size;
+}
+
+/* Whether a failure is ours, not the process's. */
+static bool is_fatal(int code)
+{
+    return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
 }
 
 static struct process *process_new(pid_t pid)
@@ -252,27 +304,34 @@ static struct process *process_new(pid_t pid)
     return process;
 }
 
-static int walk_process(struct walking *walking, const char *name)
+/* Returns 0: it is known now, -errno. */
+static int process_open(struct walking *walking, struct process *process)
 {
-    AUTO_FD int folder = openat(walking->proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    pid_t pid = atoi(name);
-    struct process *process = process_take(walking, pid);
+    char name[16];
 
-    if (folder < 0 && errno != ENOENT) {
-        process_free(process);
-        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+    snprintf(name, sizeof(name), "%d", (int)process->shown.pid);
+    AUTO_FD int folder = openat(walking->proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return folder < 0 ? -errno : process_look(walking, process, folder);
+}
+
+static int walk_process(struct walking *walking, pid_t pid)
+{
+    struct ferry_endpoints *table = walking->table;
+    struct process *process = process_take(walking, pid);
+    int code = 0;
+
+    if (!process || !is_unchanged(walking, process)) {
+        if (!process)
+            process = process_new(pid);
+        code = process ? process_open(walking, process) : -ENOMEM;
     }
-    if (!process)
-        process = process_new(pid);
-    if (!process)
-        return -ENOMEM;
-    int code = folder < 0 ? -ENOENT : process_look(walking, process, folder);
+    if (code == 0 && process->shown.namespace_inode)
+        code = namespaces_add(table, process->shown.namespace_inode, pid, NULL);
     if (code == 0)
-        return process_keep(walking->table, process);
+        return process_keep(table, process);
     process_free(process);
-    if (code == -EACCES || code == -EPERM)
-        walking->table->gaps.hidden_processes++;
-    return code == -ENOMEM || code == -EMFILE || code == -ENFILE ? code : 0;
+    table->gaps.hidden_processes += code == -EACCES || code == -EPERM;
+    return is_fatal(code) ? code : 0;
 }
 
 /* --- all ----------------------------------------------------------------------------------------
@@ -310,6 +369,26 @@ static int numbers_read(int proc, int **ret_numbers, size_t *ret_count)
     return 0;
 }
 
+/* What a socket of our own has, all have. */
+static int devices_find(struct walking *walking)
+{
+    struct stat status;
+    int ends[2];
+    AUTO_FD int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (socket_fd < 0 || fstat(socket_fd, &status) < 0)
+        return -errno;
+    walking->socket_device = status.st_dev;
+    walking->table->walk_inode = (uint32_t)status.st_ino;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    int code = fstat(ends[0], &status) < 0 ? -errno : 0;
+    walking->pipe_device = status.st_dev;
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+    return code;
+}
+
 int walk(struct ferry_endpoints *table, bool all)
 {
     AUTO_FD int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -327,11 +406,11 @@ int walk(struct ferry_endpoints *table, bool all)
     table->processes = NULL;
     table->process_count = table->process_capacity = 0;
     table->gaps.hidden_processes = 0;
-    int code = !buffer ? -ENOMEM : proc < 0 ? -errno : numbers_read(proc, &numbers, &count);
+    int code = !buffer ? -ENOMEM : proc < 0 ? -errno : devices_find(&walking);
+    if (code == 0)
+        code = numbers_read(proc, &numbers, &count);
     for (size_t i = 0; i < count && code == 0; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "%d", numbers[i]);
-        code = walk_process(&walking, name);
+        code = walk_process(&walking, numbers[i]);
     }
     (void)process_take(&walking, INT_MAX);
     return code;
