@@ -9,7 +9,7 @@
 #   make bench               what socket options do on a path with delay (as root, ten minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
 #   make install             into PREFIX (/usr/local) under DESTDIR
-#   make abi                 accept the library's present ABI as the one to compare with
+#   make abi                 accept the libraries' present ABI as the one to compare with
 #   make format, make clean
 #
 # Each installs the Debian packages that it needs and that are missing.
@@ -67,7 +67,9 @@ install: packages-build $(build)/build.ninja
 
 abi: packages-test $(build)/build.ninja
 	@ninja -C $(build)
-	@scripts/dump-abi $(build)/libferry.so tests/project/libferry.abi
+	@for library in libferry libferry-endpoints; do \
+	    scripts/dump-abi $(build)/$$library.so tests/project/$$library.abi || exit 1; \
+	done
 
 format: packages-test
 	@clang-format -i $(sources)

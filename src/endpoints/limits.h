@@ -22,7 +22,7 @@
 #define INODE_BATCH 1024
 /* Refreshes after which every process has been walked through again, changed or not: one that has
  * swapped a descriptor for another shows the same count. */
-#define WALK_ROUNDS 16u
+#define WALK_ROUNDS 64u
 /* Sockets without an owner that are asked for, whether they are still there: each question takes
  * the kernel as long as there are sockets. */
 #define VERIFY_MAX 16u

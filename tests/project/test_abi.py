@@ -1,4 +1,4 @@
-"""The ABI of libferry.so is the one that was accepted last, tests/project/libferry.abi.
+"""The ABI of each library is the one that was accepted last, tests/project/LIBRARY.abi.
 
 A change that is meant is accepted by `make abi`, and goes into the commit that makes it.
 """
@@ -8,25 +8,28 @@ import subprocess
 
 import pytest
 
+from interface import MAPS
 from support import ROOT
 
-BASELINE = ROOT / "tests" / "project" / "libferry.abi"
+FOLDER = ROOT / "tests" / "project"
 
 
 def abidiff(one, other):
     return subprocess.run(["abidiff", str(one), str(other)], capture_output=True, text=True)
 
 
-def dump(build, path):
+def dump(build, path, library="libferry"):
     subprocess.run(
-        [ROOT / "scripts" / "dump-abi", build / "libferry.so", path], check=True, cwd=ROOT
+        [ROOT / "scripts" / "dump-abi", build / f"{library}.so", path], check=True, cwd=ROOT
     )
 
 
-def test_the_abi_is_the_accepted_one(build, tmp_path):
-    assert BASELINE.is_file(), "no baseline; run make abi"
-    dump(build, tmp_path / "now.abi")
-    difference = abidiff(BASELINE, tmp_path / "now.abi")
+@pytest.mark.parametrize("library", MAPS)
+def test_the_abi_is_the_accepted_one(build, tmp_path, library):
+    baseline = FOLDER / f"{library}.abi"
+    assert baseline.is_file(), "no baseline; run make abi"
+    dump(build, tmp_path / "now.abi", library)
+    difference = abidiff(baseline, tmp_path / "now.abi")
     assert difference.returncode == 0, difference.stdout + "if this is meant: make abi"
 
 

@@ -1,11 +1,10 @@
-"""libferry.so shows what the public headers declare, nothing else, and needs libc only."""
+"""Each library shows what its public headers declare, nothing else; libferry needs libc only."""
 
 import subprocess
 
 import pytest
 
-from interface import mapped_functions, public_functions
-from support import ROOT
+from interface import MAPS, mapped_functions, public_functions
 
 
 def lines(*command):
@@ -24,13 +23,15 @@ def dynamic(path, tag):
     return {row.split("[")[1].rstrip("]") for row in rows if f"({tag})" in row}
 
 
-def test_the_list_is_what_the_headers_declare():
-    listed = mapped_functions((ROOT / "src" / "libferry.map").read_text())
-    assert listed == sorted(public_functions())
+@pytest.mark.parametrize("library", MAPS)
+def test_the_list_is_what_the_headers_declare(library):
+    listed = mapped_functions(MAPS[library].read_text())
+    assert listed == sorted(public_functions(library))
 
 
-def test_the_library_exports_the_list(build):
-    assert exported("--dynamic", build / "libferry.so") == public_functions()
+@pytest.mark.parametrize("library", MAPS)
+def test_the_library_exports_the_list(build, library):
+    assert exported("--dynamic", build / f"{library}.so") == public_functions(library)
 
 
 def test_the_archive_shows_the_same(build):
@@ -41,11 +42,17 @@ def test_the_library_needs_libc_only(build):
     assert dynamic(build / "libferry.so", "NEEDED") == {"libc.so.6"}
 
 
-def test_the_library_has_its_name(build):
-    assert dynamic(build / "libferry.so", "SONAME") == {"libferry.so.0"}
+def test_the_table_needs_libmnl_besides(build):
+    needed = dynamic(build / "libferry-endpoints.so", "NEEDED")
+    assert needed == {"libc.so.6", "libmnl.so.0"}
 
 
-@pytest.mark.parametrize("product", ["ferry", "libferry.so"])
+@pytest.mark.parametrize("library", MAPS)
+def test_the_library_has_its_name(build, library):
+    assert dynamic(build / f"{library}.so", "SONAME") == {f"{library}.so.0"}
+
+
+@pytest.mark.parametrize("product", ["ferry", "libferry.so", "libferry-endpoints.so"])
 def test_the_products_are_hardened(build, product):
     """Position-independent, relocations read-only, stack not executable."""
     path = str(build / product)

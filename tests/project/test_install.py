@@ -44,13 +44,13 @@ def find(root, name):
     return path
 
 
-def pkg_config(root, *arguments):
+def pkg_config(root, *arguments, library="libferry"):
     environment = {
         **os.environ,
         "PKG_CONFIG_SYSROOT_DIR": str(root),
         "PKG_CONFIG_LIBDIR": str(find(root, "libferry.pc").parent),
     }
-    command = ["pkg-config", *arguments, "libferry"]
+    command = ["pkg-config", *arguments, library]
     return subprocess.run(
         command, check=True, capture_output=True, text=True, env=environment
     ).stdout.split()
@@ -79,6 +79,19 @@ def test_a_program_builds_with_pkg_config(installed, tmp_path):
 
 def test_a_program_builds_with_the_archive(installed, tmp_path):
     compile_and_run(installed, tmp_path, find(installed, "libferry.a"))
+
+
+def test_the_table_is_a_library_of_its_own(installed, tmp_path):
+    words = pkg_config(installed, "--cflags", "--libs", library="libferry-endpoints")
+    command = ["gcc", "-std=c11", "-Wall", "-Werror", ROOT / "examples/other_end.c", *words]
+    subprocess.run([*command, *pkg_config(installed, "--libs"), "-o", tmp_path / "other_end"], check=True)
+    done = subprocess.run(
+        [tmp_path / "other_end", str(os.getpid())],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LD_LIBRARY_PATH": str(find(installed, "libferry.so").parent)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_headers_are_there(installed):

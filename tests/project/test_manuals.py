@@ -51,6 +51,7 @@ def test_there_is_a_page_for_everything():
         "ferry-address.7",
         "ferry.1",
         "ferry.conf.5",
+        "libferry-endpoints.3",
         "libferry.3",
     ]
 
@@ -200,10 +201,12 @@ def test_every_key_of_a_route_is_told(run_ferry, tmp_path):
 # --- libferry(3) -------------------------------------------------------------------------------------
 
 
-def test_every_function_is_mentioned_and_no_other():
-    text = (MAN / "libferry.3").read_text()
+@pytest.mark.parametrize("library", ["libferry", "libferry-endpoints"])
+def test_every_function_is_mentioned_and_no_other(library):
+    text = (MAN / f"{library}.3").read_text()
     prose = text[: text.index(".Sh EXAMPLES")]
-    assert set(re.findall(r"^\.Fn (ferry_\w+)", prose, re.MULTILINE)) == public_functions()
+    told = set(re.findall(r"^\.Fn (ferry_\w+)", prose, re.MULTILINE))
+    assert told == public_functions(library)
 
 
 @pytest.fixture(scope="module")
