@@ -6,7 +6,8 @@
 #   make test SAN=address,undefined   unit and end-to-end tests under sanitizers (or SAN=thread)
 #   make interop             other people's programs through ferry: MariaDB, tmux, ssh, ...
 #   make soak                an ordinary day in five minutes
-#   make bench               what socket options do on a path with delay (as root, ten minutes)
+#   make bench               what it costs to see every socket; what socket options do on a path
+#                            with delay (as root, twenty minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
 #   make install             into PREFIX (/usr/local) under DESTDIR
 #   make abi                 accept the libraries' present ABI as the one to compare with
@@ -43,7 +44,8 @@ soak: packages-test $(build)/build.ninja
 	@scripts/run-suite soak $(build) "$(SAN)" tests/soak
 
 bench: packages-test $(build)/build.ninja
-	@ninja -C $(build) ferry bench/bench-path
+	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/seeing.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
 
 SECONDS = 60
