@@ -73,7 +73,7 @@ static int waiting_rest(struct ferry_endpoints *table, const unsigned char *told
     }
     bool certain = left == 1 && waiting == listener->receive_queue;
     table->gaps.ambiguous_backlogs = certain ? 0 : (unsigned)left;
-    for (size_t i = 0; left && i < table->rows.count; i++) {
+    for (size_t i = 0; waiting && i < table->rows.count; i++) {
         struct ferry_endpoint *row = &table->rows.data[i];
         if (!waits_somewhere(row))
             continue;
