@@ -219,8 +219,7 @@ struct ferry_endpoint {
     uint64_t size;                                     /* of a memfd: bytes */
 };
 
-/* --- making a table ----------------------------------------------------------------------------
- */
+/* --- making a table --------------------------------------------------------------------------- */
 
 /* What a table gathers besides the sockets themselves. */
 enum {
@@ -285,8 +284,7 @@ FERRY_PUBLIC size_t ferry_endpoints_namespace_count(const struct ferry_endpoints
 FERRY_PUBLIC const struct ferry_namespace *ferry_endpoints_get_namespace(
     const struct ferry_endpoints *table, size_t index);
 
-/* --- words --------------------------------------------------------------------------------------
- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 /* "u_str", "u_dgr", "u_seq", "tcp", "udp", "raw" as ss(8) has them; "pipe", "fifo", "mq", "memfd".
  */

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- by inode ----------------------------------------------------------------------------------
- */
+/* --- by inode --------------------------------------------------------------------------------- */
 
 static bool is_socket(const struct ferry_endpoint *row)
 {
@@ -68,8 +67,7 @@ struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool s
     return NULL;
 }
 
-/* --- owners ------------------------------------------------------------------------------------
- */
+/* --- owners ----------------------------------------------------------------------------------- */
 
 static bool is_held(const struct ferry_endpoint *row, const struct descriptor *held)
 {
@@ -167,8 +165,7 @@ int join_owners(struct ferry_endpoints *table)
     return 0;
 }
 
-/* --- the other end -----------------------------------------------------------------------------
- */
+/* --- the other end ---------------------------------------------------------------------------- */
 
 static void peer_unix(struct rows *rows, struct ferry_endpoint *row)
 {
@@ -370,8 +367,7 @@ int join_peers(struct ferry_endpoints *table)
     return code;
 }
 
-/* --- clients -----------------------------------------------------------------------------------
- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 int client_add(struct ferry_endpoints *table, const struct ferry_endpoint *server,
     const struct ferry_endpoint *client)
@@ -397,8 +393,7 @@ void join_clients(struct ferry_endpoints *table)
     }
 }
 
-/* --- order -------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 /* Not what was closed meanwhile, nor the end of a pipe that nobody has. */
 static bool is_shown(const struct ferry_endpoint *row)

@@ -16,8 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* --- open ones ---------------------------------------------------------------------------------
- */
+/* --- open ones -------------------------------------------------------------------------------- */
 
 static bool has_two_ends(unsigned kind)
 {
@@ -85,8 +84,7 @@ static int files_collect(
     return 0;
 }
 
-/* --- queues ------------------------------------------------------------------------------------
- */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 /* The root folder of this IPC namespace's mqueue file system, mounted for us alone if it is nowhere
  * mounted (fsopen(2): Linux 5.2, CAP_SYS_ADMIN). -errno. */

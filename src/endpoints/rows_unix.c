@@ -128,8 +128,7 @@ static int row_read(const struct nlmsghdr *answer, void *data)
     return 0;
 }
 
-/* --- backlogs ----------------------------------------------------------------------------------
- */
+/* --- backlogs --------------------------------------------------------------------------------- */
 
 static int wait_add(struct ferry_endpoints *table, uint32_t listener, uint32_t client)
 {

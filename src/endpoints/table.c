@@ -80,8 +80,7 @@ static int rows_gather(struct ferry_endpoints *table)
     return code < 0 ? code : waiting_find(table);
 }
 
-/* --- sockets without an owner ------------------------------------------------------------------
- */
+/* --- sockets without an owner ----------------------------------------------------------------- */
 
 /* Nobody has it, and nothing explains why: it was made, or its process ended, while we looked; it
  * is on its way to somebody (SCM_RIGHTS); or its owner can't be seen. */
@@ -171,8 +170,7 @@ static int table_explain(struct ferry_endpoints *table)
     return code;
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static int namespace_add_own(struct ferry_endpoints *table)
 {
@@ -313,8 +311,7 @@ void ferry_endpoints_free(struct ferry_endpoints *table)
     free(table);
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 void ferry_endpoints_get_gaps(
     const struct ferry_endpoints *table, struct ferry_endpoints_gaps *ret_gaps)

@@ -25,8 +25,7 @@ static int wait_for(
     return client_add(table, listener, client);
 }
 
-/* --- unix --------------------------------------------------------------------------------------
- */
+/* --- unix ------------------------------------------------------------------------------------- */
 
 /* The kernel's word; marks the listeners it was about. */
 static int waiting_told(struct ferry_endpoints *table, unsigned char *told)
@@ -93,8 +92,7 @@ static int waiting_unix(struct ferry_endpoints *table)
     return code < 0 ? code : waiting_rest(table, told);
 }
 
-/* --- TCP ---------------------------------------------------------------------------------------
- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 static bool is_any(const unsigned char *address, size_t size)
 {

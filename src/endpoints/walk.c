@@ -46,8 +46,7 @@ struct linux_dirent64 {
     char d_name[];
 };
 
-/* --- one descriptor ----------------------------------------------------------------------------
- */
+/* --- one descriptor --------------------------------------------------------------------------- */
 
 /* As it was opened: what the link in /proc permits. */
 static unsigned char ends_of(int folder, const char *name)
@@ -164,8 +163,7 @@ static int descriptor_add(
     return 1;
 }
 
-/* --- one process -------------------------------------------------------------------------------
- */
+/* --- one process ------------------------------------------------------------------------------ */
 
 /* By number, as long as most numbers are in use. Returns the first that was not asked for, 0: all
  * were found, -ENOMEM. */
@@ -334,8 +332,7 @@ static int walk_process(struct walking *walking, pid_t pid)
     return is_fatal(code) ? code : 0;
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static int compare_numbers(const void *one, const void *other)
 {

@@ -82,8 +82,7 @@ static bool parse_number(const char *word, struct view_target *target)
     return true;
 }
 
-/* --- paths --------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 /* Absolute, with the folder's links resolved: the name that a bound socket's path has need not be.
  */
@@ -124,8 +123,7 @@ static int set_abstract(struct view_target *target, const char *name, size_t siz
     return 0;
 }
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static int set_host(
     struct view_target *target, const struct ferry_address *address, struct ferry_error *error)
@@ -276,8 +274,7 @@ void view_target_fini(struct view_target *target)
     free(target->name);
 }
 
-/* --- matching -----------------------------------------------------------------------------------
- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 static bool matches_path(const struct view_target *target, const struct ferry_endpoint *endpoint)
 {
