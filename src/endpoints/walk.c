@@ -143,7 +143,7 @@ static int status_read(const struct walking *walking, int folder, const char *na
 
 /* Returns 1, 0 (there is none of that number), -ENOMEM. */
 static int descriptor_add(
-    struct walking *walking, struct process *process, int folder, const char *name)
+    struct walking *walking, struct process *process, int folder, const char *name, int number)
 {
     struct descriptor found;
     struct statx status;
@@ -153,7 +153,7 @@ static int descriptor_add(
     int code = status_read(walking, folder, name, &status, &found);
     if (code <= 0)
         return code < 0 ? code : 1;
-    found.fd = atoi(name);
+    found.fd = number;
     if (!array_reserve(&process->descriptors, process->descriptor_count,
             &process->descriptor_capacity, sizeof(found))) {
         free(found.name);
@@ -165,6 +165,18 @@ static int descriptor_add(
 
 /* --- one process ------------------------------------------------------------------------------ */
 
+/* As decimal digits, at the end of text; printf(3) would be a tenth of the whole walk. */
+static const char *number_print(int number, char text[12])
+{
+    char *at = text + 11;
+
+    *at = '\0';
+    do
+        *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return at;
+}
+
 /* By number, as long as most numbers are in use. Returns the first that was not asked for, 0: all
  * were found, -ENOMEM. */
 static int descriptors_probe(
@@ -173,9 +185,8 @@ static int descriptors_probe(
     unsigned misses = 0;
 
     for (int number = 0; left > 0; number++) {
-        char name[16];
-        snprintf(name, sizeof(name), "%d", number);
-        int code = descriptor_add(walking, process, folder, name);
+        char name[12];
+        int code = descriptor_add(walking, process, folder, number_print(number, name), number);
         if (code < 0)
             return code;
         left -= (unsigned)code;
@@ -196,9 +207,10 @@ static int descriptors_list(struct walking *walking, struct process *process, in
         for (long at = 0; at < size;) {
             const struct linux_dirent64 *entry = (const void *)(walking->buffer + at);
             at += entry->d_reclen;
-            if (entry->d_name[0] == '.' || atoi(entry->d_name) < first)
+            int number = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
+            if (number < first)
                 continue;
-            int code = descriptor_add(walking, process, folder, entry->d_name);
+            int code = descriptor_add(walking, process, folder, entry->d_name, number);
             if (code < 0)
                 return code;
         }
