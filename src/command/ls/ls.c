@@ -21,16 +21,43 @@ struct ls {
     bool json;
 };
 
-enum { KEY_JSON = 0x400 };
+enum { KEY_JSON = 0x400, KEY_KIND };
 
 static const struct argp_option options[] = {
     { "unix", 'x', NULL, 0, "Unix sockets", 0 },
     { "tcp", 't', NULL, 0, "TCP sockets", 0 },
     { "udp", 'u', NULL, 0, "UDP sockets", 0 },
     { "raw", 'w', NULL, 0, "Raw sockets", 0 },
+    { "kind", KEY_KIND, "LIST", 0,
+        "Kinds: u_str, u_dgr, u_seq, unix, tcp, udp, raw, pipe, fifo, mq, memfd, all", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object, with everything that is known", 0 },
     { 0 },
 };
+
+/* 0: it is none. */
+static unsigned kind_of_word(const char *word)
+{
+    if (strcmp(word, "all") == 0)
+        return FERRY_ENDPOINTS_ALL;
+    if (strcmp(word, "unix") == 0)
+        return FERRY_ENDPOINTS_UNIX;
+    for (unsigned kind = 0; kind < FERRY_ENDPOINT_KIND_COUNT; kind++)
+        if (strcmp(word, ferry_endpoint_kind_name(kind)) == 0)
+            return 1u << kind;
+    return 0;
+}
+
+static void add_kinds(struct ls *ls, char *list, struct argp_state *state)
+{
+    char *rest = list;
+
+    for (char *word; (word = strsep(&rest, ","));) {
+        unsigned kind = kind_of_word(word);
+        if (!kind)
+            argp_error(state, "%s is no kind", word);
+        ls->kinds |= kind;
+    }
+}
 
 static error_t ls_parse(int key, char *argument, struct argp_state *state)
 {
@@ -48,6 +75,9 @@ static error_t ls_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case 'w':
         ls->kinds |= 1u << FERRY_ENDPOINT_RAW;
+        return 0;
+    case KEY_KIND:
+        add_kinds(ls, argument, state);
         return 0;
     case KEY_JSON:
         ls->json = true;
@@ -152,6 +182,7 @@ int command_ls(int argc, char **argv)
     if (ls.word && view_target_parse(ls.word, &ls.target, &error) < 0)
         return command_fail("ls", &error);
     asked.kinds = ls.kinds ? ls.kinds : ls.word ? ls.target.kinds : 0;
+    asked.gather = FERRY_GATHER_USUAL | (ls.json ? FERRY_GATHER_IN_FLIGHT : 0);
     int code = ferry_endpoints_new(&asked, &endpoints, &error);
     int status = code < 0 ? command_fail("ls", &error) : ls_show(&ls, endpoints);
     if (code == 0)
