@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import crossings
 from support import BUILD, SANITIZER, Process, assert_no_report
 
 
@@ -114,5 +115,32 @@ def run_ferry(ferry, runtime_dir):
         )
         assert_no_report(done.stderr if text else done.stderr.decode(errors="replace"))
         return done
+
+    return run
+
+
+@pytest.fixture
+def actor(runtime_dir):
+    """actor() starts a crossings.Actor, a process that opens what it is told to, in runtime_dir; at
+    the end of the test it is ended by its id."""
+    started = []
+
+    def run(folder=None, **options):
+        started.append(crossings.Actor(folder or runtime_dir, **options))
+        return started[-1]
+
+    yield run
+    for one in reversed(started):
+        one.end()
+
+
+@pytest.fixture
+def ls(run_ferry):
+    """ls(argument...) is what `ferry ls --json` says: a crossings.Table."""
+
+    def run(*arguments, **options):
+        done = run_ferry("ls", "--json", *arguments, **options)
+        assert done.returncode == 0, done.stderr
+        return crossings.Table(done.stdout, done.stderr)
 
     return run
