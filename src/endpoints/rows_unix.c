@@ -99,6 +99,16 @@ static int attribute_read(
     }
 }
 
+/* A datagram socket's state is what was last done to it, by others too: who connects to a server
+ * makes both ESTABLISHED (Linux 5.15), and who disconnects makes both CLOSE, whatever else is
+ * connected. Whether it has a peer, the kernel tells truly. */
+static void state_correct(struct ferry_endpoint *row)
+{
+    if (row->kind == FERRY_ENDPOINT_UNIX_DATAGRAM)
+        row->state =
+            row->peer_inode || row->peer_gone ? FERRY_STATE_ESTABLISHED : FERRY_STATE_CLOSED;
+}
+
 static int row_read(const struct nlmsghdr *answer, void *data)
 {
     const struct filling *filling = data;
@@ -125,6 +135,7 @@ static int row_read(const struct nlmsghdr *answer, void *data)
         if (code < 0)
             return code;
     }
+    state_correct(row);
     return 0;
 }
 
