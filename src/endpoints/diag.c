@@ -44,6 +44,16 @@ static int error_of(const struct nlmsghdr *answer)
     return error->error;
 }
 
+/* How a dump ended: the number that NLMSG_DONE carries. 1: as it should. */
+static int done_of(const struct nlmsghdr *answer)
+{
+    int code = 0;
+
+    if (answer->nlmsg_len >= mnl_nlmsg_size(sizeof(code)))
+        memcpy(&code, mnl_nlmsg_get_payload(answer), sizeof(code));
+    return code < 0 ? code : 1;
+}
+
 /* What one datagram of the kernel's holds. Returns 1: that was the last, 0: more will come. */
 static int answers_read(struct diag *diag, size_t size, bool one, diag_row row, void *data)
 {
@@ -52,7 +62,7 @@ static int answers_read(struct diag *diag, size_t size, bool one, diag_row row, 
 
     for (; mnl_nlmsg_ok(answer, left); answer = mnl_nlmsg_next(answer, &left)) {
         if (answer->nlmsg_type == NLMSG_DONE)
-            return 1;
+            return done_of(answer);
         if (answer->nlmsg_type == NLMSG_ERROR) {
             int code = error_of(answer);
             return code < 0 ? code : 1;

@@ -66,7 +66,8 @@ static void row_fill(struct ferry_endpoint *row, const struct inet_diag_msg *sai
     row->inode = said->idiag_inode;
     row->cookie = said->id.idiag_cookie[0] | (uint64_t)said->id.idiag_cookie[1] << 32;
     row->ends = FERRY_END_READ | FERRY_END_WRITE;
-    row->uid = said->idiag_uid;
+    /* Of what belongs to no process the kernel says 0, which would be root. */
+    row->uid = said->idiag_inode ? said->idiag_uid : (uid_t)-1;
     row->receive_queue = said->idiag_rqueue;
     row->send_queue = said->idiag_wqueue;
 }
@@ -112,6 +113,17 @@ static int rows_of(struct filling *filling, int protocol, unsigned char family)
     return diag_ask(filling->diag, &request, sizeof(request), false, row_read, filling);
 }
 
+/* -ENOENT: the kernel has no diagnosis of them. */
+static int rows_of_both(struct filling *filling, int protocol)
+{
+    int code = rows_of(filling, protocol, AF_INET);
+
+    if (code < 0)
+        return code;
+    code = rows_of(filling, protocol, AF_INET6);
+    return code == -ENOENT ? 0 : code; /* without IPv6 */
+}
+
 int rows_inet(
     struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
 {
@@ -125,12 +137,12 @@ int rows_inet(
         struct filling filling = { table, diag, network, asked[i].kind };
         if (!table_wants_kind(table, asked[i].kind))
             continue;
-        int code = rows_of(&filling, asked[i].protocol, AF_INET);
+        int code = rows_of_both(&filling, asked[i].protocol);
+        if (code == -ENOENT && asked[i].kind == FERRY_ENDPOINT_RAW)
+            code = rows_raw_listed(table, network);
         if (code == -ENOENT)
             table->gaps.missing_kinds |= 1u << asked[i].kind;
-        else if (code == 0) /* a kernel without IPv6 says ENOENT */
-            code = rows_of(&filling, asked[i].protocol, AF_INET6);
-        if (code < 0 && code != -ENOENT)
+        else if (code < 0)
             return code;
     }
     return 0;

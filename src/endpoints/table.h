@@ -4,6 +4,7 @@
  *     namespaces  which networks there are                                    namespaces.c
  *     rows        what the kernel says of sockets; files from the walk        rows_unix.c,
  *                                                                             rows_inet.c,
+ *                                                                             rows_raw.c,
  *                                                                             rows_files.c
  *     join        owners, peers                                               join.c
  *     waiting     who waits in which backlog                                  waiting.c
@@ -139,6 +140,8 @@ int rows_unix(
     struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
 int rows_inet(
     struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
+/* Raw sockets of one namespace without its diagnosis. -ENOENT: they are not listed either. */
+int rows_raw_listed(struct ferry_endpoints *table, const struct ferry_namespace *network);
 /* Rows of files, from what processes have open; queues that nobody has open too. */
 int rows_files(struct ferry_endpoints *table);
 
