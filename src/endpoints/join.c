@@ -272,12 +272,24 @@ static int flows_index(struct rows *rows, struct flows *flows)
     return 0;
 }
 
-/* The same network before another: two machines' worth of namespaces may use the same addresses. */
+/* IPv4's 127.0.0.0/8 and ::1: each namespace has its own. */
+static bool is_loopback(const unsigned char address[16])
+{
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+    static const unsigned char one[16] = { [15] = 1 };
+
+    return memcmp(address, mapped, sizeof(mapped)) == 0 ? address[12] == 127
+                                                        : memcmp(address, one, sizeof(one)) == 0;
+}
+
+/* The same network before another. Two machines' worth of namespaces may use the same addresses:
+ * of several elsewhere none is known to be the one. */
 static struct ferry_endpoint *flow_find(
     struct rows *rows, const struct flows *flows, const struct ferry_endpoint *row)
 {
     struct flow wanted = flow_of(row, true);
     struct ferry_endpoint *found = NULL;
+    unsigned elsewhere = 0;
     size_t slot = flow_hash(&wanted) & (flows->size - 1);
 
     for (; flows->slots[slot]; slot = (slot + 1) & (flows->size - 1)) {
@@ -288,10 +300,9 @@ static struct ferry_endpoint *flow_find(
         if (other->network == row->network)
             return other;
         found = other;
+        elsewhere++;
     }
-    /* Loopback addresses are each namespace's own. */
-    bool loopback = wanted.from[0] == 0 && (wanted.from[12] == 127 || wanted.from[15] == 1);
-    return loopback ? NULL : found;
+    return elsewhere == 1 && !is_loopback(wanted.from) ? found : NULL;
 }
 
 static bool is_zero(const unsigned char *address, size_t size)
@@ -305,7 +316,7 @@ static bool is_zero(const unsigned char *address, size_t size)
 static struct ferry_endpoint *server_find(struct rows *rows, const struct ferry_endpoint *row)
 {
     struct flow flow = flow_of(row, false);
-    bool own = flow.to[12] == 127 || memcmp(flow.to, flow.from, 16) == 0;
+    bool own = is_loopback(flow.to) || memcmp(flow.to, flow.from, 16) == 0;
 
     for (size_t i = 0; i < rows->count; i++) {
         struct ferry_endpoint *other = &rows->data[i];
