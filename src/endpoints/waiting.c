@@ -4,10 +4,12 @@
  * waiting first, but not of one that has more than fit into an answer (rows_unix.c). For that there
  * is elimination: a client that waits has a peer without an inode, and did not lose it (a lost peer
  * shuts both directions down). If there are exactly as many of those as the one listener that is
- * left counts, they are its; else we do not know.
+ * left counts, they are its; else we do not know. Those without any listener wait too: at one that
+ * we can't see, or they were accepted while we looked.
  *
  * A TCP connection that was not accepted is established and has no inode; its listener is the one
- * with its local port, at its address rather than at any.
+ * with its local port, at its address rather than at any. Of several at the same (SO_REUSEPORT) we
+ * do not know which.
  */
 #include "base/cleanup.h"
 #include "endpoints/table.h"
@@ -108,6 +110,8 @@ static int listener_fits(const struct ferry_endpoint *listener, const struct fer
     if (listener->kind != FERRY_ENDPOINT_TCP || listener->state != FERRY_STATE_LISTENING ||
         listener->network != row->network || listener->inet->local_port != row->inet->local_port)
         return 0;
+    if (listener->inet->interface && listener->inet->interface != row->inet->interface)
+        return 0;
     if (listener->family == row->family &&
         memcmp(listener->inet->local, row->inet->local, size) == 0)
         return 2;
@@ -121,31 +125,71 @@ static bool is_unaccepted(const struct ferry_endpoint *row)
            (row->state == FERRY_STATE_ESTABLISHED || row->state == FERRY_STATE_CLOSE_WAIT);
 }
 
-static int waiting_tcp(struct ferry_endpoints *table)
-{
-    AUTO_FREE struct ferry_endpoint **listeners = NULL;
-    size_t count = 0, capacity = 0;
+struct listeners {
+    struct ferry_endpoint **rows;
+    unsigned char *doubtful; /* it may or may not be that one's */
+    size_t count, capacity;
+};
 
+static int listeners_collect(struct ferry_endpoints *table, struct listeners *listeners)
+{
     for (size_t i = 0; i < table->rows.count; i++) {
         struct ferry_endpoint *row = &table->rows.data[i];
         if (row->kind != FERRY_ENDPOINT_TCP || row->state != FERRY_STATE_LISTENING ||
             row->receive_queue == 0)
             continue;
-        if (!array_reserve(&listeners, count, &capacity, sizeof(*listeners)))
+        if (!array_reserve(
+                &listeners->rows, listeners->count, &listeners->capacity, sizeof(*listeners->rows)))
             return -ENOMEM;
-        listeners[count++] = row;
+        listeners->rows[listeners->count++] = row;
     }
-    for (size_t i = 0; count && i < table->rows.count; i++) {
-        struct ferry_endpoint *row = &table->rows.data[i], *best = NULL;
-        if (!is_unaccepted(row))
+    listeners->doubtful = calloc(listeners->count + 1, 1);
+    return listeners->doubtful ? 0 : -ENOMEM;
+}
+
+/* The one that fits best; of several that do, all are doubtful and it is NULL. Returns how many. */
+static unsigned listener_find(struct listeners *listeners, const struct ferry_endpoint *row,
+    struct ferry_endpoint **ret_listener)
+{
+    struct ferry_endpoint *found = NULL;
+    unsigned equals = 0;
+    int best = 0;
+
+    for (size_t i = 0; i < listeners->count; i++) {
+        int fit = listener_fits(listeners->rows[i], row);
+        if (fit > best) {
+            found = listeners->rows[i];
+            best = fit;
+            equals = 0;
+        }
+        equals += fit > 0 && fit == best;
+    }
+    for (size_t i = 0; equals > 1 && i < listeners->count; i++)
+        if (listener_fits(listeners->rows[i], row) == best)
+            listeners->doubtful[i] = 1;
+    *ret_listener = equals == 1 ? found : NULL;
+    return equals;
+}
+
+static int waiting_tcp(struct ferry_endpoints *table)
+{
+    AUTO_FREE struct ferry_endpoint **rows = NULL;
+    AUTO_FREE unsigned char *doubtful = NULL;
+    struct listeners listeners = { 0 };
+    int code = listeners_collect(table, &listeners);
+
+    rows = listeners.rows;
+    doubtful = listeners.doubtful;
+    for (size_t i = 0; i < table->rows.count && code == 0; i++) {
+        struct ferry_endpoint *row = &table->rows.data[i], *listener;
+        if (!is_unaccepted(row) || listener_find(&listeners, row, &listener) == 0)
             continue;
-        for (size_t j = 0; j < count; j++)
-            if (listener_fits(listeners[j], row) > (best ? listener_fits(best, row) : 0))
-                best = listeners[j];
-        if (best && wait_for(table, best, row) < 0)
-            return -ENOMEM;
+        row->state = FERRY_STATE_WAITING;
+        code = listener ? wait_for(table, listener, row) : 0;
     }
-    return 0;
+    for (size_t i = 0; i < listeners.count && code == 0; i++)
+        table->gaps.ambiguous_backlogs += listeners.doubtful[i];
+    return code;
 }
 
 int waiting_find(struct ferry_endpoints *table)
