@@ -161,12 +161,12 @@ def ss_unix():
 
 
 def ss_inet(*options):
-    """[(netid, state, local, remote, inode or 0)]."""
+    """[(state, local, remote, inode or 0)] of one protocol: "-t", "-u", "-w"."""
     found = []
     for text in tool("ss", "-aenH", *options).splitlines():
-        words = text.split()
+        state, _, _, local, remote, *_ = text.split()
         inode = re.search(r"\bino:(\d+)", text)
-        found.append((words[0], words[1], words[4], words[5], int(inode[1]) if inode else 0))
+        found.append((state, local, remote, int(inode[1]) if inode else 0))
     return found
 
 
