@@ -53,6 +53,16 @@ void bytes_append_char(struct bytes *bytes, char character)
     bytes_append(bytes, &character, 1);
 }
 
+void bytes_append_number(struct bytes *bytes, unsigned long long number)
+{
+    char digits[20];
+    size_t first = sizeof(digits);
+    do
+        digits[--first] = (char)('0' + number % 10);
+    while (number /= 10);
+    bytes_append(bytes, digits + first, sizeof(digits) - first);
+}
+
 void bytes_print(struct bytes *bytes, const char *format, ...)
 {
     va_list arguments;

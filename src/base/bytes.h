@@ -26,6 +26,8 @@ void bytes_fini(struct bytes *bytes);
 void bytes_append(struct bytes *bytes, const void *data, size_t size);
 void bytes_append_text(struct bytes *bytes, const char *text);
 void bytes_append_char(struct bytes *bytes, char character);
+/* In decimal; several times as fast as bytes_print(), for tables of many rows. */
+void bytes_append_number(struct bytes *bytes, unsigned long long number);
 __attribute__((format(printf, 2, 3))) void bytes_print(
     struct bytes *bytes, const char *format, ...);
 /* Appends with control characters escaped as text_escape() does. */

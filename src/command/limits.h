@@ -50,5 +50,21 @@
 /* Messages received in one turn of the loop, so that a flood on one address leaves room for the
  * others. */
 #define PING_RECEIVES 64u
+/* Columns of one `ls`: far more than there are. */
+#define LS_COLUMNS_MAX 64u
+/* Processes that one `ls --pid` names. */
+#define LS_PIDS_MAX 256u
+/* Bytes of rows that `ls` collects before it writes them: few calls, little memory. */
+#define LS_WRITE_SIZE ((size_t)256 << 10)
+/* Characters that a text keeps where the screen is too narrow for all. */
+#define LS_CUT_WIDTH_MIN 8u
+/* Milliseconds from one look of `ls --follow` to the next, and at least: a look at tens of
+ * thousands of sockets takes some 100 ms of a processor. */
+#define LS_INTERVAL_MS     1000
+#define LS_INTERVAL_MS_MIN 10
+/* Percent of a backlog that are worth a word (--backlog). */
+#define LS_BACKLOG_PERCENT 80u
+/* Milliseconds after which bytes that do not move are worth a word (--stuck). */
+#define LS_STUCK_MS 10000
 
 #endif

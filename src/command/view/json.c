@@ -54,7 +54,7 @@ static const char *ends_name(unsigned ends)
     return names[ends & 3];
 }
 
-static json_t *json_owners(const struct ferry_endpoint *endpoint)
+json_t *view_json_owners(const struct ferry_endpoint *endpoint)
 {
     json_t *owners = json_array();
 
@@ -80,7 +80,7 @@ static void set_peer(json_t *object, const struct ferry_endpoint *endpoint)
     set_number(peer, "inode", endpoint->peer ? endpoint->peer->inode : endpoint->peer_inode);
     if (endpoint->peer) {
         set_address(peer, "local", endpoint->peer, view_print_local);
-        json_object_set_new(peer, "owners", json_owners(endpoint->peer));
+        json_object_set_new(peer, "owners", view_json_owners(endpoint->peer));
     }
     json_object_set_new(object, "peer", peer);
 }
@@ -223,7 +223,7 @@ json_t *view_json_endpoint(const struct ferry_endpoint *endpoint)
     set_address(object, "local", endpoint, view_print_local);
     set_address(object, "remote", endpoint, view_print_remote);
     set_text(object, "ends", ends_name(endpoint->ends));
-    json_object_set_new(object, "owners", json_owners(endpoint));
+    json_object_set_new(object, "owners", view_json_owners(endpoint));
     set_peer(object, endpoint);
     set_clients(object, endpoint);
     set_memory(object, endpoint);
@@ -276,22 +276,49 @@ static json_t *json_gaps(const struct ferry_endpoints *table)
     return object;
 }
 
+/* Marks the places of an endpoint's owners among the table's processes, which are by pid. */
+static void mark_owners(const struct ferry_endpoints *table, const struct ferry_endpoint *endpoint,
+    unsigned char *marks)
+{
+    for (unsigned i = 0; i < endpoint->owner_count; i++) {
+        size_t first = 0, end = ferry_endpoints_process_count(table);
+        while (first < end) {
+            size_t middle = first + (end - first) / 2;
+            if (ferry_endpoints_get_process(table, middle)->pid < endpoint->owners[i].process->pid)
+                first = middle + 1;
+            else
+                end = middle;
+        }
+        if (first < ferry_endpoints_process_count(table))
+            marks[first] = 1;
+    }
+}
+
 json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data)
 {
+    AUTO_FREE unsigned char *marks = calloc(ferry_endpoints_process_count(table) + 1, 1);
     json_t *document = json_object();
     json_t *endpoints = json_array(), *processes = json_array();
 
     set_number(document, "schema", VIEW_SCHEMA);
-    for (size_t i = 0; i < ferry_endpoints_count(table); i++) {
+    for (size_t i = 0; marks && i < ferry_endpoints_count(table); i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(table, i);
-        if (!wanted || wanted(endpoint, data))
-            json_array_append_new(endpoints, view_json_endpoint(endpoint));
+        if (wanted && !wanted(endpoint, data))
+            continue;
+        json_array_append_new(endpoints, view_json_endpoint(endpoint));
+        mark_owners(table, endpoint, marks);
     }
-    for (size_t i = 0; i < ferry_endpoints_process_count(table); i++)
-        json_array_append_new(processes, view_json_process(ferry_endpoints_get_process(table, i)));
+    for (size_t i = 0; marks && i < ferry_endpoints_process_count(table); i++)
+        if (marks[i])
+            json_array_append_new(
+                processes, view_json_process(ferry_endpoints_get_process(table, i)));
     json_object_set_new(document, "endpoints", endpoints);
     json_object_set_new(document, "processes", processes);
     json_object_set_new(document, "gaps", json_gaps(table));
+    if (!marks) {
+        json_decref(document);
+        return NULL;
+    }
     return document;
 }

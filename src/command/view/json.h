@@ -26,10 +26,13 @@
  *   messages, messages_max, message_size_max, size
  * NULL: out of memory. */
 json_t *view_json_endpoint(const struct ferry_endpoint *endpoint);
+/* [{pid, command, fd, ends}] */
+json_t *view_json_owners(const struct ferry_endpoint *endpoint);
 /* pid, parent, state, command, start_ticks, and what was gathered of uid, gid, cgroup, unit,
  * container, executable. */
 json_t *view_json_process(const struct ferry_process *process);
-/* {schema, endpoints, processes, gaps}; those for which `wanted` is true (NULL: all). */
+/* {schema, endpoints, processes, gaps}: the endpoints for which `wanted` is true (NULL: all), and
+ * the processes that hold one of them. NULL: out of memory. */
 json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
 

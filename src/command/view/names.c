@@ -7,7 +7,9 @@
 void view_print_process(const struct ferry_process *process, struct bytes *text)
 {
     bytes_append_escaped(text, process->name, strlen(process->name));
-    bytes_print(text, "[%d]", (int)process->pid);
+    bytes_append_char(text, '[');
+    bytes_append_number(text, (unsigned)process->pid);
+    bytes_append_char(text, ']');
 }
 
 unsigned view_owner_processes(const struct ferry_endpoint *endpoint)

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 
 #include <check.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,21 @@ START_TEST(escaping_into_little_room)
 }
 END_TEST
 
+START_TEST(appending_numbers)
+{
+    static const unsigned long long numbers[] = { 0, 9, 10, 4294967296, ULLONG_MAX };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct bytes bytes = BYTES_EMPTY;
+        char expected[24];
+        snprintf(expected, sizeof(expected), "=%llu", numbers[i]);
+        bytes_append_char(&bytes, '=');
+        bytes_append_number(&bytes, numbers[i]);
+        ck_assert_str_eq(bytes.data, expected);
+        bytes_fini(&bytes);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base/bytes");
@@ -154,6 +170,7 @@ int main(void)
 
     tcase_set_timeout(tests, 10);
     tcase_add_test(tests, appending);
+    tcase_add_test(tests, appending_numbers);
     tcase_add_test(tests, growing);
     tcase_add_test(tests, consuming);
     tcase_add_test(tests, taking);
