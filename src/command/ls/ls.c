@@ -485,8 +485,10 @@ static unsigned ls_gather(const struct ls *ls)
     if (ls->json)
         return gather | FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO | FERRY_GATHER_DETAILS |
                FERRY_GATHER_IN_FLIGHT;
+    if (view_colour_wanted(ls->colour))
+        gather |= FERRY_GATHER_PATHS; /* one that is lost is red */
     if (ls->tree)
-        return gather | FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS;
+        return gather | FERRY_GATHER_OWNERS;
     return gather | ls_columns_gather(&ls->columns);
 }
 

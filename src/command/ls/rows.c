@@ -26,30 +26,50 @@ void ls_cell_print(
         bytes_append_char(text, '-');
 }
 
+/* Of the heading (endpoint NULL) or of a cell; NULL: none. */
+static const char *cell_colour(
+    const struct ls_rows *rows, size_t index, const struct ferry_endpoint *endpoint)
+{
+    if (!rows->colour)
+        return NULL;
+    if (!endpoint)
+        return VIEW_BOLD;
+    return strcmp(rows->columns->chosen[index]->name, "state") == 0 ? view_state_colour(endpoint)
+                                                                    : NULL;
+}
+
 /* --- for a file --------------------------------------------------------------------------------
  */
 
-static char after(const struct ls_columns *columns, size_t column)
+static void line_print(
+    const struct ls_rows *rows, const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    return column + 1 < columns->count ? '\t' : '\n';
+    const struct ls_columns *columns = rows->columns;
+
+    for (size_t i = 0; i < columns->count; i++) {
+        const char *colour = cell_colour(rows, i, endpoint);
+        if (colour)
+            bytes_append_text(text, colour);
+        if (endpoint)
+            ls_cell_print(columns->chosen[i], endpoint, text);
+        else
+            bytes_append_text(text, columns->chosen[i]->heading);
+        if (colour)
+            bytes_append_text(text, VIEW_PLAIN);
+        bytes_append_char(text, i + 1 < columns->count ? '\t' : '\n');
+    }
 }
 
 static int print_lines(
     const struct ls_rows *rows, const struct ferry_endpoint *const *endpoints, size_t count)
 {
-    const struct ls_columns *columns = rows->columns;
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     int code = 0;
 
-    for (size_t i = 0; i < columns->count && rows->header; i++) {
-        bytes_append_text(&text, columns->chosen[i]->heading);
-        bytes_append_char(&text, after(columns, i));
-    }
+    if (rows->header)
+        line_print(rows, NULL, &text);
     for (size_t row = 0; row < count && code == 0; row++) {
-        for (size_t i = 0; i < columns->count; i++) {
-            ls_cell_print(columns->chosen[i], endpoints[row], &text);
-            bytes_append_char(&text, after(columns, i));
-        }
+        line_print(rows, endpoints[row], &text);
         if (text.size >= LS_WRITE_SIZE)
             code = ls_write(&text);
     }
@@ -137,17 +157,6 @@ static void cell_fit(const struct fitting *fitting, size_t index, const char *ce
     bytes_append_text(text, last ? "\n" : "  ");
 }
 
-static const char *cell_colour(const struct fitting *fitting, size_t row, size_t index)
-{
-    if (!fitting->rows->colour)
-        return NULL;
-    if (row == 0)
-        return VIEW_BOLD;
-    return strcmp(fitting->rows->columns->chosen[index]->name, "state") == 0
-               ? view_state_colour(fitting->endpoints[row - 1])
-               : NULL;
-}
-
 static int print_fitted(
     const struct ls_rows *rows, const struct ferry_endpoint *const *endpoints, size_t count)
 {
@@ -165,7 +174,8 @@ static int print_fitted(
     for (size_t row = 0; row <= count && code == 0; row++) {
         for (size_t i = 0; i < rows->columns->count; i++, cell += strlen(cell) + 1)
             if (row > 0 || rows->header)
-                cell_fit(&fitting, i, cell, cell_colour(&fitting, row, i), &text);
+                cell_fit(&fitting, i, cell,
+                    cell_colour(rows, i, row > 0 ? endpoints[row - 1] : NULL), &text);
         if (text.size >= LS_WRITE_SIZE)
             code = ls_write(&text);
     }

@@ -1,0 +1,659 @@
+"""ferry ls: what is shown is what was opened, as /proc, ss and the fixtures know it."""
+
+import array
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from machines import Machine
+from support import wait_until
+
+ME = os.getpid()
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace")
+DEFAULT = ["KIND", "STATE", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "PROCESS", "PEER"]
+
+
+def my_name():
+    return open("/proc/self/comm").read().rstrip("\n")
+
+
+def inode(held):
+    return os.fstat(held.fileno() if hasattr(held, "fileno") else held).st_ino
+
+
+@pytest.fixture
+def ls(run_ferry):
+    """ls(argument...) runs it piped; returns the rows as dictionaries by heading."""
+
+    def run(*arguments, status=0, **options):
+        done = run_ferry("ls", *arguments, **options)
+        assert done.returncode == status, done.stderr
+        lines = [line.split("\t") for line in done.stdout.splitlines()]
+        if not lines:
+            return []
+        assert {len(line) for line in lines} == {len(lines[0])}
+        return [dict(zip(lines[0], line)) for line in lines[1:]]
+
+    return run
+
+
+@pytest.fixture
+def opened():
+    """What a test opens, closed behind it."""
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context
+
+
+def listener(opened, path, backlog=5, kind=socket.SOCK_STREAM):
+    server = opened(socket.socket(socket.AF_UNIX, kind))
+    server.bind(str(path))
+    server.listen(backlog)
+    return server
+
+
+def client(opened, path, kind=socket.SOCK_STREAM):
+    held = opened(socket.socket(socket.AF_UNIX, kind))
+    held.connect(str(path))
+    return held
+
+
+def tcp_pair(opened, family=socket.AF_INET, host="127.0.0.1"):
+    server = opened(socket.socket(family))
+    server.bind((host, 0))
+    server.listen(7)
+    dialled = opened(socket.create_connection(server.getsockname()[:2]))
+    return server, dialled, opened(server.accept()[0])
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_a_server_and_its_clients(ls, opened, runtime_dir):
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path)
+    first = client(opened, path)
+    accepted = opened(server.accept()[0])
+    first.sendall(b"12345")
+    waiting = client(opened, path)
+    rows = {int(row["INODE"]): row for row in ls(path, "-o", "+inode,pid,fd,peerfd,peerpid,peerinode")}
+    assert set(rows) == {inode(server), inode(accepted)}
+    mine = f"{my_name()}[{ME}]"
+
+    row = rows[inode(server)]
+    assert [row[name] for name in DEFAULT] == [
+        "u_str", "LISTEN", "1", "5", str(path), "-", mine, "1 waiting",
+    ]  # fmt: skip
+    assert (row["PID"], row["FD"]) == (str(ME), str(server.fileno()))
+    row = rows[inode(accepted)]
+    assert [row[name] for name in DEFAULT[:6]] == ["u_str", "ESTAB", "5", "0", str(path), "-"]
+    assert (row["PROCESS"], row["PEER"]) == (mine, mine)
+    assert (row["PEERPID"], row["PEERFD"]) == (str(ME), str(first.fileno()))
+    assert row["PEERINODE"] == str(inode(first))
+
+    rows = {int(row["INODE"]): row for row in ls("-x", f"--pid={ME}", "-o", "+inode")}
+    assert rows[inode(first)]["REMOTE"] == str(path)
+    assert int(rows[inode(first)]["SEND-Q"]) > 0
+    assert rows[inode(waiting)]["STATE"] == "WAITING"
+    assert rows[inode(waiting)]["PEER"] == f"waiting for {mine}"
+
+
+def test_kinds_by_the_letters_of_ss(ls, opened):
+    opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+        for end in socket.socketpair(socket.AF_UNIX, kind):
+            opened(end)
+    tcp_pair(opened)
+    opened(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind(("127.0.0.1", 0))
+
+    def kinds(*arguments):
+        return {row["KIND"] for row in ls(f"--pid={ME}", *arguments)}
+
+    unix = {"u_str", "u_dgr", "u_seq"}
+    assert kinds("-x") == unix
+    assert kinds("-t") == {"tcp"}
+    assert kinds("-u") == {"udp"}
+    assert kinds("-tu") == {"tcp", "udp"}
+    assert kinds("-xt") == unix | {"tcp"}
+    assert kinds() == kinds("-a") == unix | {"tcp", "udp"}
+    assert kinds("--kind=u_seq,UDP") == {"u_seq", "udp"}
+    assert kinds("-4") == kinds("-xtu4") == {"tcp", "udp"}
+
+
+@ROOT_ONLY
+def test_raw_sockets(ls, run_ferry, opened):
+    """Or it is said that this kernel does not tell of them, as ss does not."""
+    raw = opened(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+    of_ss = subprocess.run(["ss", "-wanH"], capture_output=True, text=True, timeout=20).stdout
+    if not of_ss:
+        done = run_ferry("ls", "-w")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "not seen: raw sockets (the kernel lacks their sock_diag module)" in done.stderr
+        return
+    assert [row["INODE"] for row in ls("-w", f"--pid={ME}", "-o", "inode")] == [str(inode(raw))]
+
+
+def test_what_is_no_socket(ls, opened, runtime_dir):
+    reading, writing = (opened(os.fdopen(fd, "rb" if n == 0 else "wb")) for n, fd in enumerate(os.pipe()))
+    fifo = runtime_dir / "fifo"
+    os.mkfifo(fifo)
+    both = opened(open(os.open(fifo, os.O_RDWR), "rb", buffering=0))
+    memory = opened(os.fdopen(os.memfd_create("ferry-ls"), "wb", buffering=0))
+    memory.write(b"x" * 4321)
+    rows = ls("--kind=files", f"--pid={ME}", "-o", "kind,inode,ends,local,size,fd")
+    by = {(row["KIND"], row["INODE"], row["ENDS"]): row for row in rows}
+    assert by["pipe", str(inode(reading)), "r"]["FD"] == str(reading.fileno())
+    assert by["pipe", str(inode(writing)), "w"]["FD"] == str(writing.fileno())
+    assert by["fifo", str(inode(both)), "r"]["LOCAL"] == str(fifo)
+    assert by["memfd", str(inode(memory)), "rw"]["SIZE"] == "4321"
+    assert {row["KIND"] for row in ls("--kind=memfd", f"--pid={ME}")} == {"memfd"}
+    assert "pipe" not in {row["KIND"] for row in ls("-a")}
+
+
+def test_ipv4_and_ipv6(ls, opened):
+    four = tcp_pair(opened)
+    try:
+        six = tcp_pair(opened, socket.AF_INET6, "::1")
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+
+    def inodes(letter):
+        return {int(row["INODE"]) for row in ls(letter, f"--pid={ME}", "-o", "inode")}
+
+    assert {inode(held) for held in four} <= inodes("-4")
+    assert not {inode(held) for held in six} & inodes("-4")
+    assert {inode(held) for held in six} <= inodes("-6")
+    assert not {inode(held) for held in four} & inodes("-6")
+
+
+@ROOT_ONLY
+def test_the_same_sockets_as_ss(ferry, opened, runtime_dir):
+    """In a network of their own, where nobody else opens any."""
+    machine = Machine()
+    try:
+        machine.ip("link", "set", "lo", "up")
+        with machine.inside():
+            path = runtime_dir / "s"
+            server = listener(opened, path)
+            client(opened, path)
+            opened(server.accept()[0])
+            opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)).bind("\0ferry-ls-test")
+            tcp_pair(opened)
+            opened(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind(("127.0.0.1", 0))
+
+            def said(*command):
+                done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+                assert done.returncode == 0, done.stderr
+                return done.stdout.splitlines()
+
+            for letters in ("-xa", "-xl", "-x"):
+                lines = [line.split() for line in said("ss", letters + "H")]
+                of_ss = {(words[0], words[5]) for words in lines}
+                words = [letters] if letters != "-x" else ["-x", "--state=connected"]
+                ours = said(ferry, "ls", "-H", *words, "-o", "kind,inode")
+                mine = {tuple(line.split("\t")) for line in ours}
+                assert {entry for entry in mine if int(entry[1]) in known(opened)} == of_ss
+                assert of_ss
+            for letters in ("-ta", "-tl", "-ua", "-ul"):
+                lines = [line.split() for line in said("ss", "-n", letters + "H")]
+                of_ss = {(words[0], words[3], words[4]) for words in lines}
+                ours = said(ferry, "ls", "-H", letters, "-o", "state,local,remote,netns")
+                mine = {tuple(line.split("\t")[:3]) for line in ours if line.endswith("\town")}
+                star = {(s, l, "*:*" if r in ("0.0.0.0:*", "[::]:*") else r) for s, l, r in of_ss}
+                assert mine == star
+    finally:
+        machine.end()
+
+
+def known(opened):
+    """Inodes of what the test has opened, this process's."""
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            link = os.readlink(f"/proc/self/fd/{fd}")
+            if link.startswith("socket:["):
+                found.add(int(link[8:-1]))
+    return found
+
+
+# --- filters --------------------------------------------------------------------------------------
+
+
+def test_states(ls, run_ferry, opened):
+    server, dialled, accepted = tcp_pair(opened)
+
+    def inodes(*arguments):
+        return {int(row["INODE"]) for row in ls("-t", f"--pid={ME}", "-o", "inode", *arguments)}
+
+    for words in (["-l"], ["--state=LISTEN"], ["--state=listening"], ["state", "listening"]):
+        assert inodes(*words) == {inode(server)}
+    for words in (["--state=estab"], ["state", "Established"], ["--state=connected"]):
+        assert inodes(*words) == {inode(dialled), inode(accepted)}
+    assert inodes("--state=listen,established") == {inode(held) for held in (server, dialled, accepted)}
+    accepted.shutdown(socket.SHUT_WR)
+    wait_until(lambda: b"" == dialled.recv(1, socket.MSG_PEEK))
+    assert inodes("state", "close-wait") == {inode(dialled)}
+    assert inodes("state", "fin-wait-2") == {inode(accepted)}
+    done = run_ferry("ls", "--state=listning")
+    assert done.returncode == 2
+    assert "listning: no state; did you mean listening?" in done.stderr
+
+
+def test_processes(ls, opened, start):
+    code = "import socket,sys,time; s=socket.socketpair(); open('/proc/self/comm','w').write('ferry-ls-one'); print(s[0].fileno(), flush=True); time.sleep(60)"
+    other = start(sys.executable, "-c", code)
+    other.wait_for("\n")
+    mine = [opened(end) for end in socket.socketpair()]
+    rows = ls("-x", f"--pid={other.pid}", "-o", "pid,command,inode")
+    assert [(row["PID"], row["COMMAND"]) for row in rows] == [(str(other.pid), "ferry-ls-one")] * 2
+    theirs = {row["INODE"] for row in rows}
+    assert {row["INODE"] for row in ls("-x", "--command=ferry-ls-*", "-o", "inode")} == theirs
+    assert {row["INODE"] for row in ls(str(other.pid), "-x", "-o", "inode")} == theirs
+    both = {row["INODE"] for row in ls("-x", f"--pid={other.pid},{ME}", "-o", "inode")}
+    assert both >= theirs | {str(inode(end)) for end in mine}
+    # All that is asked must be so, of one process.
+    assert ls("-x", "--command=ferry-ls-*", f"--pid={ME}", status=1) == []
+
+
+@ROOT_ONLY
+def test_users(ls, opened, start):
+    code = "import os,socket,time; os.setuid(54321); s=socket.socketpair(); print(flush=True); time.sleep(60)"
+    made = start(sys.executable, "-c", code)
+    code = "import os,socket,time; s=socket.socketpair(); os.setuid(54322); print(flush=True); time.sleep(60)"
+    held = start(sys.executable, "-c", code)
+    made.wait_for("\n")
+    held.wait_for("\n")
+    rows = ls("-x", "--user=54321", "-o", "pid,uid,user")
+    assert [tuple(row.values()) for row in rows] == [(str(made.pid), "54321", "54321")] * 2
+    rows = ls("-x", "--user=54322", "-o", "pid,uid,user")
+    assert [tuple(row.values()) for row in rows] == [(str(held.pid), "0", "root")] * 2
+    assert made.pid not in {int(row["PID"]) for row in ls("-x", "--user=root", "-o", "pid") if row["PID"] != "-"}
+
+
+def test_an_unknown_user(run_ferry):
+    done = run_ferry("ls", "--user=no-such-user")
+    assert done.returncode == 2
+    assert "no-such-user: no user of this machine" in done.stderr
+
+
+def test_paths_and_abstract_names(ls, opened, runtime_dir):
+    one, other = listener(opened, runtime_dir / "one.sock"), listener(opened, runtime_dir / "two.sock")
+    abstract = listener(opened, f"\0ferry-ls-{ME}")
+
+    def inodes(*arguments):
+        return {int(row["INODE"]) for row in ls("-o", "inode", *arguments)}
+
+    assert inodes(f"--path={runtime_dir}/*.sock") == {inode(one), inode(other)}
+    assert inodes(f"--path={runtime_dir}/t*") == {inode(other)}
+    assert inodes(f"--path=@ferry-ls-{ME}") == inodes(f"@ferry-ls-{ME}") == {inode(abstract)}
+    assert inodes(f"ino:{inode(one)}") == {inode(one)}
+    assert inodes(f"{ME}:{other.fileno()}") == {inode(other)}
+    assert inodes("src", f"{runtime_dir}/one*") == {inode(one)}
+    assert inodes("src", f"unix:@ferry-ls-{ME}") == {inode(abstract)}
+
+
+def test_the_other_end(ls, opened, start, runtime_dir):
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path)
+    code = f"import socket,time; open('/proc/self/comm','w').write('ferry-ls-far'); s=socket.socket(socket.AF_UNIX); s.connect({str(path)!r}); time.sleep(60)"
+    far = start(sys.executable, "-c", code)
+    accepted = opened(server.accept()[0])
+
+    def inodes(*arguments):
+        return {int(row["INODE"]) for row in ls("-x", "-o", "inode", *arguments)}
+
+    assert inodes(f"--peer={far.pid}") == {inode(accepted)}
+    assert inodes("--peer=ferry-ls-f??") == {inode(accepted)}
+    assert inodes(f"--pid={far.pid}") == inodes(f"--peer={runtime_dir}/*")
+    assert inode(accepted) not in inodes(f"--pid={far.pid}")
+    rows = ls("-x", f"--peer={far.pid}")
+    assert [row["PEER"] for row in rows] == [f"ferry-ls-far[{far.pid}]"]
+
+
+def test_addresses(ls, run_ferry, opened):
+    server, dialled, accepted = tcp_pair(opened)
+    port = server.getsockname()[1]
+    ephemeral = dialled.getsockname()[1]
+
+    def inodes(*arguments, **options):
+        return {int(row["INODE"]) for row in ls("-t", "-o", "inode", *arguments, **options)}
+
+    at_port = {inode(server), inode(accepted)}
+    assert inodes("src", f":{port}") == inodes("src", f"127.0.0.1:{port}") == at_port
+    assert inodes("src", f"*:{port}") == inodes("src", f":{port}", "src", f":{port}") == at_port
+    assert inodes("dst", f":{port}") == inodes("dst", f"127.0.0.0/8:{port}") == {inode(dialled)}
+    assert inodes("src", f":{ephemeral}", "dst", "127.0.0.0/8") == {inode(dialled)}
+    assert inodes("src", f":{port}", "dst", f":{ephemeral}", "state", "established") == {inode(accepted)}
+    assert inodes("src", f":{ephemeral}", "dst", "128.0.0.0/1", status=1) == set()
+    assert inodes("src", f":{ephemeral}", "dst", "126.0.0.0/7") == {inode(dialled)}
+    assert inodes(f"127.0.0.1:{port}") == at_port | {inode(dialled)}
+    for wrong in ("1.2.3", "10.0.0.0/33", ":70000", "[::1", "::1/129", ":x"):
+        done = run_ferry("ls", "src", wrong)
+        assert done.returncode == 2, wrong
+        assert f"{wrong}: no address that an endpoint can have" in done.stderr
+    assert run_ferry("ls", "dst").returncode == 2
+
+
+def unit_folder():
+    """Where a control group can be made that is like a unit's; None."""
+    for folder in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+        if os.path.exists(f"{folder}/cgroup.procs") and os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+@pytest.mark.skipif(unit_folder() is None, reason="needs a control group that can be written to")
+def test_units(ls, start):
+    folder = f"{unit_folder()}/ferry-ls-test.service"
+    os.mkdir(folder)
+    try:
+        code = f"import os,socket,time; open({folder!r}+'/cgroup.procs','w').write(str(os.getpid())); s=socket.socketpair(); print(flush=True); time.sleep(60)"
+        process = start(sys.executable, "-c", code)
+        process.wait_for("\n")
+        for name in ("ferry-ls-test.service", "ferry-ls-test", "ferry-ls-t*"):
+            rows = ls("-x", f"--unit={name}", "-o", "pid,unit")
+            assert [tuple(row.values()) for row in rows] == [(str(process.pid), "ferry-ls-test.service")] * 2
+        process.end()
+    finally:
+        wait_until(lambda: not open(f"{folder}/cgroup.procs").read())
+        os.rmdir(folder)
+
+
+@ROOT_ONLY
+def test_other_networks(ls, run_ferry, opened, runtime_dir):
+    """What somebody else has there is shown when it is asked for; what we have there always."""
+    machine = Machine()
+    try:
+        path = runtime_dir / "there.sock"
+        code = f"import socket,sys; s=socket.socket(socket.AF_UNIX); s.bind({str(path)!r}); s.listen(); print(flush=True); sys.stdin.read()"
+        with machine.inside():
+            network = os.stat("/proc/thread-self/ns/net").st_ino
+            mine = opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            other.stdout.readline()
+        try:
+            done = run_ferry("ls", f"--path={path}")
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "--all-netns shows what is so in other network namespaces" in done.stderr
+            rows = ls(f"--path={path}", "--all-netns")
+            assert [(row["STATE"], row["NETNS"]) for row in rows] == [("LISTEN", str(network))]
+            assert [row["LOCAL"] for row in ls(f"--pid={other.pid}")] == [str(path)]
+            rows = ls(f"ino:{inode(mine)}", "-o", "netns")
+            assert rows == [{"NETNS": str(network)}]
+            assert str(inode(mine)) in {row["INODE"] for row in ls("-x", "-o", "inode")}
+        finally:
+            other.communicate()
+    finally:
+        machine.end()
+
+
+def test_nothing_is_as_asked(run_ferry, runtime_dir):
+    done = run_ferry("ls", runtime_dir / "nowhere")
+    assert (done.returncode, done.stdout) == (1, "")
+    said = [line for line in done.stderr.splitlines() if "not seen" not in line]
+    assert said == [f"ferry ls: {runtime_dir}/nowhere: nothing open here is that"]
+    done = run_ferry("ls", "--command=no-such-command-here")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nothing: no endpoint is as asked; --kind=all looks at" in done.stderr
+    done = run_ferry("ls", "--json", "--command=no-such-command-here")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["endpoints"] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--kind=tpc"],
+        ["-o", "kind,lokal"],
+        ["-o", ""],
+        ["--pid=0"],
+        ["--pid=1,x"],
+        ["--color=maybe"],
+        ["--count=1"],
+        ["--stuck=1s"],
+        ["--tree", "--json"],
+        ["--tree", "-f"],
+        ["-f", "--backlog=101"],
+        ["-f", "--interval=1ms"],
+        ["state"],
+        ["1", "2"],
+        [""],
+        ["tcp:host.example:80"],
+    ],
+)
+def test_usage(run_ferry, words):
+    done = run_ferry("ls", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("ferry ls: ")
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def columns_of(run_ferry):
+    part = run_ferry("ls", "--help").stdout.split("COLUMNS\n")[1].split("EXAMPLES")[0]
+    return re.findall(r"^  ([a-z]+)  ", part, re.MULTILINE)
+
+
+def test_every_column_can_be_chosen(run_ferry, ls, opened):
+    tcp_pair(opened)
+    names = columns_of(run_ferry)
+    assert len(names) > 40
+    headings = set()
+    for name in names:
+        rows = ls("-t", f"--pid={ME}", "-o", name)
+        assert len(rows) >= 3
+        headings |= set(rows[0])
+    assert len(headings) == len(names)
+    assert len(ls("-t", f"--pid={ME}", "-o", ",".join(names))[0]) == len(names)
+
+
+def test_columns_are_chosen_and_added(run_ferry, ls, opened):
+    tcp_pair(opened)
+    mine = ["-t", f"--pid={ME}"]
+    assert list(ls(*mine)[0]) == DEFAULT
+    assert list(ls(*mine, "-o", "local,kind")[0]) == ["LOCAL", "KIND"]
+    assert list(ls("-o", "+fd,fd", *mine)[0]) == [*DEFAULT, "FD"]
+    assert list(ls(*mine, "-o", "kind", "-o", "+uid")[0]) == ["KIND", "UID"]
+    assert list(ls(*mine, "-e")[0]) == [*DEFAULT, "UID", "INODE", "PATH", "COOKIE"]
+    done = run_ferry("ls", "-o", "kind,stat")
+    assert "-o: 'stat' is no column; did you mean 'state'?" in done.stderr
+    assert run_ferry("ls", *mine, "-H").stdout.count("\n") == len(ls(*mine))
+
+
+def test_what_columns_say_of_a_socket(ls, opened, runtime_dir):
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path)
+    os.chmod(path, 0o640)
+    left, right = (opened(end) for end in socket.socketpair())
+    right.shutdown(socket.SHUT_WR)
+    (row,) = ls(f"ino:{inode(server)}", "-o", "uid,path,mode,sndbuf,rcvbuf,cookie,exe")
+    assert (row["UID"], row["PATH"], row["MODE"]) == (str(os.getuid()), "there", "0640")
+    assert row["SNDBUF"] == str(server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+    assert row["RCVBUF"] == str(server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+    cookie = struct.unpack("Q", server.getsockopt(socket.SOL_SOCKET, 57, 8))[0]  # SO_COOKIE
+    assert int(row["COOKIE"], 16) == cookie
+    assert row["EXE"] == os.readlink("/proc/self/exe")
+    shut = {int(r["INODE"]): r["SHUTDOWN"] for r in ls(f"--pid={ME}", "-x", "-o", "inode,shutdown")}
+    assert (shut[inode(left)], shut[inode(right)]) == ("receive", "send")
+    os.unlink(path)
+    assert ls(f"ino:{inode(server)}", "-o", "path") == [{"PATH": "missing"}]
+    listener(opened, path)
+    assert ls(f"ino:{inode(server)}", "-o", "path,mode")[0]["PATH"] == "replaced"
+
+
+def test_descriptors_in_flight(ls, opened):
+    left, right = (opened(end) for end in socket.socketpair())
+    socket.send_fds(left, [b"x"], [0, 0, 0])
+    info = open(f"/proc/self/fdinfo/{right.fileno()}").read()
+    if "scm_fds" not in info:
+        pytest.skip("this kernel does not count them (before 5.11)")
+    assert ls(f"ino:{inode(right)}", "-o", "fds") == [{"FDS": "3"}]
+
+
+def test_what_tcp_measures(ls, opened):
+    server, dialled, accepted = tcp_pair(opened)
+    dialled.sendall(b"z" * 5000)
+    wait_until(lambda: len(accepted.recv(6000, socket.MSG_PEEK)) == 5000)
+    (row,) = ls(f"ino:{inode(dialled)}", "-i", "-o", "+tcp")
+    congestion = dialled.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).split(b"\0")[0]
+    info = dialled.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    assert row["CC"] == congestion.decode()
+    assert int(row["MSS"]) == struct.unpack_from("I", info, 16)[0]
+    assert int(row["CWND"]) == struct.unpack_from("I", info, 80)[0]
+    assert (row["SENT"], row["RETRANS"]) == ("5000", "0")
+    assert "bytes_sent:5000" in row["TCP"].split(" ")
+    (row,) = ls(f"ino:{inode(accepted)}", "-i")
+    assert (row["RECEIVED"], row["RECV-Q"]) == ("5000", "5000")
+
+
+def test_memory(ls, opened):
+    left, right = (opened(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+    left.send(b"x" * 1000)
+    (row,) = ls(f"ino:{inode(left)}", "-m")
+    assert list(row)[8:] == ["RMEM", "RCVBUF", "WMEM", "SNDBUF", "FWD", "QUEUED", "OPTMEM", "BLOG", "DROPS"]
+    assert int(row["WMEM"]) >= 1000
+    assert ls(f"ino:{inode(right)}", "-o", "recv") == [{"RECV-Q": "1000"}]
+
+
+def test_names_cannot_play_tricks(run_ferry, opened, runtime_dir):
+    name = b"\0a\n\t\x1b[31mferry-" + str(ME).encode() + b"\xff"
+    held = opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    held.bind(name)
+    done = run_ferry("ls", "-xH", f"--pid={ME}", f"--path=*ferry-{ME}*", "-o", "local,kind")
+    assert done.stdout == f"@a\\x0a\\x09\\x1b[31mferry-{ME}\\xff\tu_dgr\n"
+
+
+# --- a tree ---------------------------------------------------------------------------------------
+
+FAMILY = """
+import os, socket, sys, time
+def name(text): open('/proc/self/comm', 'w').write(text)
+name('ls-root')
+a = socket.socketpair()
+if os.fork() == 0:
+    a[0].close(); a[1].close()
+    name('ls-none')
+    if os.fork() == 0:
+        name('ls-leaf')
+        c = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        print('ready', flush=True)
+    time.sleep(60)
+time.sleep(60)
+"""
+
+
+def test_the_tree_of_processes(run_ferry, start):
+    root = start(sys.executable, "-c", FAMILY)
+    root.wait_for("ready")
+    lines = run_ferry("ls", "-x", "--tree", "--command=ls-[rl]*").stdout.splitlines()
+    assert lines[0] == f"ls-root[{root.pid}]"
+    assert all(line.startswith("├─ ") and " u_str " in line for line in lines[1:3])
+    # The one between holds nothing.
+    leaf = re.fullmatch(r"└─ ls-leaf\[(\d+)\]", lines[3])
+    assert leaf
+    assert lines[4].startswith("   ├─ ") and lines[5].startswith("   └─ ")
+    assert all(" u_dgr " in line and line.endswith(f"ls-leaf[{leaf[1]}]") for line in lines[4:])
+    assert len(lines) == 6
+
+
+# --- a terminal -----------------------------------------------------------------------------------
+
+
+def on_terminal(ferry, *arguments, width=80, env=None):
+    """What a terminal of that width gets."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
+    environment.update({"TERM": "xterm"}, **(env or {}))
+    process = subprocess.Popen([ferry, "ls", *map(str, arguments)], stdin=side, stdout=side, stderr=subprocess.PIPE, env=environment)
+    os.close(side)
+    said = b""
+    while True:
+        try:
+            piece = os.read(main, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    os.close(main)
+    process.stderr.read()
+    process.stderr.close()
+    return process.wait(20), said.decode().replace("\r\n", "\n")
+
+
+def test_lines_fit_the_screen(ferry, opened, runtime_dir):
+    path = runtime_dir / ("long-" * 15 + "end")
+    server = listener(opened, path)
+    status, text = on_terminal(ferry, path, width=100, env={"NO_COLOR": "1"})
+    assert status == 0
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    cut = re.search(r"(\S+)…(\S+)", lines[1])
+    assert str(path).startswith(cut[1]) and str(path).endswith(cut[2])
+    assert my_name() in lines[1]
+    status, text = on_terminal(ferry, path, width=400, env={"NO_COLOR": "1"})
+    assert "…" not in text and str(path) in text
+    heading, row = text.splitlines()
+    for name in ("STATE", "LOCAL", "PROCESS"):
+        assert row[heading.index(name) - 1] == " " != row[heading.index(name)]
+
+
+def test_nothing_is_cut_or_padded_for_a_pipe(run_ferry, opened, runtime_dir):
+    path = runtime_dir / ("long-" * 15 + "end")
+    listener(opened, path)
+    done = run_ferry("ls", path, env={"COLUMNS": "20"})
+    assert done.stdout.splitlines()[1].split("\t")[4] == str(path)
+    assert "  " not in done.stdout
+
+
+def test_colours(ferry, run_ferry, opened, runtime_dir):
+    path = runtime_dir / "app.sock"
+    listener(opened, path)
+    green, red = "\033[32mLISTEN\033[0m", "\033[31mLISTEN\033[0m"
+    assert green in on_terminal(ferry, path)[1]
+    assert "\033" not in on_terminal(ferry, path, env={"NO_COLOR": "1"})[1]
+    assert "\033" not in on_terminal(ferry, path, env={"TERM": "dumb"})[1]
+    assert "\033" not in on_terminal(ferry, path, "--color=never")[1]
+    assert "\033" not in run_ferry("ls", path).stdout
+    assert green in run_ferry("ls", path, "--colour=always").stdout
+    assert green in run_ferry("ls", path, "--color=always", "--tree").stdout.replace("LISTEN     ", "LISTEN")
+    (inode_of,) = {row.split("\t")[0] for row in run_ferry("ls", "-H", path, "-o", "inode").stdout.splitlines()}
+    path.unlink()
+    assert red in on_terminal(ferry, f"ino:{inode_of}")[1]
+
+
+def test_a_terminal_gets_the_headings_of_nothing(ferry, runtime_dir):
+    status, text = on_terminal(ferry, runtime_dir / "nowhere", env={"NO_COLOR": "1"})
+    assert status == 1
+    assert text.split() == DEFAULT
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_json_has_what_was_asked_for(run_ferry, opened, start, runtime_dir):
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path)
+    document = json.loads(run_ferry("ls", "--json", path).stdout)
+    assert document["schema"] == 1
+    (endpoint,) = document["endpoints"]
+    assert (endpoint["inode"], endpoint["local"]) == (inode(server), str(path))
+    assert endpoint["owners"] == [{"pid": ME, "command": my_name(), "fd": server.fileno(), "ends": "rw"}]
+    assert endpoint["path"]["state"] == "there"
+    assert [process["pid"] for process in document["processes"]] == [ME]
+    assert document["processes"][0]["uid"] == os.geteuid()
