@@ -349,8 +349,8 @@ static void print_tcp(const struct ferry_endpoint *endpoint, struct bytes *text)
  */
 
 const struct ls_column ls_columns_known[] = {
-    { "kind", "KIND", "as ss names them: u_str, u_dgr, u_seq, tcp, udp, raw", 0, false, false,
-        print_kind },
+    { "kind", "KIND", "as ss names them: u_str, u_dgr, u_seq, tcp ...; pipe, fifo, mq, memfd", 0,
+        false, false, print_kind },
     { "state", "STATE", "as ss names them; WAITING has not been accepted", 0, false, false,
         print_state },
     { "recv", "RECV-Q", "bytes to be read; of a listener, connections that wait", 0, true, false,

@@ -61,8 +61,7 @@ static const struct argp_option options[] = {
     { "ipv6", '6', NULL, 0, "IPv6 only", 1 },
     { "kind", KEY_KIND, "LIST", 0,
         "Of u_str, u_dgr, u_seq, unix, tcp, udp, raw, inet, sockets (usual), pipe, fifo, mq, "
-        "memfd, "
-        "files, all",
+        "memfd, files, all",
         1 },
     { "listening", 'l', NULL, 0, "Those that listen, or are not connected, as ss has it", 1 },
     { "all", 'a', NULL, 0, "All states; so it is anyway", 1 },
