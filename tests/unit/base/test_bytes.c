@@ -5,6 +5,7 @@
 #include <check.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 START_TEST(appending)
