@@ -140,7 +140,8 @@ def ls(run_ferry):
 
     def run(*arguments, **options):
         done = run_ferry("ls", "--json", *arguments, **options)
-        assert done.returncode == 0, done.stderr
-        return crossings.Table(done.stdout, done.stderr)
+        table = crossings.Table(done.stdout, done.stderr)
+        assert done.returncode == (0 if table.rows else 1), done.stderr
+        return table
 
     return run

@@ -357,15 +357,16 @@ def unit_folder():
 
 @pytest.mark.skipif(unit_folder() is None, reason="needs a control group that can be written to")
 def test_units(ls, start):
-    folder = f"{unit_folder()}/ferry-ls-test.service"
+    unit = f"ferry-ls-{os.getpid()}"
+    folder = f"{unit_folder()}/{unit}.service"
     os.mkdir(folder)
     try:
         code = f"import os,socket,time; open({folder!r}+'/cgroup.procs','w').write(str(os.getpid())); s=socket.socketpair(); print(flush=True); time.sleep(60)"
         process = start(sys.executable, "-c", code)
         process.wait_for("\n")
-        for name in ("ferry-ls-test.service", "ferry-ls-test", "ferry-ls-t*"):
+        for name in (f"{unit}.service", unit, f"{unit[:-1]}*"):
             rows = ls("-x", f"--unit={name}", "-o", "pid,unit")
-            assert [tuple(row.values()) for row in rows] == [(str(process.pid), "ferry-ls-test.service")] * 2
+            assert [tuple(row.values()) for row in rows] == [(str(process.pid), f"{unit}.service")] * 2
         process.end()
     finally:
         wait_until(lambda: not open(f"{folder}/cgroup.procs").read())
