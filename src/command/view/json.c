@@ -294,14 +294,26 @@ static void mark_owners(const struct ferry_endpoints *table, const struct ferry_
     }
 }
 
+bool view_boot_read(char boot[VIEW_BOOT_SIZE])
+{
+    AUTO_FILE FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (!file || !fgets(boot, VIEW_BOOT_SIZE, file))
+        return false;
+    boot[strcspn(boot, "\n")] = '\0';
+    return boot[0];
+}
+
 json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data)
 {
     AUTO_FREE unsigned char *marks = calloc(ferry_endpoints_process_count(table) + 1, 1);
     json_t *document = json_object();
     json_t *endpoints = json_array(), *processes = json_array();
+    char boot[VIEW_BOOT_SIZE];
 
     set_number(document, "schema", VIEW_SCHEMA);
+    set_text(document, "boot", view_boot_read(boot) ? boot : NULL);
     for (size_t i = 0; marks && i < ferry_endpoints_count(table); i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(table, i);
         if (wanted && !wanted(endpoint, data))

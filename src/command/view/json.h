@@ -31,8 +31,12 @@ json_t *view_json_owners(const struct ferry_endpoint *endpoint);
 /* pid, parent, state, command, start_ticks, and what was gathered of uid, gid, cgroup, unit,
  * container, executable. */
 json_t *view_json_process(const struct ferry_process *process);
-/* {schema, endpoints, processes, gaps}: the endpoints for which `wanted` is true (NULL: all), and
- * the processes that hold one of them. NULL: out of memory. */
+/* What tells this boot of the machine from every other: inodes and cookies begin anew with each.
+ * False: /proc does not say. */
+#define VIEW_BOOT_SIZE 40 /* a UUID, a line feed, a NUL */
+bool view_boot_read(char boot[VIEW_BOOT_SIZE]);
+/* {schema, boot, endpoints, processes, gaps}: the endpoints for which `wanted` is true (NULL: all),
+ * and the processes that hold one of them. NULL: out of memory. */
 json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
 
