@@ -67,4 +67,11 @@
 /* Milliseconds after which bytes that do not move are worth a word (--stuck). */
 #define LS_STUCK_MS 10000
 
+/* Bytes of a snapshot that `ls --since` reads: one of 100,000 sockets with their processes is about
+ * 60 MB, and in memory ten times that. */
+#define SNAPSHOT_SIZE_MAX (128u << 20)
+/* Milliseconds between the two looks at a suspected deadlock: long beside the time that a busy
+ * reader leaves a full queue untouched, short beside a person's patience. */
+#define DEADLOCK_PAUSE_MS 200
+
 #endif
