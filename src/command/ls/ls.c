@@ -9,6 +9,7 @@
 #include "command/ls/columns.h"
 #include "command/ls/filter.h"
 #include "command/ls/follow.h"
+#include "command/ls/request.h"
 #include "command/ls/rows.h"
 #include "command/ls/tree.h"
 #include "command/view/gaps.h"
@@ -30,6 +31,7 @@ struct ls {
     uint64_t count;
     unsigned percent;
     const char *follow_option; /* one that only makes sense with --follow */
+    struct view_request request;
 };
 
 enum {
@@ -49,6 +51,9 @@ enum {
     KEY_COUNT,
     KEY_BACKLOG,
     KEY_STUCK,
+    KEY_GRAPH,
+    KEY_BY,
+    KEY_SINCE,
 };
 
 static const struct argp_option options[] = {
@@ -83,10 +88,17 @@ static const struct argp_option options[] = {
     { "numeric", 'n', NULL, 0, "Numbers, not names of services; they are shown anyway", 2 },
     { "no-header", 'H', NULL, 0, "No line of headings", 2 },
     { "tree", KEY_TREE, NULL, 0, "By process, as the processes descend from each other", 2 },
+    { "graph", KEY_GRAPH, "FORM", OPTION_ARG_OPTIONAL,
+        "Who talks to whom, and who waits for each other; FORM is text (default), dot or json", 2 },
+    { "by", KEY_BY, "WHAT", 0, "Nodes of the graph: process (default), command, unit or container",
+        2 },
     { "json", KEY_JSON, NULL, 0, "One JSON object, with everything that is known", 2 },
     { "color", KEY_COLOUR, "WHEN", 0, "Colour states: auto, always, never", 2 },
     { "colour", KEY_COLOUR, NULL, OPTION_ALIAS, NULL, 2 },
     { NULL, 0, NULL, 0, "What becomes of them:", 3 },
+    { "since", KEY_SINCE, "FILE", 0,
+        "What is new (+), gone (-) or has another peer or owner (~) since `ferry ls --json > FILE`",
+        3 },
     { "follow", 'f', NULL, 0,
         "Say what happens to them, until interrupted; one JSON object a line unless to a terminal",
         3 },
@@ -255,6 +267,17 @@ static error_t parse_form(struct ls *ls, int key, const char *argument, struct a
     case KEY_TREE:
         ls->tree = true;
         return 0;
+    case KEY_GRAPH:
+        if (!graph_form_parse(argument ? argument : "text", &ls->request.graph))
+            argp_error(state, "--graph is text, dot or json, not '%s'", argument);
+        return 0;
+    case KEY_BY:
+        if (!graph_by_parse(argument, &ls->request.by))
+            argp_error(state, "--by is process, command, unit or container, not '%s'", argument);
+        return 0;
+    case KEY_SINCE:
+        ls->request.since = argument;
+        return 0;
     case KEY_JSON:
         ls->json = true;
         return 0;
@@ -319,6 +342,10 @@ static void check_together(const struct ls *ls, struct argp_state *state)
 {
     if (ls->tree && (ls->json || ls->follow))
         argp_error(state, "--tree goes neither with --json nor with --follow");
+    if ((ls->tree || ls->follow) && (ls->request.graph || ls->request.since))
+        argp_error(state, "--tree and --follow go neither with --graph nor with --since");
+    if (ls->request.by && !ls->request.graph)
+        argp_error(state, "--by is about a graph; ask for one with --graph");
     if (ls->follow_option && !ls->follow)
         argp_error(state, "%s goes with --follow only", ls->follow_option);
 }
@@ -370,6 +397,8 @@ static const struct argp argp = {
            "  ferry ls --kind=all --command='nginx*' -o +fd,peerfd\n"
            "  ferry ls -t state close-wait dst 10.0.0.0/8\n"
            "  ferry ls --tree --unit=postgresql\n"
+           "  ferry ls --graph=dot --by=unit | dot -Tsvg > map.svg\n"
+           "  ferry ls --json > before; ferry ls --since=before\n"
            "  ferry ls -f --path='/run/app*' | jq -c '[.event, .peer.owners[].command]'\n",
     .help_filter = help_filter,
 };
@@ -446,6 +475,17 @@ static int ls_show(struct ls *ls, const struct ferry_endpoints *table)
     return count ? EXIT_DONE : fail_none(ls, table);
 }
 
+/* --graph and --since. */
+static int show_request(
+    struct ls *ls, const struct ferry_endpoints_options *asked, struct ferry_endpoints *table)
+{
+    ls->request.json = ls->json;
+    ls->request.kinds = asked->kinds ? asked->kinds : FERRY_ENDPOINTS_SOCKETS;
+    ls->request.wanted = ls_filter_wants;
+    ls->request.data = &ls->filter;
+    return view_request_show(&ls->request, table);
+}
+
 static int ls_look(struct ls *ls, const struct ferry_endpoints_options *asked)
 {
     struct ferry_endpoints *table;
@@ -454,7 +494,8 @@ static int ls_look(struct ls *ls, const struct ferry_endpoints_options *asked)
     if (ferry_endpoints_new(asked, &table, &error) < 0)
         return command_fail("ls", &error);
     ls_filter_begin(&ls->filter, table);
-    int status = ls_show(ls, table);
+    int status = ls->request.graph || ls->request.since ? show_request(ls, asked, table)
+                                                        : ls_show(ls, table);
     view_say_gaps("ls", table);
     ferry_endpoints_free(table);
     return status;
@@ -481,6 +522,9 @@ static unsigned ls_gather(const struct ls *ls)
 
     if (ls->follow)
         return gather | FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO;
+    if (ls->request.graph || ls->request.since)
+        return gather | FERRY_GATHER_USUAL |
+               (ls->json || ls->request.by ? FERRY_GATHER_DETAILS : 0);
     if (ls->json)
         return gather | FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO | FERRY_GATHER_DETAILS |
                FERRY_GATHER_IN_FLIGHT;
