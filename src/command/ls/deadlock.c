@@ -244,6 +244,14 @@ static const struct tasks *tasks_of(struct rings *rings, uint32_t node, pid_t pi
     return *tasks;
 }
 
+static bool is_held_by(const struct ferry_endpoint *endpoint, const struct ferry_process *process)
+{
+    for (unsigned i = 0; i < endpoint->owner_count; i++)
+        if (endpoint->owners[i].process == process)
+            return true;
+    return false;
+}
+
 enum how { AWAKE, PERHAPS, CERTAIN };
 
 /* How one owner waits; *wait gets by whom. */
@@ -258,7 +266,9 @@ static enum how owner_look(const struct ferry_endpoint *endpoint, const struct f
     wait->switches = writer ? writer->switches : all_switches(tasks);
     if (writer)
         return CERTAIN;
-    return is_full(endpoint) && all_sleep(tasks) ? PERHAPS : AWAKE;
+    /* Whoever has both ends, and does not sleep in the write, waits for nothing but itself. */
+    bool own = is_held_by(deadlock_reader(endpoint), owner->process);
+    return is_full(endpoint) && !own && all_sleep(tasks) ? PERHAPS : AWAKE;
 }
 
 static struct wait wait_of(const struct ferry_endpoint *endpoint)
@@ -391,7 +401,8 @@ static int rings_take(const struct rings *rings, const struct look *look, struct
     AUTO_FREE unsigned *numbers = calloc(rings->node_count + 1, sizeof(*numbers));
 
     found->waits = calloc(look->count + 1, sizeof(*found->waits));
-    if (!numbers || !found->waits)
+    found->drawn = calloc(look->count + 1, sizeof(*found->drawn));
+    if (!numbers || !found->waits || !found->drawn)
         return -ENOMEM;
     for (size_t i = 0; i < look->count; i++) {
         const struct sighting *seen = &look->data[i];
@@ -488,6 +499,7 @@ int deadlocks_find(
 void deadlocks_fini(struct deadlocks *deadlocks)
 {
     free(deadlocks->waits);
+    free(deadlocks->drawn);
 }
 
 unsigned deadlocks_of(const struct deadlocks *deadlocks, const struct ferry_endpoint *endpoint)

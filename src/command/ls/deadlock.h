@@ -10,6 +10,7 @@
 #define FERRY_COMMAND_LS_DEADLOCK_H
 
 #include <ferry/endpoints.h>
+#include <stdbool.h>
 
 /* One process, and the queue that it has filled. */
 struct deadlock_wait {
@@ -25,6 +26,7 @@ struct deadlocks {
     struct deadlock_wait *waits; /* by endpoint's place in memory, then pid */
     size_t wait_count;
     unsigned count;
+    bool *drawn; /* [count + 1], by number: set by who draws a part of one */
 };
 
 /* Finds them. If there is a suspicion, looks again: the table is refreshed then.

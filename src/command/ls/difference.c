@@ -116,7 +116,7 @@ int differences_find(const struct ferry_endpoints *table, const struct snapshot 
     struct differences *ret_differences)
 {
     struct comparison comparison = { table, snapshot, kinds, wanted, data };
-    struct differences differences = { 0 };
+    struct differences differences = { .snapshot = snapshot };
     int code = 0;
 
     for (size_t i = 0; i < ferry_endpoints_count(table) && code == 0; i++) {
@@ -206,7 +206,14 @@ void differences_print(const struct differences *differences, struct bytes *text
 /* --- as JSON -----------------------------------------------------------------------------------
  */
 
-static json_t *changed_json(const struct difference *difference)
+static json_t *before_json(
+    const struct differences *differences, const struct difference *difference)
+{
+    return json_incref(snapshot_json(differences->snapshot, difference->before));
+}
+
+static json_t *changed_json(
+    const struct differences *differences, const struct difference *difference)
 {
     json_t *object = json_object(), *what = json_array();
 
@@ -216,7 +223,7 @@ static json_t *changed_json(const struct difference *difference)
         json_array_append_new(what, json_string("peer"));
     json_object_set_new(object, "what", what);
     json_object_set_new(object, "now", view_json_endpoint(difference->now));
-    json_object_set_new(object, "before", view_json_endpoint(difference->before));
+    json_object_set_new(object, "before", before_json(differences, difference));
     return object;
 }
 
@@ -234,9 +241,9 @@ json_t *differences_json(const struct differences *differences)
         if (difference->mark == '+')
             json_array_append_new(new, view_json_endpoint(difference->now));
         else if (difference->mark == '-')
-            json_array_append_new(gone, view_json_endpoint(difference->before));
+            json_array_append_new(gone, before_json(differences, difference));
         else
-            json_array_append_new(changed, changed_json(difference));
+            json_array_append_new(changed, changed_json(differences, difference));
     }
     json_object_set_new(document, "new", new);
     json_object_set_new(document, "gone", gone);

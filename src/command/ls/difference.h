@@ -16,6 +16,7 @@ struct difference {
 };
 
 struct differences {
+    const struct snapshot *snapshot;
     struct difference *data; /* in the order of the table, what has gone behind */
     size_t count, capacity;
 };
@@ -30,8 +31,8 @@ int differences_find(const struct ferry_endpoints *table, const struct snapshot 
 void differences_fini(struct differences *differences);
 /* A line each, under a heading. */
 void differences_print(const struct differences *differences, struct bytes *text);
-/* {schema, boot, new, gone, changed}; of what has changed [{now, before, what}]. NULL: out of
- * memory. */
+/* {schema, boot, new, gone, changed}, what was before as the snapshot has it; of what has changed
+ * [{now, before, what}]. NULL: out of memory. */
 json_t *differences_json(const struct differences *differences);
 
 #endif

@@ -371,6 +371,8 @@ static unsigned deadlock_of(const struct graph_source *source, const struct ends
         found = deadlocks_of(source->deadlocks, ends->client);
     if (source->deadlocks && ends->server && !found)
         found = deadlocks_of(source->deadlocks, ends->server);
+    if (found)
+        source->deadlocks->drawn[found] = true;
     return found;
 }
 

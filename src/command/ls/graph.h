@@ -65,8 +65,8 @@ struct graph_source {
     size_t count;
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data); /* NULL: all */
     void *data;
-    const struct deadlocks *deadlocks; /* NULL: none */
-    bool before;                       /* of the snapshot */
+    struct deadlocks *deadlocks; /* NULL: none; those that edges speak of become `drawn` */
+    bool before;                 /* of the snapshot */
 };
 
 /* All zeroes but `by` is an empty graph. */
@@ -80,10 +80,9 @@ void graph_finish(struct graph *graph);
 char graph_mark(const struct graph *graph, const struct graph_edge *edge);
 
 /* Its forms.
- *   deadlocks  those that the edges speak of */
+ *   deadlocks  told of as far as they were drawn */
 void graph_print(const struct graph *graph, const struct deadlocks *deadlocks, struct bytes *text);
-void graph_print_dot(
-    const struct graph *graph, const struct deadlocks *deadlocks, struct bytes *text);
+void graph_print_dot(const struct graph *graph, struct bytes *text);
 /* {schema, boot, by, nodes, edges, deadlocks}; NULL: out of memory. */
 json_t *graph_json(const struct graph *graph, const struct deadlocks *deadlocks);
 /* "unix:/run/app.sock", "tcp:127.0.0.1:80", "pipe"; "unix socketpair" of a pair. */

@@ -88,15 +88,12 @@ static void print_edge(const struct graph *graph, const struct graph_edge *edge,
     bytes_append_text(text, "];\n");
 }
 
-void graph_print_dot(
-    const struct graph *graph, const struct deadlocks *deadlocks, struct bytes *text)
+void graph_print_dot(const struct graph *graph, struct bytes *text)
 {
     bytes_append_text(text, "digraph ferry {\n  rankdir=LR;\n");
     for (uint32_t i = 0; i < graph->node_count; i++)
         print_node(graph, i, text);
     for (size_t i = 0; i < graph->edge_count; i++)
         print_edge(graph, &graph->edges[i], text);
-    if (deadlocks->count)
-        bytes_print(text, "  label=\"DEADLOCK? %u\";\n", deadlocks->count);
     bytes_append_text(text, "}\n");
 }

@@ -87,6 +87,8 @@ static json_t *deadlocks_json(const struct deadlocks *deadlocks)
     json_t *list = json_array();
 
     for (unsigned number = 1; number <= deadlocks->count; number++) {
+        if (!deadlocks->drawn[number])
+            continue;
         json_t *object = json_object(), *waits = json_array();
         for (size_t i = 0; i < deadlocks->wait_count; i++)
             if (deadlocks->waits[i].deadlock == number)

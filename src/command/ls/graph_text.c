@@ -109,6 +109,8 @@ static void print_wait(const struct deadlock_wait *wait, struct bytes *text)
 static void print_deadlocks(const struct deadlocks *deadlocks, struct bytes *text)
 {
     for (unsigned number = 1; number <= deadlocks->count; number++) {
+        if (!deadlocks->drawn[number])
+            continue;
         bytes_print(text, "DEADLOCK? %u\n", number);
         for (size_t i = 0; i < deadlocks->wait_count; i++)
             if (deadlocks->waits[i].deadlock == number)

@@ -48,7 +48,8 @@ static int text_print(const struct bytes *text)
 {
     if (bytes_failed(text))
         return command_fail_errno("ls", "memory", -ENOMEM);
-    fwrite(text->data, 1, text->size, stdout);
+    if (text->size)
+        fwrite(text->data, 1, text->size, stdout);
     return EXIT_DONE;
 }
 
@@ -56,7 +57,7 @@ static int text_print(const struct bytes *text)
  */
 
 static int table_add_to(struct graph *graph, const struct view_request *request,
-    const struct ferry_endpoints *table, const struct deadlocks *deadlocks)
+    const struct ferry_endpoints *table, struct deadlocks *deadlocks)
 {
     size_t count = ferry_endpoints_count(table);
     AUTO_FREE const struct ferry_endpoint **list = calloc(count + 1, sizeof(*list));
@@ -100,9 +101,8 @@ static int graph_write(const struct view_request *request, const struct graph *g
     if (request->graph == GRAPH_JSON || request->json) {
         status = document_print(graph_json(graph, deadlocks));
     } else {
-        bytes_append_text(&text, "");
         if (request->graph == GRAPH_DOT)
-            graph_print_dot(graph, deadlocks, &text);
+            graph_print_dot(graph, &text);
         else
             graph_print(graph, deadlocks, &text);
         status = text_print(&text);

@@ -18,6 +18,7 @@
 
 struct snapshot {
     struct arena arena;
+    json_t *document;
     struct ferry_endpoint *rows;
     const struct ferry_endpoint **list;      /* as in the file */
     const struct ferry_endpoint **by_inode;  /* sorted */
@@ -511,12 +512,11 @@ static int json_read(struct reading *reading, json_t **ret_document)
 int snapshot_read(const char *path, struct snapshot **ret_snapshot, struct ferry_error *error)
 {
     struct reading reading = { calloc(1, sizeof(struct snapshot)), path, error };
-    json_t *document = NULL;
-    int code = reading.snapshot ? json_read(&reading, &document) : fail_memory(&reading);
+    int code =
+        reading.snapshot ? json_read(&reading, &reading.snapshot->document) : fail_memory(&reading);
 
     if (code == 0)
-        code = document_read(&reading, document);
-    json_decref(document);
+        code = document_read(&reading, reading.snapshot->document);
     if (code < 0)
         snapshot_free(reading.snapshot);
     else
@@ -526,8 +526,10 @@ int snapshot_read(const char *path, struct snapshot **ret_snapshot, struct ferry
 
 void snapshot_free(struct snapshot *snapshot)
 {
-    if (snapshot)
-        arena_fini(&snapshot->arena);
+    if (!snapshot)
+        return;
+    json_decref(snapshot->document);
+    arena_fini(&snapshot->arena);
     free(snapshot);
 }
 
@@ -544,6 +546,12 @@ const struct ferry_endpoint *snapshot_get(const struct snapshot *snapshot, size_
 const struct ferry_endpoint *const *snapshot_list(const struct snapshot *snapshot)
 {
     return snapshot->list;
+}
+
+json_t *snapshot_json(const struct snapshot *snapshot, const struct ferry_endpoint *endpoint)
+{
+    return json_array_get(
+        json_object_get(snapshot->document, "endpoints"), (size_t)(endpoint - snapshot->rows));
 }
 
 const struct ferry_endpoint *snapshot_find(

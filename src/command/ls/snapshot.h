@@ -11,6 +11,7 @@
 #define FERRY_COMMAND_LS_SNAPSHOT_H
 
 #include <ferry/endpoints.h>
+#include <jansson.h>
 
 struct snapshot;
 
@@ -27,6 +28,8 @@ const struct ferry_endpoint *const *snapshot_list(const struct snapshot *snapsho
  * not there. */
 const struct ferry_endpoint *snapshot_find(
     const struct snapshot *snapshot, const struct ferry_endpoint *endpoint);
+/* What the file says of one of its endpoints; borrowed. */
+json_t *snapshot_json(const struct snapshot *snapshot, const struct ferry_endpoint *endpoint);
 /* Orders endpoints by what identifies them; 0: the same. */
 int snapshot_compare(const struct ferry_endpoint *one, const struct ferry_endpoint *other);
 
