@@ -58,14 +58,28 @@ const struct ferry_endpoint *deadlock_reader(const struct ferry_endpoint *endpoi
     return endpoint->peer ? endpoint->peer : endpoint->listener;
 }
 
+/* Not writable as poll(2) has it, and a writer that went to sleep over a full queue is not woken
+ * yet: a TCP queue until a third is free, a unix one until three quarters are. */
+static bool is_unwritable(const struct ferry_endpoint *endpoint)
+{
+    const uint32_t *memory = endpoint->memory;
+    uint64_t size = memory[FERRY_MEMORY_SEND_SIZE];
+
+    if (!endpoint->has_memory || !size)
+        return false;
+    /* TCP charges its queue in another place than what is on its way through the device. */
+    return endpoint->kind == FERRY_ENDPOINT_TCP
+               ? (uint64_t)memory[FERRY_MEMORY_QUEUED] * 3 > size * 2
+               : (uint64_t)memory[FERRY_MEMORY_SEND_USED] * 4 > size;
+}
+
+/* Who sleeps elsewhere than in a write is only suspected of waiting if nothing goes in. Of TCP this
+ * can't be told by the figure alone: what is on its way to the reader has left a full queue. */
 static bool is_full(const struct ferry_endpoint *endpoint)
 {
-    /* TCP charges its queue in another place than what is on its way through the device. */
-    unsigned used =
-        endpoint->kind == FERRY_ENDPOINT_TCP ? FERRY_MEMORY_QUEUED : FERRY_MEMORY_SEND_USED;
-
-    return endpoint->has_memory && endpoint->memory[FERRY_MEMORY_SEND_SIZE] &&
-           endpoint->memory[used] >= endpoint->memory[FERRY_MEMORY_SEND_SIZE];
+    return is_unwritable(endpoint) &&
+           (endpoint->kind == FERRY_ENDPOINT_TCP || endpoint->memory[FERRY_MEMORY_SEND_USED] >=
+                                                        endpoint->memory[FERRY_MEMORY_SEND_SIZE]);
 }
 
 static bool may_be_full(const struct ferry_endpoint *endpoint)
@@ -75,7 +89,7 @@ static bool may_be_full(const struct ferry_endpoint *endpoint)
 
     return deadlock_reader(endpoint) && endpoint->owner_count &&
            endpoint->state != FERRY_STATE_LISTENING && endpoint->ends & FERRY_END_WRITE &&
-           (is_full(endpoint) || untold & 1u << endpoint->kind);
+           (is_unwritable(endpoint) || untold & 1u << endpoint->kind);
 }
 
 /* --- the graph ---------------------------------------------------------------------------------
@@ -278,7 +292,8 @@ static struct wait wait_of(const struct ferry_endpoint *endpoint)
     return (struct wait){ .inode = endpoint->inode,
         .device = endpoint->device,
         .cookie = endpoint->cookie,
-        .used = endpoint->memory[FERRY_MEMORY_SEND_USED],
+        .used = endpoint->memory[endpoint->kind == FERRY_ENDPOINT_TCP ? FERRY_MEMORY_QUEUED
+                                                                      : FERRY_MEMORY_SEND_USED],
         .queued = reader->state == FERRY_STATE_LISTENING ? 0 : reader->receive_queue,
         .kind = endpoint->kind };
 }

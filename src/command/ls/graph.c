@@ -376,17 +376,21 @@ static unsigned deadlock_of(const struct graph_source *source, const struct ends
     return found;
 }
 
+/* Whose the server's end is: a TCP connection that nobody has accepted is the listener's. */
+static const struct ferry_endpoint *server_end(const struct ends *ends)
+{
+    return ends->server && ends->server->listener ? ends->server->listener : ends->server;
+}
+
 static int connection_add(struct graph *graph, const struct graph_source *source,
     const struct ends *ends, const struct ferry_process *client)
 {
     const struct ferry_endpoint *any = ends->client ? ends->client : ends->server;
-    /* A TCP connection that nobody has accepted is the listener's. */
-    const struct ferry_endpoint *server_end =
-        ends->server && ends->server->listener ? ends->server->listener : ends->server;
-    const struct ferry_process *server = server_end ? owner_pick(server_end, client) : NULL;
+    const struct ferry_endpoint *end = server_end(ends);
+    const struct ferry_process *server = end ? owner_pick(end, client) : NULL;
     struct graph_edge edge = {
         .client = node_of_end(graph, ends->client, ends->server, client),
-        .server = node_of_end(graph, server_end, ends->client, server),
+        .server = node_of_end(graph, end, ends->client, server),
         .address = address_add(graph, ends),
         .kind = any->kind,
         .directed = ends->directed,
@@ -433,7 +437,7 @@ int graph_add(struct graph *graph, const struct graph_source *source)
         if (!leads(endpoint))
             continue;
         struct ends ends = ends_of(graph, endpoint);
-        if (!is_wanted(source, ends.client) && !is_wanted(source, ends.server))
+        if (!is_wanted(source, ends.client) && !is_wanted(source, server_end(&ends)))
             continue;
         if (is_pipe(endpoint))
             code = writers_add(graph, source, &ends);

@@ -56,6 +56,14 @@ static int text_print(const struct bytes *text)
 /* --- the graph ---------------------------------------------------------------------------------
  */
 
+static bool is_wanted(const struct ferry_endpoint *endpoint, void *data)
+{
+    const struct view_request *request = data;
+
+    return request->kinds & 1u << endpoint->kind &&
+           (!request->wanted || request->wanted(endpoint, request->data));
+}
+
 static int table_add_to(struct graph *graph, const struct view_request *request,
     const struct ferry_endpoints *table, struct deadlocks *deadlocks)
 {
@@ -68,18 +76,9 @@ static int table_add_to(struct graph *graph, const struct view_request *request,
         list[i] = ferry_endpoints_get(table, i);
     return graph_add(graph, &(struct graph_source){ .endpoints = list,
                                 .count = count,
-                                .wanted = request->wanted,
-                                .data = request->data,
+                                .wanted = is_wanted,
+                                .data = (void *)request,
                                 .deadlocks = deadlocks });
-}
-
-/* The kinds that were not asked for now are not there to be compared. */
-static bool is_of_kinds(const struct ferry_endpoint *endpoint, void *data)
-{
-    const struct view_request *request = data;
-
-    return request->kinds & 1u << endpoint->kind &&
-           (!request->wanted || request->wanted(endpoint, request->data));
 }
 
 static int snapshot_add_to(
@@ -87,7 +86,7 @@ static int snapshot_add_to(
 {
     return graph_add(graph, &(struct graph_source){ .endpoints = snapshot_list(snapshot),
                                 .count = snapshot_count(snapshot),
-                                .wanted = is_of_kinds,
+                                .wanted = is_wanted,
                                 .data = (void *)request,
                                 .before = true });
 }
@@ -165,6 +164,24 @@ static int differences_show(const struct view_request *request, const struct fer
     return status;
 }
 
+/* Kinds that only one of the two was asked for can't be compared. */
+static int common_show(const struct view_request *request, struct ferry_endpoints *table,
+    const struct snapshot *snapshot)
+{
+    struct view_request common = *request;
+    struct ferry_error error;
+
+    if (snapshot)
+        common.kinds &= snapshot_kinds(snapshot);
+    if (!common.kinds) {
+        error_set(&error, -EINVAL, request->since, "make one with the same options",
+            "has none of the kinds that are asked for");
+        return command_fail("ls", &error);
+    }
+    return common.graph ? graph_show(&common, table, snapshot)
+                        : differences_show(&common, table, snapshot);
+}
+
 int view_request_show(const struct view_request *request, struct ferry_endpoints *table)
 {
     struct snapshot *snapshot = NULL;
@@ -172,8 +189,7 @@ int view_request_show(const struct view_request *request, struct ferry_endpoints
 
     if (request->since && snapshot_read(request->since, &snapshot, &error) < 0)
         return command_fail("ls", &error);
-    int status = request->graph ? graph_show(request, table, snapshot)
-                                : differences_show(request, table, snapshot);
+    int status = common_show(request, table, snapshot);
     snapshot_free(snapshot);
     return status;
 }

@@ -13,7 +13,7 @@ struct view_request {
     enum graph_by by;
     const char *since; /* a file; NULL: not asked */
     bool json;
-    unsigned kinds; /* that the table was asked for: others of the snapshot are not compared */
+    unsigned kinds; /* that the table was asked for */
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data);
     void *data;
 };

@@ -18,6 +18,7 @@
 
 struct snapshot {
     struct arena arena;
+    unsigned kinds;
     json_t *document;
     struct ferry_endpoint *rows;
     const struct ferry_endpoint **list;      /* as in the file */
@@ -450,6 +451,21 @@ static int boot_check(struct reading *reading, const json_t *document)
     return 0;
 }
 
+static int kinds_read(struct reading *reading, const json_t *document)
+{
+    const json_t *list;
+
+    if (!list_get(document, "kinds", &list) || !list)
+        return fail_form(reading, "it does not say of which kinds");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        unsigned char kind;
+        if (!kind_of(json_string_value(json_array_get(list, i)), &kind))
+            return fail_form(reading, "it is of unknown kinds");
+        reading->snapshot->kinds |= 1u << kind;
+    }
+    return 0;
+}
+
 static int document_read(struct reading *reading, const json_t *document)
 {
     uint64_t schema = 0;
@@ -463,6 +479,8 @@ static int document_read(struct reading *reading, const json_t *document)
     if (!list_get(document, "endpoints", &list) || !list)
         return fail_form(reading, "it has no endpoints");
     int code = boot_check(reading, document);
+    if (code == 0)
+        code = kinds_read(reading, document);
     if (code == 0)
         code = processes_read(reading, document);
     return code < 0 ? code : rows_read(reading, list);
@@ -531,6 +549,11 @@ void snapshot_free(struct snapshot *snapshot)
     json_decref(snapshot->document);
     arena_fini(&snapshot->arena);
     free(snapshot);
+}
+
+unsigned snapshot_kinds(const struct snapshot *snapshot)
+{
+    return snapshot->kinds;
 }
 
 size_t snapshot_count(const struct snapshot *snapshot)

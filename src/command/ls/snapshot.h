@@ -20,6 +20,8 @@ struct snapshot;
 int snapshot_read(const char *path, struct snapshot **ret_snapshot, struct ferry_error *error);
 /* NULL is allowed. */
 void snapshot_free(struct snapshot *snapshot);
+/* Which kinds it was asked for, 1 << kind. */
+unsigned snapshot_kinds(const struct snapshot *snapshot);
 size_t snapshot_count(const struct snapshot *snapshot);
 const struct ferry_endpoint *snapshot_get(const struct snapshot *snapshot, size_t index);
 /* All of them, snapshot_count(). */

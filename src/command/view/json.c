@@ -258,21 +258,27 @@ json_t *view_json_process(const struct ferry_process *process)
     return object;
 }
 
+json_t *view_json_kinds(unsigned kinds)
+{
+    json_t *names = json_array();
+
+    for (unsigned kind = 0; kind < FERRY_ENDPOINT_KIND_COUNT; kind++)
+        if (kinds & 1u << kind)
+            json_array_append_new(names, json_string(ferry_endpoint_kind_name(kind)));
+    return names;
+}
+
 static json_t *json_gaps(const struct ferry_endpoints *table)
 {
     struct ferry_endpoints_gaps gaps;
     json_t *object = json_object();
-    json_t *kinds = json_array();
 
     ferry_endpoints_get_gaps(table, &gaps);
     set_number(object, "hidden_processes", gaps.hidden_processes);
     set_number(object, "hidden_namespaces", gaps.hidden_namespaces);
     set_number(object, "unlisted_queues", gaps.unlisted_queues);
     set_number(object, "ambiguous_backlogs", gaps.ambiguous_backlogs);
-    for (unsigned kind = 0; kind < FERRY_ENDPOINT_KIND_COUNT; kind++)
-        if (gaps.missing_kinds & 1u << kind)
-            json_array_append_new(kinds, json_string(ferry_endpoint_kind_name(kind)));
-    json_object_set_new(object, "missing_kinds", kinds);
+    json_object_set_new(object, "missing_kinds", view_json_kinds(gaps.missing_kinds));
     return object;
 }
 

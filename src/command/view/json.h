@@ -35,6 +35,8 @@ json_t *view_json_process(const struct ferry_process *process);
  * False: /proc does not say. */
 #define VIEW_BOOT_SIZE 40 /* a UUID, a line feed, a NUL */
 bool view_boot_read(char boot[VIEW_BOOT_SIZE]);
+/* A set of kinds as the list of their names. */
+json_t *view_json_kinds(unsigned kinds);
 /* {schema, boot, endpoints, processes, gaps}: the endpoints for which `wanted` is true (NULL: all),
  * and the processes that hold one of them. NULL: out of memory. */
 json_t *view_json_table(const struct ferry_endpoints *table,
