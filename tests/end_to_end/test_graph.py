@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -321,6 +322,12 @@ for one, other in pairs:
     other.close()
 """
 
+# The same, but the last sends nothing.
+ROW = RING.replace(
+    'send.sendall(b"x" * 10_000_000)',
+    'i < count - 1 and send.sendall(b"x" * 10_000_000)\n    import signal\n    signal.pause()',
+)
+
 # Two processes, one socket pair, both send.
 BOTH = """
 import os, socket
@@ -427,11 +434,82 @@ def test_two_that_send_to_each_other_over_tcp(python, graph):
     wait_until(lambda: members(graph(parent.pid)) == [sorted(pids)], what="a deadlock")
 
 
+# Two loops that read nothing before they have written, and sleep until they may.
+LOOPS = """
+import os, select, socket, sys
+one, other = socket.socketpair()
+child = os.fork()
+end, left = (one, other) if child else (other, one)
+left.close()
+end.setblocking(False)
+if child and sys.argv[1:] == ["idle"]:
+    print("child", child, flush=True)
+    print("ready", flush=True)
+    import signal
+    signal.pause()
+try:
+    while True:
+        end.send(b"x" * 1024)
+except BlockingIOError:
+    pass
+if child:
+    print("child", child, flush=True)
+    print("ready", flush=True)
+select.select([], [end], [])
+"""
+
+
+def asleep(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+
+
+def sleeping_pair(python, *arguments):
+    parent = python(LOOPS, *arguments, ending="")
+    pids = [parent.pid, *children_of(parent)]
+
+    def stand_still():
+        full = subprocess.run(["ss", "-xpH"], capture_output=True, text=True).stdout
+        waits = re.findall(r" (\d+) +\* \d+ +\* \d+ +users:\(\(\"[^\"]*\",pid=(\d+),", full)
+        filled = {int(pid) for bytes, pid in waits if int(bytes)}
+        return all(map(asleep, pids)) and filled >= set(pids[len(arguments) :])
+
+    wait_until(stand_still, what="full queues")
+    return pids
+
+
+def test_two_loops_that_wait_until_they_may_write(python, graph):
+    pids = sleeping_pair(python)
+    drawn = graph(pids[0])
+    assert members(drawn) == [sorted(pids)]
+    assert not [wait for wait in drawn["deadlocks"][0]["waits"] if "tid" in wait]
+
+
+def test_one_loop_that_waits_for_an_idle_reader_is_none(python, graph):
+    pids = sleeping_pair(python, "idle")
+    assert graph(pids[0])["deadlocks"] == []
+
+
+def test_one_that_was_stopped_does_not_wait(python, graph):
+    pids = sleeping_pair(python)
+    os.kill(pids[1], signal.SIGSTOP)
+    wait_until(lambda: not asleep(pids[1]))
+    assert graph(pids[0])["deadlocks"] == []
+    os.kill(pids[1], signal.SIGCONT)
+    wait_until(lambda: asleep(pids[1]))
+    assert members(graph(pids[0])) == [sorted(pids)]
+
+
+def test_deadlocks_of_others_are_not_told(python, graph):
+    """Of a process that is asked for: its own."""
+    one, other = sleeping_pair(python), sleeping_pair(python)
+    assert members(graph(one[0])) == [sorted(one)]
+    assert members(graph(other[0])) == [sorted(other)]
+
+
 def test_a_full_queue_whose_reader_sleeps_is_none(python, graph):
     """The first of a row waits for the second, which waits for the third, which waits for nobody."""
-    parent = python(RING.replace("send.sendall", "i < count - 1 and send.sendall")
-                    .replace("10_000_000)\n", "10_000_000)\n    import signal; signal.pause()\n"),
-                    "3")
+    parent = python(ROW, "3")
     pids = children_of(parent)
     wait_asleep(*pids[:2])
     drawn = graph(pids[1])
@@ -639,7 +717,10 @@ def test_a_snapshot_of_other_kinds(run_ferry, snapshot):
 def test_the_graph_marks_what_is_new_and_what_has_gone(python, run_ferry, snapshot, text):
     server = python(
         SERVER.replace("held = ", "held = [server.accept()[0], server.accept()[0]]\nheld += "),
-        "SOCK_STREAM", "app.sock", "0", ready="listening",
+        "SOCK_STREAM",
+        "app.sock",
+        "0",
+        ready="listening",
     )
     leaving = python(CLIENT, "SOCK_STREAM", "app.sock", "1", "1")
     staying = python(CLIENT, "SOCK_STREAM", "app.sock", "1", "1")
