@@ -73,5 +73,15 @@
 /* Milliseconds between the two looks at a suspected deadlock: long beside the time that a busy
  * reader leaves a full queue untouched, short beside a person's patience. */
 #define DEADLOCK_PAUSE_MS 200
+/* Threads of one process whose waits are looked at: some 50 us each; servers with more have one
+ * that is told among the first. */
+#define BLOCKED_THREADS_MAX 4096u
+/* Descriptors of one poll(2), select(2) or epoll set that are looked at: FD_SETSIZE's count times
+ * sixteen, 64 KiB. */
+#define BLOCKED_FDS_MAX 16384u
+/* Of those, how many are named to people: more than a line holds tell nobody anything. */
+#define BLOCKED_FDS_SHOWN 4u
+/* Bytes of a path that open(2) waits in: PATH_MAX. */
+#define BLOCKED_PATH_SIZE 4096u
 
 #endif

@@ -1,0 +1,340 @@
+/* blocked.c - what a process is blocked in.
+ *
+ * One thread is four small files of /proc at most: stat, syscall, wchan, and for epoll the
+ * descriptor's fdinfo. Numbers of system calls are those of this program's own architecture; a
+ * process of another (32 bits) keeps its numbers without names.
+ */
+#include "command/view/blocked.h"
+#include "base/cleanup.h"
+#include "command/limits.h"
+#include "command/view/calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/uio.h>
+
+/* --- reading ------------------------------------------------------------------------------------
+ */
+
+/* A file of /proc as text; the length, or -errno. */
+static ssize_t proc_read(const char *path, char *text, size_t size)
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, size - 1);
+
+    if (length < 0)
+        return -errno;
+    text[length] = '\0';
+    return length;
+}
+
+static ssize_t thread_read(
+    const struct blocked_thread *thread, const char *file, char *text, size_t size)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)thread->pid, (int)thread->tid, file);
+    return proc_read(path, text, size);
+}
+
+/* Its memory, as far as it could be read. */
+static ssize_t memory_read(pid_t pid, uint64_t address, void *data, size_t size)
+{
+    struct iovec here = { data, size }, there = { (void *)(uintptr_t)address, size };
+
+    return process_vm_readv(pid, &here, 1, &there, 1, 0);
+}
+
+static int add_fd(struct blocked_thread *thread, int fd)
+{
+    if (thread->fd_count == BLOCKED_FDS_MAX) {
+        thread->fds_whole = false;
+        return 0;
+    }
+    /* In steps: doubling would copy no less for the few that most have. */
+    if (thread->fd_count % 16 == 0) {
+        int *grown = realloc(thread->fds, (thread->fd_count + 16) * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        thread->fds = grown;
+    }
+    thread->fds[thread->fd_count++] = fd;
+    return 0;
+}
+
+/* "tfd:        5 events:       19 data: ..." */
+static int look_epoll(struct blocked_thread *thread, int epoll)
+{
+    char path[64], line[256];
+    int fd, code = 0;
+
+    thread->epoll = epoll;
+    thread->fds_whole = false;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)thread->pid, epoll);
+    AUTO_FILE FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    thread->fds_whole = true;
+    while (code == 0 && fgets(line, sizeof(line), file))
+        if (sscanf(line, "tfd: %d", &fd) == 1)
+            code = add_fd(thread, fd);
+    return code;
+}
+
+static int look_poll(struct blocked_thread *thread, uint64_t address, uint64_t count)
+{
+    size_t size = (count < BLOCKED_FDS_MAX ? count : BLOCKED_FDS_MAX) * sizeof(struct pollfd);
+    AUTO_FREE struct pollfd *polled = malloc(size + 1);
+
+    if (!polled)
+        return -ENOMEM;
+    ssize_t length = size ? memory_read(thread->pid, address, polled, size) : 0;
+    thread->fds_whole = length == (ssize_t)(count * sizeof(*polled));
+    for (ssize_t i = 0; i < length / (ssize_t)sizeof(*polled); i++)
+        if (polled[i].fd >= 0 && add_fd(thread, polled[i].fd) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static int look_select(struct blocked_thread *thread, const uint64_t *arguments)
+{
+    size_t count = arguments[0] < FD_SETSIZE ? arguments[0] : FD_SETSIZE;
+    unsigned char sets[3][FD_SETSIZE / 8] = { 0 };
+
+    thread->fds_whole = arguments[0] <= FD_SETSIZE;
+    for (size_t i = 0; i < 3; i++) {
+        /* The kernel reads whole words. */
+        size_t size = (count + 63) / 64 * 8;
+        if (arguments[i + 1] && size &&
+            memory_read(thread->pid, arguments[i + 1], sets[i], size) != (ssize_t)size)
+            thread->fds_whole = false;
+    }
+    for (size_t fd = 0; fd < count; fd++) {
+        unsigned char any = sets[0][fd / 8] | sets[1][fd / 8] | sets[2][fd / 8];
+        if (any & 1u << fd % 8 && add_fd(thread, (int)fd) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void look_open(struct blocked_thread *thread, uint64_t path, uint64_t flags)
+{
+    char text[BLOCKED_PATH_SIZE];
+    /* The text may end where the next page is not mapped: then less than that is read. */
+    size_t until_page = 4096 - path % 4096;
+    ssize_t length = memory_read(thread->pid, path, text, sizeof(text));
+
+    if (length < 0 && until_page < sizeof(text))
+        length = memory_read(thread->pid, path, text, until_page);
+    thread->open_flags = flags;
+    if (length > 0 && memchr(text, '\0', (size_t)length))
+        thread->path = strdup(text);
+}
+
+static int compare_fds(const void *one, const void *other)
+{
+    const int *a = one, *b = other;
+    return (*a > *b) - (*a < *b);
+}
+
+static int look_arguments(
+    struct blocked_thread *thread, enum call_shape shape, const uint64_t *arguments)
+{
+    int code = 0;
+
+    thread->sets = shape == CALL_EPOLL || shape == CALL_POLL || shape == CALL_SELECT;
+    thread->fds_whole = shape != CALL_OPAQUE;
+    switch (shape) {
+    case CALL_FD:
+        code = add_fd(thread, (int)arguments[0]);
+        break;
+    case CALL_EPOLL:
+        code = look_epoll(thread, (int)arguments[0]);
+        break;
+    case CALL_POLL:
+        code = look_poll(thread, arguments[0], arguments[1]);
+        break;
+    case CALL_SELECT:
+        code = look_select(thread, arguments);
+        break;
+    case CALL_OPEN:
+        look_open(thread, arguments[0], arguments[1]);
+        break;
+    case CALL_OPENAT:
+        look_open(thread, arguments[1], arguments[2]);
+        break;
+    case CALL_OPAQUE:
+    case CALL_PLAIN:
+        break;
+    }
+    if (thread->fd_count)
+        qsort(thread->fds, thread->fd_count, sizeof(*thread->fds), compare_fds);
+    return code;
+}
+
+/* "running", "-1 SP PC" (no call), "NUMBER 0xARGUMENT x6 SP PC". */
+static int look_call(struct blocked_thread *thread, bool foreign)
+{
+    unsigned long long words[6] = { 0 };
+    uint64_t arguments[6];
+    char text[256];
+
+    thread->number = -1;
+    thread->epoll = -1;
+    if (thread_read(thread, "syscall", text, sizeof(text)) <= 0)
+        return 0;
+    thread->told = true;
+    int count = sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &thread->number, &words[0],
+        &words[1], &words[2], &words[3], &words[4], &words[5]);
+    if (count < 7 || thread->number < 0)
+        return 0;
+    for (size_t i = 0; i < 6; i++)
+        arguments[i] = words[i];
+    const struct call *call = foreign ? NULL : call_find(thread->number);
+    thread->call = call ? call->name : NULL;
+    return look_arguments(thread, call ? call->shape : CALL_OPAQUE, arguments);
+}
+
+/* "4711 (name) S 1 ..."; a name may hold anything, parentheses too. */
+static char look_state(const struct blocked_thread *thread)
+{
+    char text[256];
+    const char *end =
+        thread_read(thread, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+
+    return end && end[1] == ' ' ? end[2] : '\0';
+}
+
+static int look_thread(struct blocked_thread *thread, bool foreign)
+{
+    thread->state = look_state(thread);
+    if (thread_read(thread, "wchan", thread->place, sizeof(thread->place)) <= 0 ||
+        strcmp(thread->place, "0") == 0)
+        thread->place[0] = '\0';
+    return look_call(thread, foreign);
+}
+
+/* Whether it has other numbers of system calls than we: fewer bits, by its program's header. */
+static bool is_foreign(pid_t pid)
+{
+    unsigned char header[5];
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || read(fd, header, sizeof(header)) != sizeof(header))
+        return false;
+    return header[4] != (sizeof(void *) == 8 ? 2 : 1);
+}
+
+static pid_t tracer_of(pid_t pid)
+{
+    char path[40], text[4096];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    if (proc_read(path, text, sizeof(text)) <= 0)
+        return 0;
+    const char *line = strstr(text, "\nTracerPid:");
+    return line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;
+}
+
+static int add_thread(struct blocked *blocked, pid_t tid, bool foreign)
+{
+    struct blocked_thread *grown =
+        reallocarray(blocked->threads, blocked->count + 1, sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    blocked->threads = grown;
+    struct blocked_thread *thread = &blocked->threads[blocked->count];
+    *thread = (struct blocked_thread){ .pid = blocked->pid, .tid = tid };
+    int code = look_thread(thread, foreign);
+    if (thread->state) {
+        blocked->count++;
+        return code;
+    }
+    free(thread->fds); /* it has gone meanwhile */
+    free(thread->path);
+    return code;
+}
+
+int blocked_look(pid_t pid, struct blocked *ret_blocked)
+{
+    struct blocked *blocked = ret_blocked;
+    char path[40];
+    int code = 0;
+
+    *blocked = (struct blocked){ .pid = pid, .tracer = tracer_of(pid) };
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    AUTO_DIR DIR *folder = opendir(path);
+    bool foreign = is_foreign(pid);
+    for (struct dirent *entry; code == 0 && folder && (entry = readdir(folder));) {
+        int tid = atoi(entry->d_name);
+        blocked->cut = blocked->count == BLOCKED_THREADS_MAX;
+        if (blocked->cut)
+            break;
+        if (tid > 0)
+            code = add_thread(blocked, tid, foreign);
+    }
+    blocked->ended = code == 0 && blocked->count == 0;
+    return code;
+}
+
+void blocked_fini(struct blocked *blocked)
+{
+    for (size_t i = 0; i < blocked->count; i++) {
+        free(blocked->threads[i].fds);
+        free(blocked->threads[i].path);
+    }
+    free(blocked->threads);
+    *blocked = (struct blocked){ .ended = true };
+}
+
+/* --- judging ------------------------------------------------------------------------------------
+ */
+
+static bool is_stopped(const struct blocked_thread *thread)
+{
+    return thread->state == 'T' || thread->state == 't';
+}
+
+const struct blocked_thread *blocked_main(const struct blocked *blocked)
+{
+    for (size_t i = 0; i < blocked->count; i++)
+        if (strchr("TtDZ", blocked->threads[i].state))
+            return &blocked->threads[i];
+    return blocked->count ? &blocked->threads[0] : NULL;
+}
+
+bool blocked_is_stopped(const struct blocked *blocked)
+{
+    for (size_t i = 0; i < blocked->count; i++)
+        if (!is_stopped(&blocked->threads[i]))
+            return false;
+    return blocked->count > 0;
+}
+
+const struct blocked_thread *blocked_find_waiting(const struct blocked *blocked, int fd)
+{
+    for (size_t i = 0; i < blocked->count; i++) {
+        const struct blocked_thread *thread = &blocked->threads[i];
+        if (thread->fd_count && !is_stopped(thread) &&
+            bsearch(&fd, thread->fds, thread->fd_count, sizeof(fd), compare_fds))
+            return thread;
+    }
+    return NULL;
+}
+
+bool blocked_is_told(const struct blocked *blocked)
+{
+    for (size_t i = 0; i < blocked->count; i++) {
+        const struct blocked_thread *thread = &blocked->threads[i];
+        if (!thread->told || (thread->number >= 0 && !thread->fds_whole))
+            return false;
+    }
+    return !blocked->cut;
+}
