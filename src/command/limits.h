@@ -83,5 +83,20 @@
 #define BLOCKED_FDS_SHOWN 4u
 /* Bytes of a path that open(2) waits in: PATH_MAX. */
 #define BLOCKED_PATH_SIZE 4096u
+/* Bytes of a file of /proc/PID that `show` reads; command lines that are longer are cut there. */
+#define SHOW_PROC_FILE_SIZE_MAX ((size_t)16 << 10)
+/* Generations up to pid 1 that are told: nobody nests deeper, and /proc may change as we climb. */
+#define SHOW_ANCESTORS_MAX 64u
+/* Endpoints that are told in full when a word means many: more is no longer read. */
+#define SHOW_ENDPOINTS_MAX 32u
+/* Clients of a listener's backlog, or of a datagram server, that are told by name. */
+#define SHOW_CLIENTS_MAX 10u
+/* Columns that lists of figures are broken at, whatever the terminal has: they can be compared. */
+#define SHOW_WIDTH 100u
+/* Milliseconds from one look to the next (--interval), and the least: a look walks /proc. */
+#define SHOW_INTERVAL_MS     1000
+#define SHOW_INTERVAL_MS_MIN 10
+/* Milliseconds that it may be: a day; nobody waits longer, and no sum of times overflows. */
+#define SHOW_INTERVAL_MS_MAX 86400000
 
 #endif

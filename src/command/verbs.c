@@ -22,6 +22,7 @@ static const struct command commands[] = {
     { "ping", "how far away addresses are, side by side", command_ping },
 #ifdef HAVE_ENDPOINTS
     { "ls", "every local socket, and the process at the other end", command_ls },
+    { "show", "one socket, process or descriptor in full, both ends", command_show },
 #endif
 };
 

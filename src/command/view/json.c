@@ -340,3 +340,13 @@ json_t *view_json_table(const struct ferry_endpoints *table,
     }
     return document;
 }
+
+json_t *view_json_text(const char *text)
+{
+    return text_json(text);
+}
+
+json_t *view_json_gaps(const struct ferry_endpoints *table)
+{
+    return json_gaps(table);
+}

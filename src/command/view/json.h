@@ -41,5 +41,9 @@ json_t *view_json_kinds(unsigned kinds);
  * and the processes that hold one of them. NULL: out of memory. */
 json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
+/* A text that a process chose: what is no UTF-8 is written as \xHH. NULL: out of memory. */
+json_t *view_json_text(const char *text);
+/* What could not be seen. */
+json_t *view_json_gaps(const struct ferry_endpoints *table);
 
 #endif
