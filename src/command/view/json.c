@@ -170,8 +170,10 @@ static void set_tcp(json_t *object, const struct ferry_inet *inet)
     if (!inet->tcp_info_size)
         return;
     tcp = json_object();
+    /* No integer of JSON holds what stands for "unlimited" (pacing rates): it is left out. */
     for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++)
-        set_number(tcp, field.name, field.value);
+        if (field.value <= INT64_MAX)
+            set_number(tcp, field.name, field.value);
     json_object_set_new(object, "tcp", tcp);
 }
 
