@@ -53,9 +53,9 @@ static int explain_refusal(const struct ferry_process *process, struct ferry_err
     view_print_process(process, &who);
     if (bytes_failed(&who))
         return -ENOMEM;
-    if (process->uid != (uid_t)-1 && process->uid != geteuid())
+    if (process->uid != (uid_t)-1 && process->uid != getuid())
         return error_set(error, -EPERM, who.data, "run it as root, or with CAP_SYS_PTRACE",
-            "belongs to uid %u, not to us", (unsigned)process->uid);
+            "belongs to uid %u, we are uid %u", (unsigned)process->uid, (unsigned)getuid());
     if (scope == 3)
         return error_set(error, -EPERM, who.data, "only a reboot without it allows it",
             "kernel.yama.ptrace_scope is 3, which lets nobody copy descriptors");
@@ -98,7 +98,8 @@ int copy_endpoint(const struct ferry_endpoint *endpoint, struct ferry_error *err
     int first = 0;
 
     if (!endpoint->owner_count)
-        return error_set(error, -ESRCH, "descriptor", NULL,
+        return error_set(error, -ESRCH, "its descriptor",
+            endpoint->inode ? "root would see it (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)" : NULL,
             endpoint->inode ? "no process is seen that holds it" : "no process holds it");
     for (unsigned i = 0; i < endpoint->owner_count; i++) {
         const struct ferry_owner *owner = &endpoint->owners[i];

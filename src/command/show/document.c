@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
+#include "command/show/file.h"
 #include "command/show/folders.h"
 #include "command/show/options.h"
 #include "command/show/process.h"
@@ -49,6 +50,23 @@ static void set_folders(json_t *object, const struct ferry_endpoint *endpoint)
     }
     json_object_set_new(object, "folders", array);
     folders_fini(&folders);
+}
+
+static void set_file(json_t *object, const struct ferry_endpoint *endpoint)
+{
+    struct file_facts facts;
+    char mode[8];
+
+    if (file_look(endpoint, &facts) < 0)
+        return;
+    json_t *file = json_object();
+    snprintf(mode, sizeof(mode), "%04o", (unsigned)(facts.mode & 07777));
+    set_text(file, "mode", mode);
+    set_number(file, "uid", facts.uid);
+    set_number(file, "gid", facts.gid);
+    if (facts.has_notify)
+        set_number(file, "notify_pid", (uint64_t)facts.notify_pid);
+    json_object_set_new(object, "file", file);
 }
 
 static json_t *option_value(const struct show_option *option)
@@ -123,6 +141,7 @@ static json_t *endpoint_json(const struct ferry_endpoint *endpoint)
     set_network(object, endpoint->network);
     set_memory(object, endpoint);
     set_folders(object, endpoint);
+    set_file(object, endpoint);
     set_options(object, endpoint);
     if (endpoint->client_count)
         set_number(object, "client_count", endpoint->client_count);

@@ -5,6 +5,7 @@
  *   endpoints   what the word means, each as view_json_endpoint() has it, and
  *                 network   {inode, name, own}
  *                 folders   [{path, mode, uid, gid, stops, acl}], the socket itself last
+ *                 file      {mode, uid, gid, notify_pid}   of a FIFO, queue or memfd
  *                 options   {key: true, false, number or text}; option_units
  *                           tells what numbers count in
  *                 options_missing  a text: why they may not be asked, and what would allow it

@@ -2,6 +2,7 @@
 #include "command/show/endpoint.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
+#include "command/show/file.h"
 #include "command/show/folders.h"
 #include "command/show/holder.h"
 #include "command/show/options.h"
@@ -34,7 +35,9 @@ void endpoint_print_heading(const struct ferry_endpoint *endpoint, struct bytes 
     size = text->size;
     view_print_local(endpoint, text);
     bytes_append_text(text, text->size == size ? "(no name)" : "");
-    if (is_socket(endpoint))
+    if (endpoint->listener)
+        view_print_local(endpoint->listener, &remote);
+    else if (is_socket(endpoint))
         view_print_remote(endpoint, &remote);
     if (remote.size)
         bytes_print(text, " -> %s", remote.data);
@@ -165,7 +168,7 @@ static void print_socket_queues(const struct ferry_endpoint *endpoint, struct by
             endpoint->receive_queue,
             endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM ? " (of the first datagram)" : "",
             endpoint->send_queue,
-            unix_socket ? "not read (with the kernel's own)" : "not acknowledged");
+            unix_socket ? "not read, the kernel's overhead included" : "not acknowledged");
 }
 
 static void print_memory(const struct ferry_endpoint *endpoint, struct bytes *text)
@@ -182,6 +185,21 @@ static void print_memory(const struct ferry_endpoint *endpoint, struct bytes *te
         memory[FERRY_MEMORY_FORWARD], memory[FERRY_MEMORY_QUEUED], memory[FERRY_MEMORY_OPTIONS],
         memory[FERRY_MEMORY_BACKLOG]);
     print_line(text, "drops", "%" PRIu32 " packets", memory[FERRY_MEMORY_DROPS]);
+}
+
+static void print_file(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    struct file_facts facts;
+
+    if (file_look(endpoint, &facts) < 0)
+        return;
+    print_label(text, "may open");
+    print_access(text, facts.mode, facts.uid, facts.gid);
+    bytes_append_char(text, '\n');
+    if (facts.notify_pid)
+        print_line(text, "notifies", "pid %d, of the next message", (int)facts.notify_pid);
+    else if (facts.has_notify)
+        print_line(text, "notifies", "nobody");
 }
 
 static void print_content(const struct ferry_endpoint *endpoint, struct bytes *text)
@@ -263,7 +281,10 @@ static void print_option(const struct show_option *option, struct bytes *item)
         bytes_print(item, "%" PRId64 " s", option->number);
         break;
     case SHOW_MILLISECONDS:
-        bytes_print(item, "%" PRId64 " ms", option->number);
+        if (option->number)
+            bytes_print(item, "%" PRId64 " ms", option->number);
+        else
+            bytes_append_text(item, "none");
         break;
     case SHOW_MICROSECONDS:
         bytes_print(item, "%" PRId64 " us", option->number);
@@ -363,6 +384,7 @@ void endpoint_print(const struct ferry_endpoints *table, const struct ferry_endp
     print_identity(endpoint, text);
     print_network(endpoint->network, text);
     print_path(endpoint, text);
+    print_file(endpoint, text);
     print_state(endpoint, text);
     holders_print(table, endpoint, text);
     print_peer(endpoint, text);

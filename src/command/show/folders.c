@@ -57,6 +57,13 @@ static int folder_look(
     return 0;
 }
 
+/* Of what has the path of its listener, having been accepted there, the path says nothing. */
+static bool may_be_dialled(const struct ferry_endpoint *endpoint)
+{
+    return endpoint->path && (endpoint->state == FERRY_STATE_LISTENING ||
+                                 endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM);
+}
+
 int folders_look(const struct ferry_endpoint *endpoint, struct folders *ret_folders)
 {
     char path[PATH_MAX + 64];
@@ -64,9 +71,9 @@ int folders_look(const struct ferry_endpoint *endpoint, struct folders *ret_fold
     int code = 0;
 
     *ret_folders = (struct folders){ 0 };
-    if (!endpoint->path || endpoint->path->state != FERRY_PATH_THERE || !endpoint->name_size ||
-        endpoint->name[0] == '\0' || !path_from_here(endpoint, path, sizeof(path), &prefix_size) ||
-        path[prefix_size] != '/')
+    if (!may_be_dialled(endpoint) || endpoint->path->state != FERRY_PATH_THERE ||
+        !endpoint->name_size || endpoint->name[0] == '\0' ||
+        !path_from_here(endpoint, path, sizeof(path), &prefix_size) || path[prefix_size] != '/')
         return 0;
     for (char *at = path + prefix_size; at && code == 0 && !ret_folders->cut;) {
         char kept = at[1];

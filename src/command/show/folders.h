@@ -21,7 +21,7 @@ struct folders {
     bool cut; /* one on the way could not be looked at: nothing is known below it */
 };
 
-/* Looks at them. Nothing of an endpoint without a path that leads to it.
+/* Looks at them. Nothing of one that nobody can connect or send to by a path.
  *   ret_folders  folders_fini() it
  * Returns 0, -ENOMEM. */
 int folders_look(const struct ferry_endpoint *endpoint, struct folders *ret_folders);

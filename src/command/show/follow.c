@@ -32,6 +32,8 @@ struct sample {
     bool told[COUNTER_COUNT]; /* this kernel counts it, of this endpoint */
     uint64_t counters[COUNTER_COUNT];
     uint32_t receive_queue, send_queue;
+    char *heading; /* owned */
+    bool found;    /* it is there at the next look too */
 };
 
 struct samples {
@@ -40,6 +42,15 @@ struct samples {
     int64_t time_ns;
 };
 
+static void samples_fini(struct samples *samples)
+{
+    for (size_t i = 0; i < samples->count; i++)
+        free(samples->items[i].heading);
+    free(samples->items);
+    *samples = (struct samples){ 0 };
+}
+
+/* Its heading is NULL when memory is out. */
 static struct sample sample_of(const struct ferry_endpoint *endpoint)
 {
     struct sample sample = { .cookie = endpoint->cookie,
@@ -48,7 +59,10 @@ static struct sample sample_of(const struct ferry_endpoint *endpoint)
         .ends = endpoint->ends,
         .receive_queue = endpoint->receive_queue,
         .send_queue = endpoint->send_queue };
+    struct bytes heading = BYTES_EMPTY;
 
+    endpoint_print_heading(endpoint, &heading);
+    sample.heading = bytes_take(&heading);
     if (endpoint->state == FERRY_STATE_LISTENING)
         return sample;
     for (size_t i = 0; i < COUNTER_COUNT; i++)
@@ -64,11 +78,11 @@ static bool same(const struct sample *one, const struct sample *other)
 }
 
 /* It stands where it stood or near: the table's order changes little. */
-static const struct sample *samples_find(
+static struct sample *samples_find(
     const struct samples *samples, const struct sample *sample, size_t hint)
 {
     for (size_t i = 0; i < samples->count; i++) {
-        const struct sample *item = &samples->items[(hint + i) % samples->count];
+        struct sample *item = &samples->items[(hint + i) % samples->count];
         if (same(item, sample))
             return item;
     }
@@ -162,7 +176,7 @@ static void print_endpoint(struct bytes *text, const struct ferry_endpoint *endp
     bool listens = endpoint->state == FERRY_STATE_LISTENING;
 
     print_clock(text);
-    endpoint_print_heading(endpoint, text);
+    bytes_append_text(text, now->heading);
     if (has_counters(endpoint)) {
         print_rates(text, now, before, span_ns);
         print_window(text, endpoint->inet);
@@ -184,18 +198,38 @@ static void set_number(json_t *object, const char *key, int64_t number)
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+static json_t *event_json(const char *event)
+{
+    json_t *object = json_object();
+    struct timespec clock;
+
+    clock_gettime(CLOCK_REALTIME, &clock);
+    set_number(object, "schema", VIEW_SCHEMA);
+    json_object_set_new(object, "event", json_string(event));
+    set_number(object, "time_ms", clock.tv_sec * INT64_C(1000) + clock.tv_nsec / NS_PER_MS);
+    return object;
+}
+
+static json_t *gone_json(const struct sample *before)
+{
+    json_t *object = event_json("gone");
+    char cookie[20];
+
+    json_object_set_new(object, "kind", json_string(ferry_endpoint_kind_name(before->kind)));
+    set_number(object, "inode", (int64_t)before->inode);
+    snprintf(cookie, sizeof(cookie), "%" PRIx64, before->cookie);
+    if (before->cookie)
+        json_object_set_new(object, "cookie", json_string(cookie));
+    return object;
+}
+
 /* The endpoint itself, and what has changed. */
 static json_t *endpoint_json(const struct ferry_endpoint *endpoint, const struct sample *now,
     const struct sample *before, int64_t span_ns)
 {
-    json_t *object = json_object(), *rates = json_object();
-    struct timespec clock;
+    json_t *object = event_json(before ? "change" : "first"), *rates = json_object();
     char key[32];
 
-    clock_gettime(CLOCK_REALTIME, &clock);
-    set_number(object, "schema", VIEW_SCHEMA);
-    json_object_set_new(object, "event", json_string(before ? "change" : "first"));
-    set_number(object, "time_ms", clock.tv_sec * INT64_C(1000) + clock.tv_nsec / NS_PER_MS);
     json_object_set_new(object, "endpoint", view_json_endpoint(endpoint));
     if (no_counter(endpoint))
         json_object_set_new(object, "no_rates", json_string(no_counter(endpoint)));
@@ -231,9 +265,54 @@ static void print_json(struct bytes *text, json_t *object)
 /* --- the looks ----------------------------------------------------------------------------------
  */
 
-/* What is there now, into ret_after. Returns how many there are, -errno. */
-static int look(const struct follow *follow, const struct ferry_endpoints *table,
-    const struct samples *before, struct samples *ret_after)
+static void say_gone(const struct follow *follow, const struct samples *before, struct bytes *text)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        if (before->items[i].found)
+            continue;
+        if (follow->json) {
+            print_json(text, gone_json(&before->items[i]));
+        } else {
+            print_clock(text);
+            bytes_print(text, "%s is gone\n", before->items[i].heading);
+        }
+    }
+}
+
+static void say_endpoints(const struct follow *follow, const struct selection *selection,
+    const struct samples *before, struct samples *after, struct bytes *text)
+{
+    int64_t span_ns = after->time_ns - before->time_ns;
+
+    for (size_t i = 0; i < selection->count; i++) {
+        const struct ferry_endpoint *endpoint = selection->endpoints[i];
+        struct sample *now = &after->items[after->count];
+        *now = sample_of(endpoint);
+        struct sample *then = samples_find(before, now, after->count++);
+        if (then)
+            then->found = true;
+        if (!now->heading)
+            text->failed = true;
+        else if (follow->json)
+            print_json(text, endpoint_json(endpoint, now, then, span_ns));
+        else
+            print_endpoint(text, endpoint, now, then, span_ns);
+    }
+}
+
+static int write_out(const struct bytes *text)
+{
+    if (bytes_failed(text))
+        return -ENOMEM;
+    if (text->size && fwrite(text->data, 1, text->size, stdout) != text->size)
+        return errno ? -errno : -EIO;
+    return fflush(stdout) == 0 ? 0 : -errno;
+}
+
+/* Says what is there now, and what of `before` is not; *before becomes what is there now. Returns
+ * how many there are, -errno. */
+static int look(
+    const struct follow *follow, const struct ferry_endpoints *table, struct samples *before)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     struct selection selection;
@@ -243,25 +322,16 @@ static int look(const struct follow *follow, const struct ferry_endpoints *table
     if (code < 0)
         return code;
     after.items = calloc(selection.count + 1, sizeof(*after.items));
-    for (size_t i = 0; after.items && i < selection.count; i++) {
-        struct sample *now = &after.items[after.count];
-        *now = sample_of(selection.endpoints[i]);
-        const struct sample *then = samples_find(before, now, after.count++);
-        int64_t span_ns = after.time_ns - before->time_ns;
-        if (follow->json)
-            print_json(&text, endpoint_json(selection.endpoints[i], now, then, span_ns));
-        else
-            print_endpoint(&text, selection.endpoints[i], now, then, span_ns);
-    }
+    if (after.items)
+        say_endpoints(follow, &selection, before, &after, &text);
+    else
+        text.failed = true;
+    say_gone(follow, before, &text);
     selection_fini(&selection);
-    if (!after.items || bytes_failed(&text)) {
-        free(after.items);
-        return -ENOMEM;
-    }
-    *ret_after = after;
-    if (text.size && (fwrite(text.data, 1, text.size, stdout) != text.size))
-        return -EIO;
-    return fflush(stdout) == 0 ? (int)after.count : -errno;
+    samples_fini(before);
+    *before = after;
+    code = write_out(&text);
+    return code < 0 ? code : (int)after.count;
 }
 
 static void end_signals(sigset_t *ret_signals)
@@ -297,12 +367,9 @@ int follow_run(
     end_signals(&signals);
     int64_t next_ns = clock_now_ns();
     for (uint64_t round = 1;; round++) {
-        struct samples after = { 0 };
-        code = look(follow, table, &before, &after);
+        code = look(follow, table, &before);
         if (code < 0)
             error_set_errno(error, code, follow->target->word, NULL);
-        free(before.items);
-        before = after;
         /* Nothing is left: what was followed has gone. */
         if (code <= 0 || (follow->count && round == follow->count))
             break;
@@ -313,6 +380,6 @@ int follow_run(
         if (code < 0)
             break;
     }
-    free(before.items);
+    samples_fini(&before);
     return code < 0 ? code : 0;
 }

@@ -59,6 +59,7 @@ enum form {
     FORM_TIMEVAL,
     FORM_WORD,
     FORM_CREDENTIALS,
+    FORM_PMTU,
 };
 
 static const struct row {
@@ -117,7 +118,7 @@ static const struct row {
     { "udp-gro", ON_UDP, IPPROTO_UDP, UDP_GRO, FORM_FLAG },
     { "tos", ON_INET, IPPROTO_IP, IP_TOS, FORM_NUMBER },
     { "ttl", ON_INET, IPPROTO_IP, IP_TTL, FORM_NUMBER },
-    { "mtu-discover", ON_INET, IPPROTO_IP, IP_MTU_DISCOVER, FORM_NUMBER },
+    { "mtu-discover", ON_INET, IPPROTO_IP, IP_MTU_DISCOVER, FORM_PMTU },
     { "freebind", ON_INET, IPPROTO_IP, IP_FREEBIND, FORM_FLAG },
     { "transparent", ON_INET, IPPROTO_IP, IP_TRANSPARENT, FORM_FLAG },
     { "recverr", ON_INET, IPPROTO_IP, IP_RECVERR, FORM_FLAG },
@@ -127,7 +128,7 @@ static const struct row {
     { "v6only", ON_IPV6 | ON_INET, IPPROTO_IPV6, IPV6_V6ONLY, FORM_FLAG },
     { "tclass", ON_IPV6 | ON_INET, IPPROTO_IPV6, IPV6_TCLASS, FORM_NUMBER },
     { "unicast-hops", ON_IPV6 | ON_INET, IPPROTO_IPV6, IPV6_UNICAST_HOPS, FORM_NUMBER },
-    { "mtu-discover6", ON_IPV6 | ON_INET, IPPROTO_IPV6, IPV6_MTU_DISCOVER, FORM_NUMBER },
+    { "mtu-discover6", ON_IPV6 | ON_INET, IPPROTO_IPV6, IPV6_MTU_DISCOVER, FORM_PMTU },
     { "multicast-hops", ON_IPV6 | ON_UDP | ON_RAW, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, FORM_NUMBER },
 };
 
@@ -185,6 +186,16 @@ static void add_word(struct show_options *options, const char *key, const char *
         snprintf(option->text, sizeof(option->text), "none");
 }
 
+static void add_pmtu(struct show_options *options, const char *key, int number)
+{
+    static const char *const words[] = { "dont", "want", "do", "probe", "interface", "omit" };
+
+    if (number >= 0 && (size_t)number < COUNT_OF(words))
+        add_word(options, key, words[number], strlen(words[number]));
+    else
+        option_add(options, key, SHOW_NUMBER, number);
+}
+
 static enum show_option_unit unit_of(enum form form)
 {
     static const enum show_option_unit units[] = { [FORM_FLAG] = SHOW_FLAG,
@@ -220,6 +231,9 @@ static void read_row(int fd, const struct row *row, struct show_options *options
         break;
     case FORM_CREDENTIALS:
         add_credentials(options, row->key, &value.credentials);
+        break;
+    case FORM_PMTU:
+        add_pmtu(options, row->key, value.number);
         break;
     case FORM_WORD:
         add_word(options, row->key, value.word, size);

@@ -72,7 +72,7 @@ static bool print_word(const struct ferry_tcp_field *field, struct bytes *text)
         word = "infinite";
     else if (strcmp(field->name, "min_rtt") == 0 && field->value == MIN_RTT_NONE)
         word = "none";
-    else if (strcmp(field->name, "max_pacing_rate") == 0 &&
+    else if (field->unit == FERRY_TCP_BYTES_S &&
              (field->value == UINT64_MAX || field->value == UINT32_MAX))
         word = "unlimited";
     if (word)
@@ -95,7 +95,10 @@ void tcp_print_value(const struct ferry_tcp_field *field, struct bytes *text)
         print_span_us(field->value, text);
         break;
     case FERRY_TCP_MS:
-        print_span_us(field->value * 1000, text);
+        if (field->value < 1000)
+            bytes_print(text, "%" PRIu64 " ms", field->value);
+        else
+            print_span_us(field->value * 1000, text);
         break;
     case FERRY_TCP_BYTES_S:
         print_rate((double)field->value, text);
