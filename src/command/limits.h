@@ -91,6 +91,8 @@
 #define SHOW_ENDPOINTS_MAX 32u
 /* Clients of a listener's backlog, or of a datagram server, that are told by name. */
 #define SHOW_CLIENTS_MAX 10u
+/* Options of one descriptor: the table of them, and what is told besides. */
+#define SHOW_OPTIONS_MAX 80u
 /* Columns that lists of figures are broken at, whatever the terminal has: they can be compared. */
 #define SHOW_WIDTH 100u
 /* Milliseconds from one look to the next (--interval), and the least: a look walks /proc. */

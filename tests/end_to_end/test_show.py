@@ -27,6 +27,9 @@ NOBODY = 65534
 LIBRT = ctypes.CDLL("librt.so.1", use_errno=True)
 
 
+READ = {"x86_64": 0, "aarch64": 63}.get(os.uname().machine)  # of read(2), in /proc/PID/syscall
+
+
 def may_copy():
     """Whether a child of ours may copy our descriptors (pidfd_getfd)."""
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -168,14 +171,20 @@ def test_what_the_word_means_is_not_shown_twice(show):
         senders = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
         for sender in senders:
             sender.connect(f"\0show-{SELF}")
-        document = show(str(SELF))
-        mine = [end["inode"] for end in document["endpoints"]]
-        assert len(mine) == len(set(mine))
         document = show(f"@show-{SELF}")
         assert [end["inode"] for end in document["endpoints"]] == [inode(target)]
         assert {end["inode"] for end in document["waiting"]} == {inode(end) for end in senders}
+        holder = subprocess.Popen(
+            ["cat"], stdin=subprocess.PIPE, pass_fds=[sender.fileno() for sender in senders]
+        )
         for sender in senders:
             sender.close()
+        wait_until(lambda: os.readlink(f"/proc/{holder.pid}/exe").endswith("cat"))
+        document = show(str(holder.pid))
+        assert [end["kind"] for end in document["endpoints"]].count("u_dgr") == 2
+        assert [end["inode"] for end in document["peers"]].count(inode(target)) == 1
+        holder.stdin.close()
+        holder.wait(10)
     for end in (client, accepted, server):
         end.close()
 
@@ -514,6 +523,14 @@ def test_a_process(show, text, holder):
     assert " LISTEN " in rows[server]
 
 
+def test_what_a_holder_waits_for(text, holder):
+    """cat-like: it reads its standard input, and nothing else that it holds."""
+    pid, (one, other, server) = holder
+    wait_until(lambda: Path(f"/proc/{pid}/syscall").read_text().startswith(f"{READ} 0x0 "))
+    assert "              waits for it: read on 0" in text(f"{pid}:0")
+    assert "              now: read on 0" in text(f"{pid}:{one}")
+
+
 def test_names_are_escaped(text, show, holder):
     pid, (one, other, server) = holder
     for words in ([str(pid)], [f"{pid}:{one}"], [f"{pid}:{server}"]):
@@ -527,6 +544,8 @@ def test_a_descriptor_whatever_it_is(show, text, tmp_path, run_ferry):
     event = os.eventfd(41)
     poll = select.epoll()
     poll.register(event, select.EPOLLIN)
+    other = os.eventfd(0)
+    poll.register(other, select.EPOLLIN)
     path = tmp_path / "file"
     path.write_bytes(b"z" * 321)
     with open(path, "ab") as file:
@@ -538,8 +557,12 @@ def test_a_descriptor_whatever_it_is(show, text, tmp_path, run_ferry):
     found = show(f"{SELF}:{event}")["descriptor"]
     assert found["link"] == "anon_inode:[eventfd]"
     assert int(found["fdinfo"]["eventfd-count"], 16) == 41
-    assert f"{event} " in show(f"{SELF}:{poll.fileno()}")["descriptor"]["fdinfo"]["tfd"]
+    # One line a descriptor of the set: all of them are told.
+    watched = show(f"{SELF}:{poll.fileno()}")["descriptor"]["fdinfo"]["tfd"]
+    assert sorted(int(line.split()[0]) for line in watched) == sorted([event, other])
+    assert f"descriptor {event} of " in text(f"{SELF}:{event}")
     os.close(event)
+    os.close(other)
     poll.close()
     closed = f"{SELF}:987654"
     done = run_ferry("show", closed)
@@ -572,7 +595,7 @@ def test_both_ends_of_a_fifo(show, text, runtime_dir, run_ferry):
     os.mkfifo(path, 0o640)
     done = run_ferry("show", path)
     assert done.returncode == 1
-    assert "the file is there, and nothing that can be seen has it open" in done.stderr
+    assert "the file is there, and nobody that can be seen is bound to it" in done.stderr
     reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     writing = os.open(path, os.O_WRONLY)
     document = show(path)
@@ -723,3 +746,16 @@ def test_what_is_not_there(run_ferry, word, option):
     done = run_ferry("show", *option, word)
     assert done.returncode == 1 and done.stdout == ""
     assert f"ferry show: {word}: nothing on this machine that can be seen is that" in done.stderr
+
+
+def test_what_is_there_and_nothing_to_show(run_ferry, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("text")
+    with open(path) as file:
+        for words, why in (
+            ([path], "is no socket and no FIFO; lsof(8)"),
+            (["--follow", f"{SELF}:{file.fileno()}"], "no socket, pipe, FIFO, queue or memfd"),
+        ):
+            done = run_ferry("show", *words)
+            assert done.returncode == 1 and done.stdout == ""
+            assert why in done.stderr

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "command/limits.h"
 #include "command/show/print.h"
+#include "command/show/process.h"
 #include "command/view/json.h"
 
 #include <fcntl.h>
@@ -137,8 +138,16 @@ static void print_fdinfo(void *data, const char *key, const char *value)
 void descriptor_print(const struct descriptor_facts *facts, struct bytes *text)
 {
     const struct stat *status = &facts->status;
+    struct process_facts process;
 
-    bytes_print(text, "descriptor %d of pid %d\n", facts->fd, (int)facts->pid);
+    bytes_print(text, "descriptor %d of ", facts->fd);
+    if (process_facts_read(facts->pid, &process) == 0) {
+        bytes_append_escaped(text, process.name, strlen(process.name));
+        bytes_print(text, "[%d]\n", (int)facts->pid);
+        process_facts_fini(&process);
+    } else {
+        bytes_print(text, "pid %d\n", (int)facts->pid);
+    }
     print_hostile(text, "leads to", facts->link);
     if (facts->has_status) {
         print_line(text, "type", "%s", type_name(status->st_mode));

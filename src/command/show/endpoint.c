@@ -373,6 +373,8 @@ static void print_peer(const struct ferry_endpoint *endpoint, struct bytes *text
         print_other("peer", endpoint->peer, text);
     else if (endpoint->peer_inode)
         print_line(text, "peer", "inode %" PRIu64 ", which can't be seen", endpoint->peer_inode);
+    else if (endpoint->inet && endpoint->inet->remote_port)
+        print_line(text, "peer", "not on this machine, or not to be seen");
 }
 
 void endpoint_print(const struct ferry_endpoints *table, const struct ferry_endpoint *endpoint,

@@ -25,19 +25,40 @@ void ancestors_print(pid_t pid, struct bytes *text)
         bytes_append_text(text, "nobody that can be seen");
 }
 
-static void blocked_print(
-    const struct ferry_endpoints *table, pid_t pid, const char *label, struct bytes *text)
+static void print_thread(const struct ferry_endpoints *table, const struct blocked *blocked,
+    const struct blocked_thread *thread, struct bytes *text)
+{
+    blocked_print_thread(thread, table, text);
+    if (blocked->count > 1)
+        bytes_print(
+            text, " (one of %zu%s threads)", blocked->count, blocked->cut ? " and more" : "");
+    bytes_append_char(text, '\n');
+}
+
+/* What the process does; of its threads, one that waits for this endpoint tells most. */
+static void print_holder_now(const struct ferry_endpoints *table, const struct ferry_owner *owners,
+    unsigned count, struct bytes *text)
+{
+    const struct blocked_thread *thread = NULL;
+    struct blocked blocked;
+
+    if (blocked_look(owners->process->pid, &blocked) == 0 && blocked_main(&blocked)) {
+        for (unsigned i = 0; i < count && !thread; i++)
+            thread = blocked_find_waiting(&blocked, owners[i].fd);
+        print_label(text, "");
+        bytes_append_text(text, thread ? "waits for it: " : "now: ");
+        print_thread(table, &blocked, thread ? thread : blocked_main(&blocked), text);
+    }
+    blocked_fini(&blocked);
+}
+
+static void print_process_now(const struct ferry_endpoints *table, pid_t pid, struct bytes *text)
 {
     struct blocked blocked;
 
     if (blocked_look(pid, &blocked) == 0 && blocked_main(&blocked)) {
-        print_label(text, label);
-        bytes_append_text(text, *label ? "" : "now: ");
-        blocked_print_thread(blocked_main(&blocked), table, text);
-        if (blocked.count > 1)
-            bytes_print(text, " (the thread that says most, of %zu%s)", blocked.count,
-                blocked.cut ? " and more" : "");
-        bytes_append_char(text, '\n');
+        print_label(text, "now");
+        print_thread(table, &blocked, blocked_main(&blocked), text);
     }
     blocked_fini(&blocked);
 }
@@ -53,8 +74,7 @@ static void add_hostile(struct bytes *text, const char *before, const char *host
     bytes_append_escaped(text, hostile, strlen(hostile));
 }
 
-static void holder_print(
-    const struct ferry_endpoints *table, const struct ferry_process *process, struct bytes *text)
+static void holder_print(const struct ferry_process *process, struct bytes *text)
 {
     bytes_append_text(text, "; started ");
     print_start(text, process->start_ticks);
@@ -72,7 +92,6 @@ static void holder_print(
     bytes_append_text(text, "child of ");
     ancestors_print(process->pid, text);
     bytes_append_char(text, '\n');
-    blocked_print(table, process->pid, "", text);
 }
 
 void holders_print(
@@ -90,12 +109,14 @@ void holders_print(
     }
     for (unsigned i = 0; i < endpoint->owner_count;) {
         const struct ferry_process *process = endpoint->owners[i].process;
+        unsigned first = i;
         print_label(text, label);
         view_print_process(process, text);
         for (; i < endpoint->owner_count && endpoint->owners[i].process == process; i++)
             bytes_print(
                 text, " fd %d%s", endpoint->owners[i].fd, ends[endpoint->owners[i].ends & 3]);
-        holder_print(table, process, text);
+        holder_print(process, text);
+        print_holder_now(table, &endpoint->owners[first], i - first, text);
         label = "";
     }
 }
@@ -215,7 +236,7 @@ int process_print(const struct ferry_endpoints *table, pid_t pid, struct bytes *
     if (code < 0)
         return code;
     print_facts(&facts, known ? known->container : NULL, text);
-    blocked_print(table, pid, "now", text);
+    print_process_now(table, pid, text);
     print_endpoints(table, pid, text);
     process_facts_fini(&facts);
     return 0;

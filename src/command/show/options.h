@@ -7,6 +7,8 @@
 #ifndef FERRY_COMMAND_SHOW_OPTIONS_H
 #define FERRY_COMMAND_SHOW_OPTIONS_H
 
+#include "command/limits.h"
+
 #include <ferry/endpoints.h>
 #include <ferry/error.h>
 #include <stdint.h>
@@ -27,8 +29,6 @@ struct show_option {
     int64_t number;
     char text[64]; /* of SHOW_TEXT */
 };
-
-#define SHOW_OPTIONS_MAX 80u
 
 struct show_options {
     size_t count;

@@ -35,14 +35,14 @@ const char *process_state_word(char state);
 int64_t process_age_ms(uint64_t start_ticks);
 int64_t process_start_s(uint64_t start_ticks);
 
-/* Its parent, that one's parent, and so on up to pid 1; what lies outside our pid namespace does
- * not show. At most SHOW_ANCESTORS_MAX.
- *   ret_pids, ret_names  room for SHOW_ANCESTORS_MAX
- * Returns how many there are. */
 struct ancestor {
     pid_t pid;
     char name[64];
 };
+/* Its parent, that one's parent, and so on up to pid 1; what lies outside our pid namespace does
+ * not show.
+ *   ret_ancestors  room for SHOW_ANCESTORS_MAX
+ * Returns how many there are. */
 unsigned process_ancestors(pid_t pid, struct ancestor *ret_ancestors);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include <argp.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct show {
     const char *word;
@@ -109,17 +110,39 @@ static const struct argp argp = {
            "  ferry show --json ino:38214 | jq '.endpoints[].tcp.rtt'\n",
 };
 
+/* What is there, and is nothing that can be shown; NULL: nothing is there. */
+static const char *show_what_else(const struct view_target *target, const char **ret_remedy)
+{
+    struct stat status;
+
+    switch (target->kind) {
+    case VIEW_PATH:
+        if (stat(target->name, &status) < 0)
+            return NULL;
+        *ret_remedy = "lsof(8) tells who has a file open";
+        if (!S_ISSOCK(status.st_mode) && !S_ISFIFO(status.st_mode))
+            return "is no socket and no FIFO";
+        *ret_remedy = "start its server, or run this as root to see those of other users";
+        return "the file is there, and nobody that can be seen is bound to it or has it open";
+    case VIEW_PROCESS:
+        *ret_remedy = "run it as root, if the process is another user's";
+        return "no endpoint of that process can be seen";
+    case VIEW_DESCRIPTOR:
+        *ret_remedy = "without --follow it is shown";
+        return "no socket, pipe, FIFO, queue or memfd can be seen there";
+    default:
+        return NULL;
+    }
+}
+
 static int show_fail_nothing(const struct show *show)
 {
+    const char *remedy = "`ferry ls` lists what there is";
+    const char *reason = show_what_else(&show->target, &remedy);
     struct ferry_error error;
 
-    if (show->target.kind == VIEW_PATH && show->target.inode)
-        error_set(&error, -ENOENT, show->word,
-            "start the server; as root, to see those of other users",
-            "the file is there, and nothing that can be seen has it open or is bound to it");
-    else
-        error_set(&error, -ENOENT, show->word, "`ferry ls` lists what there is",
-            "nothing on this machine that can be seen is that");
+    error_set(&error, -ENOENT, show->word, remedy, "%s",
+        reason ? reason : "nothing on this machine that can be seen is that");
     return command_fail("show", &error);
 }
 
