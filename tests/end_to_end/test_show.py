@@ -228,6 +228,23 @@ def test_the_folders_on_the_way(show, text, runtime_dir):
     server.close()
 
 
+def test_an_access_control_list_is_mentioned(show, text, runtime_dir):
+    server = listener(runtime_dir / "a.sock")
+    [found] = show(runtime_dir / "a.sock")["endpoints"]
+    assert not any(folder["acl"] for folder in found["folders"])
+    # acl(5) as the kernel has it: version, then tag, permissions, id of each entry.
+    entries = [(1, 7, -1), (2, 5, NOBODY), (4, 0, -1), (16, 5, -1), (32, 0, -1)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(runtime_dir, "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"no access control lists on this file system: {error}")
+    [found] = show(runtime_dir / "a.sock")["endpoints"]
+    assert [folder["path"] for folder in found["folders"] if folder["acl"]] == [f"{runtime_dir}/"]
+    assert "an access control list says more: getfacl(1)" in text(runtime_dir / "a.sock")
+    server.close()
+
+
 def test_descriptors_on_their_way(show):
     one, other = socket.socketpair()
     socket.send_fds(one, [b"x"], [0, 0, 0])

@@ -373,7 +373,10 @@ int follow_run(
         /* Nothing is left: what was followed has gone. */
         if (code <= 0 || (follow->count && round == follow->count))
             break;
+        /* A look that took longer than the interval is followed at once, and not made up for. */
         next_ns += follow->interval_ms * NS_PER_MS;
+        if (next_ns < clock_now_ns())
+            next_ns = clock_now_ns();
         if (wait_for_end(&signals, next_ns))
             break;
         code = ferry_endpoints_refresh(table, error);
