@@ -101,4 +101,37 @@
 /* Milliseconds that it may be: a day; nobody waits longer, and no sum of times overflows. */
 #define SHOW_INTERVAL_MS_MAX 86400000
 
+/* --- `why` without an argument: what will bite -------------------------------------------------
+ */
+
+/* Findings of one kind and severity that are shown; the rest is counted. */
+#define FINDINGS_SHOWN_MAX 8u
+/* Lines of evidence that are a list of things. */
+#define EVIDENCE_SHOWN_MAX 6u
+/* Milliseconds between the two looks: what is full for as long is no moment's burst. */
+#define LOOKS_APART_MS 200
+/* Percent of its room at which a backlog or a queue of messages, what a unix socket has sent and
+ * nobody has taken, and any limit of the kernel's is near. */
+#define BACKLOG_HIGH_PERCENT 80u
+#define QUEUE_HIGH_PERCENT   80u
+#define SENT_HIGH_PERCENT    80u
+#define LIMIT_HIGH_PERCENT   80u
+/* Connections of one process that the other side has closed and it has not: fewer may be about to
+ * be read to their end. */
+#define NOT_CLOSED_MIN 32u
+/* User ids from which on people have them (UID_MIN of login.defs(5)). */
+#define PERSONS_UID_MIN 1000u
+/* Folders, and entries of all of them, that are looked at for socket files: some seconds' worth of
+ * a slow disk at most. */
+#define SEARCH_FOLDERS_MAX 4096u
+#define SEARCH_ENTRIES_MAX 262144u
+/* Files of /dev/shm that are looked for in the maps of all processes; each some 200 bytes. */
+#define SHARED_FILES_MAX 65536u
+/* Users whose queues, and whose descriptors on their way, are added up. */
+#define QUEUE_USERS_MAX 64u
+#define SENDERS_MAX     64u
+/* Semaphores of one set that are asked who used them last; the kernel's usual most (SEMMSL) is
+ * 32000, and one call each. */
+#define SEMAPHORES_ASKED_MAX 256u
+
 #endif

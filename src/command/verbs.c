@@ -23,6 +23,7 @@ static const struct command commands[] = {
 #ifdef HAVE_ENDPOINTS
     { "ls", "every local socket, and the process at the other end", command_ls },
     { "show", "one socket, process or descriptor in full, both ends", command_show },
+    { "why", "what on this machine will bite, and what mends it", command_why },
 #endif
 };
 
