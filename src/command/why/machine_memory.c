@@ -80,7 +80,8 @@ int shared_files_find(struct machine *machine, struct shared_files *ret_files)
     if (code == 0)
         code = search_place(&search, "/dev/shm", 3);
     if (search.denied)
-        machine_unseen(machine, "%u folders of /dev/shm that you may not read", search.denied);
+        machine_unseen(machine, "%u %s of /dev/shm that you may not read", search.denied,
+            machine_plural(search.denied, "folder", "folders"));
     if (search.cut || finding.cut)
         machine_unseen(machine, "files of /dev/shm beyond the first %u", SHARED_FILES_MAX);
     search_fini(&search);

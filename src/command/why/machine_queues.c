@@ -12,7 +12,7 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/statfs.h>
 
 /* It was listed in our own IPC namespace; others are seen through their owners only. */
 static bool is_listed(const struct ferry_endpoint *endpoint)
@@ -52,10 +52,15 @@ static void full_say(struct machine *machine, const struct ferry_endpoint *endpo
     queue_facts(finding, endpoint);
 }
 
+/* A queue is removed as the file that it is; where the file system is not mounted, that first. */
 static void remedy_unlink(struct finding *finding, const char *name)
 {
-    if (access("/dev/mqueue/.", R_OK) != 0)
-        bytes_append_text(&finding->remedy, "mount -t mqueue none /dev/mqueue; ");
+    enum { MQUEUE_MAGIC = 0x19800202 };
+    struct statfs status;
+
+    if (statfs("/dev/mqueue", &status) < 0 || status.f_type != MQUEUE_MAGIC)
+        bytes_append_text(
+            &finding->remedy, "mkdir -p /dev/mqueue && mount -t mqueue none /dev/mqueue && ");
     AUTO_FREE char *path = NULL;
     if (asprintf(&path, "/dev/mqueue%s", name) < 0) {
         path = NULL;

@@ -209,7 +209,8 @@ int check_stale(struct machine *machine)
     if (code == 0)
         code = search_all(&search, machine->table);
     if (search.denied)
-        machine_unseen(machine, "%u folders that you may not read", search.denied);
+        machine_unseen(machine, "%u %s that you may not read", search.denied,
+            machine_plural(search.denied, "folder", "folders"));
     if (search.cut)
         machine_unseen(machine, "folders beyond the first %u, or entries beyond the first %u",
             SEARCH_FOLDERS_MAX, SEARCH_ENTRIES_MAX);
