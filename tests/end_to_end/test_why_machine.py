@@ -289,6 +289,24 @@ def test_a_listener_whose_path_is_gone(machine, state):
     assert f"python3[{process.inner}]" in finding["headline"]
 
 
+@pytest.mark.parametrize(
+    "into", ["libc.unshare(0x20000) or libc.mount(b'x', b'/run', b'tmpfs', 0, None)", "os.chroot('/tmp')"]
+)
+def test_a_listener_that_sees_its_path_from_elsewhere_is_no_orphan(machine, into):
+    """In another mount namespace, as in a container; and in another root."""
+    machine.serve(
+        f"""
+        import ctypes
+        libc = ctypes.CDLL(None)
+        os.mkdir('/tmp/run')
+        assert not ({into})
+        s = socket.socket(socket.AF_UNIX); s.bind('/run/app.sock'); s.listen()
+        """
+    )
+    assert machine.python("import os; print(os.path.exists('/run/app.sock'))") == "False\n"
+    assert machine.why() == {}
+
+
 def fill(kind, backlog, clients):
     where = "'/run/full.sock'" if kind == "AF_UNIX" else "('127.0.0.1', 7000)"
     return f"""
@@ -331,6 +349,32 @@ def test_who_does_not_read_is_stuck(machine):
     )
     finding = machine.only("stuck")
     assert (finding["severity"], finding["count"]) == ("risk", 1)
+
+
+def test_who_keeps_the_window_closed_is_stuck(machine):
+    """The kernel asks for a window by its persist timer, 4 in /proc/net/tcp."""
+    process = machine.serve(
+        """
+        import time
+        server = socket.create_server(('127.0.0.1', 7000))
+        c = socket.create_connection(('127.0.0.1', 7000)); accepted = server.accept()[0]
+        c.setblocking(False)
+        def persists():
+            return any(line.split()[5].startswith('04:') for line in open('/proc/net/tcp').readlines()[1:])
+        while not persists():
+            try: c.send(b'x' * 65536)
+            except BlockingIOError: time.sleep(0.01)
+        """
+    )
+    finding = machine.only("stuck")
+    assert (finding["severity"], finding["count"]) == ("risk", 1)
+    assert finding["evidence"][0].startswith(f"python3[{process.inner}] waits for python3[")
+
+
+def test_what_is_sent_and_taken_is_not_stuck(machine):
+    """Four fifths of its room are its own; below them nothing is said."""
+    machine.serve("a, b = socket.socketpair(); a.send(b'x' * 65536)")
+    assert machine.why() == {}
 
 
 def test_connections_that_are_never_closed(machine):
@@ -439,6 +483,11 @@ def test_a_folder_without_the_sticky_bit_lets_everybody_replace_it(machine):
     assert machine.why() == {}
 
 
+def test_a_folder_with_the_sticky_bit_protects(machine):
+    machine.serve(listen("/tmp/open/app.sock", 0o700, 0o1777))
+    assert machine.why() == {}
+
+
 # --- queues ---------------------------------------------------------------------------------------
 
 QUEUE = """
@@ -538,6 +587,15 @@ def test_system_v_semaphores_of_nobody_are_a_note(machine):
     machine.serve(SYSV + use)
     finding = machine.only("sysv-semaphores")
     assert (finding["severity"], finding["count"]) == ("note", 1)
+    mend(machine, finding)
+    assert machine.why() == {}
+
+
+def test_system_v_limits(machine):
+    machine.python("open('/proc/sys/kernel/shmmni', 'w').write('2')")
+    machine.serve(SYSV + "    assert libc.shmget(0, 1, 0o1600) >= 0 and libc.shmget(0, 1, 0o1600) >= 0")
+    finding = machine.only("sysv-limit")
+    assert (finding["severity"], finding["count"], finding["limit"]) == ("breaks now", 2, 2)
     mend(machine, finding)
     assert machine.why() == {}
 
