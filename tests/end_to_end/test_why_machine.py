@@ -356,11 +356,15 @@ def test_who_keeps_the_window_closed_is_stuck(machine):
     process = machine.serve(
         """
         import time
-        server = socket.create_server(('127.0.0.1', 7000))
+        server = socket.socket()
+        # A size that is set does not grow: the window stays closed.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(('127.0.0.1', 7000)); server.listen()
         c = socket.create_connection(('127.0.0.1', 7000)); accepted = server.accept()[0]
         c.setblocking(False)
         def persists():
-            return any(line.split()[5].startswith('04:') for line in open('/proc/net/tcp').readlines()[1:])
+            lines = open('/proc/net/tcp').readlines()[1:]
+            return any(line.split()[5].startswith('04:') for line in lines)
         while not persists():
             try: c.send(b'x' * 65536)
             except BlockingIOError: time.sleep(0.01)

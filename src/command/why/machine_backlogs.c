@@ -53,12 +53,17 @@ static bool is_not_closed(const struct ferry_endpoint *endpoint)
            endpoint->peer_gone;
 }
 
+static uint32_t what_was_sent(const struct ferry_endpoint *endpoint)
+{
+    return endpoint->inet ? endpoint->send_queue : endpoint->memory[FERRY_MEMORY_SEND_USED];
+}
+
 static struct suspect suspect_of(const struct ferry_endpoint *endpoint)
 {
     struct suspect suspect = { endpoint->cookie ? endpoint->cookie : endpoint->inode, 0 };
 
     if (is_stuck(endpoint))
-        suspect.value = (uint64_t)endpoint->memory[FERRY_MEMORY_SEND_USED] << 32 |
+        suspect.value = (uint64_t)what_was_sent(endpoint) << 32 |
                         (endpoint->peer ? endpoint->peer->receive_queue : 0);
     else if (endpoint->state == FERRY_STATE_LISTENING && endpoint->clients)
         suspect.value = endpoint->clients->cookie; /* the longest waiting */
