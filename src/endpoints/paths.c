@@ -11,14 +11,18 @@
  *
  * Accepted sockets have their listener's name and file: each file is looked at once.
  */
+#include "base/cleanup.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int compare_bounds(const void *one, const void *other)
@@ -32,13 +36,29 @@ static int compare_bounds(const void *one, const void *other)
     return (a->row > b->row) - (a->row < b->row);
 }
 
-/* Looks at one path; what it says counts unless it can't say anything. */
-static void look_at(const char *path, struct ferry_path *found)
+/* Opens what is at a path, without reading or waking anything (O_PATH, no automounter). */
+static int path_open(int root, const char *path, uint64_t resolve)
 {
+    struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = resolve };
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+
+    /* Where a filter of system calls does not know it: absolute links then lead into our root. */
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
+        path += resolve & RESOLVE_IN_ROOT ? strspn(path, "/") : 0;
+        fd = openat(root, path, O_PATH | O_CLOEXEC);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+/* Looks at one path; what it says counts unless it can't say anything.
+ *   root, resolve  RESOLVE_IN_ROOT: it and every absolute link on the way begin there */
+static void look_at(int root, const char *path, uint64_t resolve, struct ferry_path *found)
+{
+    AUTO_FD int fd = path_open(root, path, resolve);
     struct stat status;
 
-    if (stat(path, &status) < 0) {
-        bool missing = errno == ENOENT || errno == ENOTDIR;
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        bool missing = fd == -ENOENT || fd == -ENOTDIR;
         found->state = missing ? FERRY_PATH_MISSING : FERRY_PATH_UNKNOWN;
         return;
     }
@@ -80,10 +100,10 @@ static void look_relative(struct ferry_endpoints *table, const struct ferry_proc
     if (!process || !folder_of(process, folder))
         return;
     snprintf(path, sizeof(path), "%s/%s", folder, name);
-    look_at(path, found);
+    look_at(AT_FDCWD, path, 0, found);
     if (found->state != FERRY_PATH_THERE) {
         snprintf(path, sizeof(path), "/proc/%d/cwd/%s", (int)process->pid, name);
-        look_at(path, found);
+        look_at(AT_FDCWD, path, 0, found);
     }
     if (found->state != FERRY_PATH_THERE)
         found->state = FERRY_PATH_UNKNOWN;
@@ -94,17 +114,18 @@ static void look_absolute(struct ferry_endpoints *table, const struct ferry_proc
     const char *name, struct ferry_path *found)
 {
     char path[PATH_MAX + 64];
-    struct stat root;
     struct ferry_path there = *found;
 
-    look_at(name, found);
+    look_at(AT_FDCWD, name, 0, found);
     if (found->state == FERRY_PATH_THERE || !process)
         return;
     snprintf(path, sizeof(path), "/proc/%d/root", (int)process->pid);
-    if (stat(path, &root) < 0) /* not ours to see, or gone: our own view is all there is */
+    AUTO_FD int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) /* not ours to see, or gone: our own view is all there is */
         return;
+    /* A container's /var/run is a link to its own /run, not to ours. */
+    look_at(root, name, RESOLVE_IN_ROOT, &there);
     snprintf(path, sizeof(path), "/proc/%d/root%s", (int)process->pid, name);
-    look_at(path, &there);
     if (there.state == FERRY_PATH_UNKNOWN)
         return;
     *found = there;

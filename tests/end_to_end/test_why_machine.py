@@ -307,6 +307,19 @@ def test_a_listener_that_sees_its_path_from_elsewhere_is_no_orphan(machine, into
     assert machine.why() == {}
 
 
+def test_a_link_of_another_root_leads_into_that_root(machine):
+    """A container's /var/run is an absolute link to its own /run."""
+    machine.serve(
+        """
+        os.makedirs('/tmp/root/run'); os.mkdir('/tmp/root/var')
+        os.symlink('/run', '/tmp/root/var/run')
+        os.chroot('/tmp/root')
+        s = socket.socket(socket.AF_UNIX); s.bind('/var/run/app.sock'); s.listen()
+        """
+    )
+    assert machine.why() == {}
+
+
 def fill(kind, backlog, clients):
     where = "'/run/full.sock'" if kind == "AF_UNIX" else "('127.0.0.1', 7000)"
     return f"""
