@@ -9,9 +9,13 @@
  * another one than the kernel uses itself; two sockets of one path and one inode on two devices are
  * not worth a wrong alarm.
  *
+ * Whoever binds a socket chooses its path, and what is at the path later: a dead network file
+ * system there must not hold us up. What can't be told without asking it is unknown.
+ *
  * Accepted sockets have their listener's name and file: each file is looked at once.
  */
 #include "base/cleanup.h"
+#include "base/mounts.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -24,6 +28,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef RESOLVE_CACHED /* Linux 5.12; older headers lack it */
+#define RESOLVE_CACHED 0x20
+#endif
 
 static int compare_bounds(const void *one, const void *other)
 {
@@ -50,23 +58,105 @@ static int path_open(int root, const char *path, uint64_t resolve)
     return fd < 0 ? -errno : fd;
 }
 
-/* Looks at one path; what it says counts unless it can't say anything.
- *   root, resolve  RESOLVE_IN_ROOT: it and every absolute link on the way begin there */
-static void look_at(int root, const char *path, uint64_t resolve, struct ferry_path *found)
+/* The same, from what the kernel has in memory only (RESOLVE_CACHED, Linux 5.12). A socket that is
+ * bound keeps its file and all folders above it there; a file system that must ask somebody first
+ * makes it -EAGAIN. */
+static int path_open_cached(int root, const char *path, uint64_t resolve)
 {
-    AUTO_FD int fd = path_open(root, path, resolve);
-    struct stat status;
+    int fd = path_open(root, path, resolve | RESOLVE_CACHED);
+    return fd == -EINVAL ? path_open(root, path, resolve) : fd;
+}
 
-    if (fd < 0 || fstat(fd, &status) < 0) {
+/* One name in a folder that could be reached: asked of its file system, but neither over a mount
+ * nor through a link, behind which a dead one may be. */
+static int step_open(int folder, const char *name)
+{
+    return path_open(folder, name, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+}
+
+/* From where a path is looked at. */
+struct view {
+    int root;         /* AT_FDCWD: ours */
+    uint64_t resolve; /* RESOLVE_IN_ROOT: absolute links begin at the root too */
+    pid_t pid;        /* who sees its mounts; 0: we */
+};
+
+static const struct view ours = { .root = AT_FDCWD };
+
+/* A process's own mountinfo leaves out what its root folder is in, unless that is a mount's root:
+ * ours has it then. */
+static bool is_local(const struct view *view, int folder)
+{
+    char mountinfo[64];
+
+    if (mounts_is_local(folder, "/proc/self/mountinfo"))
+        return true;
+    snprintf(mountinfo, sizeof(mountinfo), "/proc/%d/mountinfo", (int)view->pid);
+    return view->pid && mounts_is_local(folder, mountinfo);
+}
+
+/* The next folder on a path, or what the path leads to; takes the one before.
+ *   path  cut behind the name that begins at `at` */
+static int path_step(const struct view *view, int folder, const char *path, size_t at)
+{
+    int stepped = is_local(view, folder) ? step_open(folder, path + at) : -EAGAIN;
+    char target[1];
+
+    /* To follow a link is to note the time, for which a walk in memory gives up; to read it does
+     * that too. */
+    if (stepped == -ELOOP && readlinkat(folder, path + at, target, sizeof(target)) < 0)
+        stepped = -EAGAIN;
+    int cached = path_open_cached(view->root, path, view->resolve);
+    bool crosses = stepped == -EXDEV || stepped == -ELOOP || stepped == -EAGAIN;
+
+    fd_close(&folder);
+    if (cached < 0 && !crosses)
+        return stepped;
+    fd_close(&stepped);
+    return cached;
+}
+
+/* Opens a path without being held up by a file system that does not answer, wherever somebody has
+ * made the path lead meanwhile: as far as memory goes, and by single steps where it ends, which
+ * also puts into memory what was not there. -EAGAIN: it leads to one that would have to be asked.
+ */
+static int path_open_quietly(const struct view *view, const char *path)
+{
+    char start[PATH_MAX * 2];
+    size_t size = strlen(path), end = 0;
+    int fd = path_open_cached(view->root, path, view->resolve);
+
+    if (fd != -EAGAIN || size >= sizeof(start))
+        return fd;
+    fd = path_open_cached(view->root, path[0] == '/' ? "/" : ".", view->resolve);
+    while (end < size && fd >= 0) {
+        size_t at = end + strspn(path + end, "/");
+        end = at + strcspn(path + at, "/");
+        memcpy(start, path, end);
+        start[end] = '\0';
+        if (end > at)
+            fd = path_step(view, fd, start, at);
+    }
+    return fd;
+}
+
+/* Looks at one path; what it says counts unless it can't say anything. */
+static void look_at(const struct view *view, const char *path, struct ferry_path *found)
+{
+    AUTO_FD int fd = path_open_quietly(view, path);
+    struct statx status;
+
+    if (fd < 0 ||
+        statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status) < 0) {
         bool missing = fd == -ENOENT || fd == -ENOTDIR;
         found->state = missing ? FERRY_PATH_MISSING : FERRY_PATH_UNKNOWN;
         return;
     }
-    bool same = status.st_ino == found->inode && S_ISSOCK(status.st_mode);
+    bool same = status.stx_ino == found->inode && S_ISSOCK(status.stx_mode);
     found->state = same ? FERRY_PATH_THERE : FERRY_PATH_REPLACED;
-    found->mode = status.st_mode;
-    found->uid = status.st_uid;
-    found->gid = status.st_gid;
+    found->mode = status.stx_mode;
+    found->uid = status.stx_uid;
+    found->gid = status.stx_gid;
 }
 
 /* The folder that a relative name is most likely relative to, as we can open it: where the owner
@@ -100,10 +190,14 @@ static void look_relative(struct ferry_endpoints *table, const struct ferry_proc
     if (!process || !folder_of(process, folder))
         return;
     snprintf(path, sizeof(path), "%s/%s", folder, name);
-    look_at(AT_FDCWD, path, 0, found);
+    look_at(&ours, path, found);
     if (found->state != FERRY_PATH_THERE) {
+        snprintf(path, sizeof(path), "/proc/%d/cwd", (int)process->pid);
+        AUTO_FD int work = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        const struct view theirs = { .root = work, .pid = process->pid };
+        if (work >= 0)
+            look_at(&theirs, name, found);
         snprintf(path, sizeof(path), "/proc/%d/cwd/%s", (int)process->pid, name);
-        look_at(AT_FDCWD, path, 0, found);
     }
     if (found->state != FERRY_PATH_THERE)
         found->state = FERRY_PATH_UNKNOWN;
@@ -116,7 +210,7 @@ static void look_absolute(struct ferry_endpoints *table, const struct ferry_proc
     char path[PATH_MAX + 64];
     struct ferry_path there = *found;
 
-    look_at(AT_FDCWD, name, 0, found);
+    look_at(&ours, name, found);
     if (found->state == FERRY_PATH_THERE || !process)
         return;
     snprintf(path, sizeof(path), "/proc/%d/root", (int)process->pid);
@@ -124,7 +218,8 @@ static void look_absolute(struct ferry_endpoints *table, const struct ferry_proc
     if (root < 0) /* not ours to see, or gone: our own view is all there is */
         return;
     /* A container's /var/run is a link to its own /run, not to ours. */
-    look_at(root, name, RESOLVE_IN_ROOT, &there);
+    const struct view theirs = { root, RESOLVE_IN_ROOT, process->pid };
+    look_at(&theirs, name, &there);
     snprintf(path, sizeof(path), "/proc/%d/root%s", (int)process->pid, name);
     if (there.state == FERRY_PATH_UNKNOWN)
         return;
