@@ -694,17 +694,49 @@ def test_who_may_not_see_all_says_so_once_and_is_not_sure(machine):
     assert lines[1] == "ferry why: not looked at: 1 folder that you may not read"
 
 
-def test_a_file_system_that_does_not_answer_holds_nobody_up(machine, start):
-    """FUSE without a server behind it: whoever opens its root waits for ever."""
-    process = machine.serve(
-        """
-        import ctypes
-        libc = ctypes.CDLL(None, use_errno=True)
-        os.mkdir('/run/dead')
+DEAD = """
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    def mount_dead(path):
         fd = os.open('/dev/fuse', os.O_RDWR)
         options = f'fd={fd},rootmode=40000,user_id=0,group_id=0'.encode()
-        assert libc.mount(b'dead', b'/run/dead', b'fuse', 0, options) == 0, ctypes.get_errno()
-        """
-    )
+        assert libc.mount(b'dead', path.encode(), b'fuse', 0, options) == 0, ctypes.get_errno()
+        return fd
+"""
+
+
+def test_a_file_system_that_does_not_answer_holds_nobody_up(machine):
+    """FUSE without a server behind it: whoever opens its root waits for ever."""
+    process = machine.serve(DEAD + "    os.mkdir('/run/dead'); fd = mount_dead('/run/dead')")
     assert machine.why() == {}
     assert process.running()
+
+
+@pytest.mark.parametrize("way", ["mount", "link"])
+def test_a_path_that_leads_to_one_later_holds_nobody_up(machine, way):
+    process = machine.serve(
+        DEAD
+        + f"""
+    os.mkdir('/tmp/dir')
+    s = socket.socket(socket.AF_UNIX); s.bind('/tmp/dir/app.sock'); s.listen()
+    os.rename('/tmp/dir', '/tmp/away')
+    os.mkdir('/tmp/dead')
+    if {way!r} == 'mount': os.mkdir('/tmp/dir')
+    else: os.symlink('/tmp/dead', '/tmp/dir')
+    fd = mount_dead('/tmp/dir' if {way!r} == 'mount' else '/tmp/dead')
+    """
+    )
+    # Where it leads can't be told, so nothing is said of it; nor is it stale where it is now.
+    assert machine.why() == {}
+    assert process.running()
+
+
+def test_a_folder_that_was_made_anew_has_no_socket_any_more(machine):
+    machine.serve(
+        """
+        os.mkdir('/tmp/dir')
+        s = socket.socket(socket.AF_UNIX); s.bind('/tmp/dir/app.sock'); s.listen()
+        os.unlink('/tmp/dir/app.sock'); os.rmdir('/tmp/dir'); os.mkdir('/tmp/dir')
+        """
+    )
+    assert machine.only("orphaned-listener")["state"] == "missing"

@@ -9,6 +9,7 @@
 #include "command/view/names.h"
 #include "command/why/machine_checks.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -67,7 +68,7 @@ static const char *path_of(const struct ferry_endpoint *endpoint)
 static bool is_reachable(const char *path, mode_t *ret_folder)
 {
     char folder[PATH_MAX];
-    struct stat status;
+    struct statx status;
 
     if (strlen(path) >= sizeof(folder))
         return false;
@@ -75,9 +76,10 @@ static bool is_reachable(const char *path, mode_t *ret_folder)
         size_t size = slash == path ? 1 : (size_t)(slash - path);
         memcpy(folder, path, size);
         folder[size] = '\0';
-        if (stat(folder, &status) < 0 || !(status.st_mode & S_IXOTH))
+        if (statx(AT_FDCWD, folder, AT_STATX_DONT_SYNC, STATX_MODE, &status) < 0 ||
+            !(status.stx_mode & S_IXOTH))
             return false;
-        *ret_folder = status.st_mode;
+        *ret_folder = status.stx_mode;
     }
     return true;
 }

@@ -6,6 +6,7 @@
  */
 #include "command/why/machine_search.h"
 #include "base/cleanup.h"
+#include "base/mounts.h"
 #include "command/limits.h"
 
 #include <dirent.h>
@@ -18,18 +19,6 @@
 
 /* --- what is mounted ----------------------------------------------------------------------------
  */
-
-static bool is_local_type(const char *type)
-{
-    static const char *const types[] = { "tmpfs", "ramfs", "devtmpfs", "ext2", "ext3", "ext4",
-        "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "overlay", "aufs", "jfs", "reiserfs", "nilfs2",
-        "erofs", "squashfs", "rootfs" };
-
-    for (size_t i = 0; i < COUNT_OF(types); i++)
-        if (strcmp(type, types[i]) == 0)
-            return true;
-    return false;
-}
 
 /* "\040" for a blank, as the kernel writes it. */
 static void unescape_octal(char *text)
@@ -83,7 +72,7 @@ static int mount_add(struct machine_search *search, char *line)
             &search->mounts, search->mount_count, &search->mount_capacity, sizeof(*search->mounts)))
         return -ENOMEM;
     /* Were the root a network's, nothing here would run without it. */
-    struct mount mount = { strdup(word), is_local_type(type) || strcmp(word, "/") == 0 };
+    struct mount mount = { strdup(word), mounts_type_is_local(type) || strcmp(word, "/") == 0 };
     if (!mount.point)
         return -ENOMEM;
     search->mounts[search->mount_count++] = mount;
@@ -225,7 +214,6 @@ static int folder_look(struct machine_search *search, int root, const char *plac
 
     if (fd < 0) {
         search->denied += fd == -EACCES || fd == -EPERM;
-        fd = -1;
         return 0;
     }
     if (search->seen_count >= SEARCH_FOLDERS_MAX) {
@@ -252,7 +240,6 @@ static int search_root(struct machine_search *search, const char *place, unsigne
 
     if (root < 0) {
         search->denied += root == -EACCES || root == -EPERM;
-        root = -1;
         return 0;
     }
     int code = waiting_push(&waiting, ".", ".", depth);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -62,11 +63,12 @@ static struct bound_file bound_of(const struct ferry_endpoint *endpoint)
     const struct ferry_path *path = endpoint->path;
     const char *where = path->where ? path->where : endpoint->name;
     struct bound_file bound = { path->inode, path->device, path->state == FERRY_PATH_UNKNOWN };
-    struct stat status;
+    struct statx status;
 
-    if (path->state == FERRY_PATH_THERE && where && lstat(where, &status) == 0 &&
-        status.st_ino == path->inode)
-        bound.device = status.st_dev;
+    if (path->state == FERRY_PATH_THERE && where &&
+        statx(AT_FDCWD, where, AT_STATX_DONT_SYNC, STATX_INO, &status) == 0 &&
+        status.stx_ino == path->inode)
+        bound.device = makedev(status.stx_dev_major, status.stx_dev_minor);
     else if (path->state == FERRY_PATH_THERE)
         bound.any_device = true;
     return bound;
