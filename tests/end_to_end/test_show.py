@@ -663,6 +663,35 @@ def test_a_queue(show, text):
         os.close(queue)
 
 
+QUEUE_OWNER = """
+import ctypes, os, subprocess, sys
+library = ctypes.CDLL("librt.so.1", use_errno=True)
+queue = library.mq_open(b"/told", os.O_CREAT | os.O_RDWR, 0o604, None)
+assert queue >= 0, os.strerror(ctypes.get_errno())
+event = (ctypes.c_int * 16)()
+event[3] = 1  # sigev_notify = SIGEV_NONE, behind the value (8 bytes) and the signal
+assert library.mq_notify(queue, event) == 0, os.strerror(ctypes.get_errno())
+print(os.getpid(), flush=True)
+sys.stdout.write(subprocess.run([sys.argv[1], "show", "mq:/told"], capture_output=True, text=True).stdout)
+"""
+
+
+@ROOT_ONLY
+def test_whom_a_queue_notifies(ferry, runtime_dir):
+    """In mount and IPC namespaces of its own, where the queues' file system is mounted."""
+    (runtime_dir / "told.py").write_text(QUEUE_OWNER)
+    done = subprocess.run(
+        ["unshare", "--mount", "--ipc", "sh", "-c",
+         "mount -t tmpfs none /dev && mkdir /dev/mqueue && mount -t mqueue none /dev/mqueue && "
+         'exec "$@"', "sh", sys.executable, runtime_dir / "told.py", ferry],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pid, said = done.stdout.split("\n", 1)
+    assert f"notifies    pid {pid}, of the next message" in said
+    assert "may open    mode 0604" in said
+
+
 # --- rates ------------------------------------------------------------------------------------------
 
 
