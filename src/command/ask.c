@@ -44,7 +44,8 @@ static int ask_find(const char *control, char **ret_address, struct ferry_error 
     return 0;
 }
 
-static int ask_dial(const char *text, struct ferry_channel **ret_channel, struct ferry_error *error)
+static int ask_dial(
+    const char *text, int timeout_ms, struct ferry_channel **ret_channel, struct ferry_error *error)
 {
     struct ferry_address *address;
     int code = ferry_address_parse(text, NULL, &address, error);
@@ -52,7 +53,7 @@ static int ask_dial(const char *text, struct ferry_channel **ret_channel, struct
         return code;
     code = address_refuse_weather(address, "the control socket", error);
     if (code == 0)
-        code = ferry_dial(address, NULL, ferry_deadline(CONTROL_TIMEOUT_MS), ret_channel, error);
+        code = ferry_dial(address, NULL, ferry_deadline(timeout_ms), ret_channel, error);
     ferry_address_free(address);
     if (code == -ENOENT || code == -ECONNREFUSED)
         return error_set(error, code, text,
@@ -62,9 +63,9 @@ static int ask_dial(const char *text, struct ferry_channel **ret_channel, struct
 }
 
 static int reply_receive(
-    struct ferry_channel *channel, struct bytes *reply, struct ferry_inbox *inbox)
+    struct ferry_channel *channel, int timeout_ms, struct bytes *reply, struct ferry_inbox *inbox)
 {
-    int64_t deadline_ns = ferry_deadline(CONTROL_TIMEOUT_MS);
+    int64_t deadline_ns = ferry_deadline(timeout_ms);
     while (!reply->size || !memchr(reply->data, '\n', reply->size)) {
         struct ferry_message message;
         int code = ferry_channel_receive(channel, inbox, &message, deadline_ns);
@@ -78,20 +79,20 @@ static int reply_receive(
     return 0;
 }
 
-static int ask_exchange(struct ferry_channel *channel, const char *request, struct bytes *reply)
+static int ask_exchange(
+    struct ferry_channel *channel, const char *request, int timeout_ms, struct bytes *reply)
 {
     AUTO_BYTES struct bytes line = BYTES_EMPTY;
     struct ferry_inbox *inbox;
     bytes_print(&line, "{\"do\":\"%s\"}\n", request);
     if (bytes_failed(&line))
         return -ENOMEM;
-    int code =
-        ferry_channel_send_bytes(channel, line.data, line.size, ferry_deadline(CONTROL_TIMEOUT_MS));
+    int code = ferry_channel_send_bytes(channel, line.data, line.size, ferry_deadline(timeout_ms));
     if (code == 0)
         code = ferry_inbox_new(0, 1, &inbox);
     if (code < 0)
         return code;
-    code = reply_receive(channel, reply, inbox);
+    code = reply_receive(channel, timeout_ms, reply, inbox);
     ferry_inbox_free(inbox);
     return code;
 }
@@ -124,17 +125,18 @@ int ask_fail(const char *verb, json_t *reply)
     return EXIT_FAILED;
 }
 
-int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error)
+int ask_within(const char *control, const char *request, int timeout_ms, json_t **ret_reply,
+    struct ferry_error *error)
 {
     AUTO_FREE char *address = NULL;
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     struct ferry_channel *channel;
     int code = ask_find(control, &address, error);
     if (code == 0)
-        code = ask_dial(address, &channel, error);
+        code = ask_dial(address, timeout_ms, &channel, error);
     if (code < 0)
         return code;
-    code = ask_exchange(channel, request, &text);
+    code = ask_exchange(channel, request, timeout_ms, &text);
     ferry_channel_close(channel);
     if (error_is_peer_gone(code) && code != -ETIMEDOUT)
         return error_set(error, code, address, "it may refuse this user; its log says why",
@@ -142,4 +144,9 @@ int ask(const char *control, const char *request, json_t **ret_reply, struct fer
     if (code < 0)
         return error_set_errno(error, code, address, NULL);
     return reply_read(address, &text, ret_reply, error);
+}
+
+int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error)
+{
+    return ask_within(control, request, CONTROL_TIMEOUT_MS, ret_reply, error);
 }

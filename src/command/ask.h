@@ -19,6 +19,10 @@ enum ask_outcome { ASK_DONE, ASK_REFUSED };
  * Returns enum ask_outcome (refused: the reply's "error" says why, perhaps in several lines), or
  * -errno with *error. */
 int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error);
+/* The same, and it may take so long at most for each of its steps: connecting, asking, the reply.
+ */
+int ask_within(const char *control, const char *request, int timeout_ms, json_t **ret_reply,
+    struct ferry_error *error);
 
 /* Prints why it was refused on stderr, each line escaped, and frees the reply. Returns
  * EXIT_FAILED. */

@@ -30,6 +30,7 @@ int command_ping(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_why(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 /* Finds the verb and runs it: all of main(). */
 int command_main(int argc, char **argv);

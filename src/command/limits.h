@@ -133,5 +133,25 @@
 /* Semaphores of one set that are asked who used them last; the kernel's usual most (SEMMSL) is
  * 32000, and one call each. */
 #define SEMAPHORES_ASKED_MAX 256u
+/* Milliseconds between looks of `top` (--delay), and the least that may be asked for: a look at a
+ * large machine takes some 50. */
+#define TOP_DELAY_MS     1000
+#define TOP_DELAY_MS_MIN 100
+/* Running ferries that `top` asks; more on one machine is somebody's play. */
+#define TOP_FERRIES_MAX 16u
+/* Milliseconds that all of them may take in one look, and until one that failed is asked again: a
+ * stopped ferry must not stop the screen. */
+#define TOP_ASK_MS       250
+#define TOP_ASK_PAUSE_MS 10000
+/* Asking a large ferry is dear on both sides: it is left in peace for so many times what its reply
+ * took. */
+#define TOP_ASK_REST 20
+/* Connections of a route that the screen shows, the busiest. */
+#define TOP_FLOWS_SHOWN 3u
+/* Sockets of a process that the screen lists when one looks into it: it scrolls, but not for ever.
+ */
+#define TOP_SOCKETS_SHOWN 1000u
+/* Bytes of the filter that is typed. */
+#define TOP_FILTER_SIZE 64u
 
 #endif

@@ -32,22 +32,34 @@ static void add_kinds(struct bytes *text, unsigned kinds)
     }
 }
 
-void view_say_gaps(const char *verb, const struct ferry_endpoints *table)
+void view_print_gaps(const struct ferry_endpoints *table, struct bytes *text)
 {
-    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    AUTO_BYTES struct bytes gathered = BYTES_EMPTY;
     struct ferry_endpoints_gaps gaps;
 
     ferry_endpoints_get_gaps(table, &gaps);
-    add_count(&text, gaps.hidden_processes, "process's descriptors", "processes' descriptors");
-    add_count(&text, gaps.hidden_namespaces, "network namespace", "network namespaces");
-    add_count(&text, gaps.unlisted_queues, "folder of message queues", "folders of message queues");
-    bool privilege = text.size > 0;
-    add_kinds(&text, gaps.missing_kinds);
-    add_count(&text, gaps.ambiguous_backlogs,
+    add_count(&gathered, gaps.hidden_processes, "process's descriptors", "processes' descriptors");
+    add_count(&gathered, gaps.hidden_namespaces, "network namespace", "network namespaces");
+    add_count(
+        &gathered, gaps.unlisted_queues, "folder of message queues", "folders of message queues");
+    bool privilege = gathered.size > 0;
+    add_kinds(&gathered, gaps.missing_kinds);
+    add_count(&gathered, gaps.ambiguous_backlogs,
         "listener's waiting clients (too many for the kernel to tell)",
         "listeners' waiting clients (too many for the kernel to tell)");
+    if (!gathered.size || bytes_failed(&gathered))
+        return;
+    bytes_append(text, gathered.data, gathered.size);
+    if (privilege)
+        bytes_append_text(
+            text, "; root sees all (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN)");
+}
+
+void view_say_gaps(const char *verb, const struct ferry_endpoints *table)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    view_print_gaps(table, &text);
     if (text.size && !bytes_failed(&text))
-        fprintf(stderr, "ferry %s: not seen: %s%s\n", verb, text.data,
-            privilege ? "; root sees all (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN)"
-                      : "");
+        fprintf(stderr, "ferry %s: not seen: %s\n", verb, text.data);
 }

@@ -270,7 +270,7 @@ json_t *view_json_kinds(unsigned kinds)
     return names;
 }
 
-static json_t *json_gaps(const struct ferry_endpoints *table)
+json_t *view_json_gaps(const struct ferry_endpoints *table)
 {
     struct ferry_endpoints_gaps gaps;
     json_t *object = json_object();
@@ -335,7 +335,7 @@ json_t *view_json_table(const struct ferry_endpoints *table,
                 processes, view_json_process(ferry_endpoints_get_process(table, i)));
     json_object_set_new(document, "endpoints", endpoints);
     json_object_set_new(document, "processes", processes);
-    json_object_set_new(document, "gaps", json_gaps(table));
+    json_object_set_new(document, "gaps", view_json_gaps(table));
     if (!marks) {
         json_decref(document);
         return NULL;
@@ -346,9 +346,4 @@ json_t *view_json_table(const struct ferry_endpoints *table,
 json_t *view_json_text(const char *text)
 {
     return text_json(text);
-}
-
-json_t *view_json_gaps(const struct ferry_endpoints *table)
-{
-    return json_gaps(table);
 }

@@ -43,7 +43,8 @@ json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
 /* A text that a process chose: what is no UTF-8 is written as \xHH. NULL: out of memory. */
 json_t *view_json_text(const char *text);
-/* What could not be seen. */
+/* What could not be seen: {hidden_processes, hidden_namespaces, unlisted_queues,
+ * ambiguous_backlogs, missing_kinds}. */
 json_t *view_json_gaps(const struct ferry_endpoints *table);
 
 #endif

@@ -145,6 +145,8 @@ static json_t *report_connection(const struct connection *connection, bool all_o
 
     set_number(object, "age_ms", (uint64_t)((now_ns - connection->started_ns) / NS_PER_MS));
     set_number(object, "idle_ms", (uint64_t)((now_ns - last_ns) / NS_PER_MS));
+    /* As a name: who asks again knows the connection by it. */
+    set_number(object, "started_ns", (uint64_t)connection->started_ns);
     set_number(object, "rule", (uint64_t)connection->rule);
     if (peer)
         json_object_set_new(object, "peer", report_end(peer, true, all_options));

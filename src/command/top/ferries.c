@@ -1,0 +1,255 @@
+/* ferries.c - asking running ferries what they carry. */
+#include "command/top/ferries.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "command/ask.h"
+#include "command/top/past.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void ferry_fini(struct top_ferry *ferry)
+{
+    free(ferry->path);
+    free(ferry->flows);
+    json_decref(ferry->reply);
+    *ferry = (struct top_ferry){ 0 };
+}
+
+void top_ferries_fini(struct top_ferries *ferries)
+{
+    for (size_t i = 0; i < ferries->count; i++)
+        ferry_fini(&ferries->items[i]);
+    ferries->count = 0;
+}
+
+/* --- finding ------------------------------------------------------------------------------------
+ */
+
+static bool is_control(const struct ferry_endpoint *endpoint)
+{
+    static const char end[] = "control.sock";
+    size_t size = sizeof(end) - 1;
+
+    return endpoint->kind == FERRY_ENDPOINT_UNIX_STREAM &&
+           endpoint->state == FERRY_STATE_LISTENING && endpoint->name_size >= size &&
+           endpoint->name[0] == '/' &&
+           memcmp(endpoint->name + endpoint->name_size - size, end, size) == 0 &&
+           endpoint->owner_count && strcmp(endpoint->owners[0].process->name, "ferry") == 0;
+}
+
+static void ferry_note(struct top_ferries *ferries, const struct ferry_endpoint *endpoint)
+{
+    for (size_t i = 0; i < ferries->count; i++) {
+        if (ferries->items[i].cookie == endpoint->cookie) {
+            ferries->items[i].there = true;
+            return;
+        }
+    }
+    if (ferries->count == TOP_FERRIES_MAX)
+        return;
+    char *path = strndup(endpoint->name, endpoint->name_size);
+    if (path)
+        ferries->items[ferries->count++] = (struct top_ferry){ .cookie = endpoint->cookie,
+            .pid = endpoint->owners[0].process->pid,
+            .path = path,
+            .there = true };
+}
+
+/* Listeners come first among the sockets of a kind. */
+static void ferries_find(struct top_ferries *ferries, const struct ferry_endpoints *table)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < ferries->count; i++)
+        ferries->items[i].there = false;
+    for (size_t i = 0; i < ferry_endpoints_count(table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(table, i);
+        if (endpoint->kind != FERRY_ENDPOINT_UNIX_STREAM ||
+            endpoint->state != FERRY_STATE_LISTENING)
+            break;
+        if (is_control(endpoint))
+            ferry_note(ferries, endpoint);
+    }
+    for (size_t i = 0; i < ferries->count; i++) {
+        if (ferries->items[i].there)
+            ferries->items[kept++] = ferries->items[i];
+        else
+            ferry_fini(&ferries->items[i]);
+    }
+    ferries->count = kept;
+}
+
+/* --- flows --------------------------------------------------------------------------------------
+ */
+
+static uint64_t number_of(const json_t *report, const char *key)
+{
+    json_int_t number = json_integer_value(json_object_get(report, key));
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+static const char *text_of(const json_t *report, const char *key)
+{
+    const char *text = json_string_value(json_object_get(report, key));
+    return text ? text : "";
+}
+
+static void flow_set(struct top_flow *flow, const json_t *report, bool is_route)
+{
+    *flow = (struct top_flow){ .report = report,
+        .is_route = is_route,
+        .id = is_route ? 0 : number_of(report, "started_ns"),
+        .in = number_of(report, "bytes_in"),
+        .out = number_of(report, "bytes_out"),
+        .in_rate = TOP_UNKNOWN,
+        .out_rate = TOP_UNKNOWN };
+}
+
+static size_t flows_count(const json_t *routes)
+{
+    size_t count = json_array_size(routes), index;
+    json_t *route;
+
+    json_array_foreach(routes, index, route) count +=
+        json_array_size(json_object_get(route, "connections"));
+    return count;
+}
+
+static struct top_flow *flows_make(const json_t *routes, size_t *ret_count)
+{
+    struct top_flow *flows = calloc(flows_count(routes) + 1, sizeof(*flows));
+    size_t count = 0, index, place;
+    json_t *route, *connection;
+
+    if (!flows)
+        return NULL;
+    json_array_foreach(routes, index, route)
+    {
+        flow_set(&flows[count++], route, true);
+        json_array_foreach(json_object_get(route, "connections"), place, connection)
+            flow_set(&flows[count++], connection, false);
+    }
+    *ret_count = count;
+    return flows;
+}
+
+/* A route that was made anew is younger than it was. */
+static bool is_same(const struct top_flow *flow, const struct top_flow *old)
+{
+    if (flow->is_route != old->is_route || flow->in < old->in || flow->out < old->out)
+        return false;
+    if (flow->is_route)
+        return strcmp(text_of(flow->report, "name"), text_of(old->report, "name")) == 0 &&
+               number_of(flow->report, "age_ms") >= number_of(old->report, "age_ms");
+    return flow->id && flow->id == old->id;
+}
+
+/* FNV-1a of a route's name; a connection's own number. is_same() has the last word. */
+static uint64_t key_of(const struct top_flow *flow)
+{
+    uint64_t value = UINT64_C(0xcbf29ce484222325);
+
+    if (!flow->is_route)
+        return flow->id;
+    for (const char *letter = text_of(flow->report, "name"); *letter; letter++)
+        value = (value ^ (unsigned char)*letter) * UINT64_C(0x100000001b3);
+    return value;
+}
+
+static void flows_rate(struct top_flow *flows, size_t count, const struct top_flow *old,
+    size_t old_count, int64_t elapsed_ns)
+{
+    double seconds = (double)elapsed_ns / (double)NS_PER_S;
+    struct top_map map = { 0 };
+    int code = elapsed_ns > 0 ? 0 : -EINVAL;
+
+    for (size_t i = 0; i < old_count && code == 0; i++)
+        code = top_map_put(&map, key_of(&old[i]), (uint32_t)i);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        uint32_t at = top_map_get(&map, key_of(&flows[i]));
+        if (at == TOP_MAP_NONE || !is_same(&flows[i], &old[at]))
+            continue;
+        flows[i].in_rate = (double)(flows[i].in - old[at].in) / seconds;
+        flows[i].out_rate = (double)(flows[i].out - old[at].out) / seconds;
+    }
+    top_map_fini(&map);
+}
+
+/* Takes the reply. */
+static void ferry_answer(struct top_ferry *ferry, json_t *reply, int64_t now_ns)
+{
+    size_t count;
+    struct top_flow *flows = flows_make(json_object_get(reply, "routes"), &count);
+
+    if (!flows) {
+        json_decref(reply);
+        return;
+    }
+    flows_rate(flows, count, ferry->flows, ferry->flow_count, now_ns - ferry->reply_ns);
+    free(ferry->flows);
+    json_decref(ferry->reply);
+    ferry->flows = flows;
+    ferry->flow_count = count;
+    ferry->reply = reply;
+    ferry->reply_ns = now_ns;
+    ferry->failure[0] = '\0';
+}
+
+/* --- asking -------------------------------------------------------------------------------------
+ */
+
+/* What it said is old now: nothing is shown of it. */
+static void ferry_fail(struct top_ferry *ferry, const char *reason)
+{
+    snprintf(ferry->failure, sizeof(ferry->failure), "%s", reason);
+    ferry->flow_count = 0;
+}
+
+static char *address_of(const char *path)
+{
+    struct bytes address = BYTES_EMPTY;
+
+    bytes_append_text(&address, "unix:");
+    for (; *path; path++) {
+        if (*path == ',' || *path == '\\')
+            bytes_append_char(&address, '\\');
+        bytes_append_char(&address, *path);
+    }
+    return bytes_take(&address);
+}
+
+static void ferry_ask(struct top_ferry *ferry, int timeout_ms)
+{
+    AUTO_FREE char *address = address_of(ferry->path);
+    struct ferry_error error;
+    int64_t began_ns = clock_now_ns();
+    json_t *reply;
+
+    if (!address)
+        return;
+    int code = ask_within(address, "status", timeout_ms, &reply, &error);
+    int64_t now_ns = clock_now_ns();
+    if (code == ASK_DONE) {
+        ferry_answer(ferry, reply, now_ns);
+        ferry->next_ns = now_ns + (now_ns - began_ns) * TOP_ASK_REST;
+        return;
+    }
+    ferry->next_ns = now_ns + TOP_ASK_PAUSE_MS * NS_PER_MS;
+    ferry_fail(ferry, code == ASK_REFUSED ? "it refuses to tell" : error.reason);
+    if (code == ASK_REFUSED)
+        json_decref(reply);
+}
+
+void top_ferries_look(struct top_ferries *ferries, const struct ferry_endpoints *table)
+{
+    int64_t now_ns = clock_now_ns(), end_ns = now_ns + TOP_ASK_MS * NS_PER_MS;
+
+    ferries_find(ferries, table);
+    for (size_t i = 0; i < ferries->count && now_ns < end_ns; i++) {
+        if (ferries->items[i].next_ns <= now_ns)
+            ferry_ask(&ferries->items[i], (int)((end_ns - now_ns) / NS_PER_MS) + 1);
+        now_ns = clock_now_ns();
+    }
+}
