@@ -151,6 +151,8 @@
 /* Sockets of a process that the screen lists when one looks into it: it scrolls, but not for ever.
  */
 #define TOP_SOCKETS_SHOWN 1000u
+/* Keys taken in one turn of the loop: a paste must not hold up the looks. */
+#define TOP_KEYS 64u
 /* Bytes of the filter that is typed. */
 #define TOP_FILTER_SIZE 64u
 

@@ -77,14 +77,17 @@ void top_print_head(const struct top_model *model, bool people, struct bytes *te
 {
     const struct top_totals *totals = &model->totals;
     AUTO_BYTES struct bytes gaps = BYTES_EMPTY;
-    char digits[24];
+    size_t processes = ferry_endpoints_process_count(model->table);
 
-    size_print(false, ferry_endpoints_process_count(model->table), digits);
-    bytes_print(text, "%u sockets of %s processes; TCP in ", totals->all, digits);
-    print_rate(totals->in, people, text);
-    bytes_append_text(text, " out ");
-    print_rate(totals->out, people, text);
-    bytes_append_text(text, " bytes/s\n");
+    bytes_print(text, "%u socket%s of %zu process%s", totals->all, totals->all == 1 ? "" : "s",
+        processes, processes == 1 ? "" : "es");
+    if (totals->kinds[FERRY_ENDPOINT_TCP]) {
+        bytes_append_text(text, "; TCP bytes/s in ");
+        print_rate(totals->in, people, text);
+        bytes_append_text(text, ", out ");
+        print_rate(totals->out, people, text);
+    }
+    bytes_append_char(text, '\n');
     print_kinds(totals, text);
     print_worst(totals, text);
     view_print_gaps(model->table, &gaps);

@@ -8,7 +8,7 @@
 #include "command/top/ferries.h"
 #include "command/top/model.h"
 
-#define TOP_FOOT "unix sockets: the kernel counts no bytes, so they have no rates here"
+#define TOP_FOOT "unix sockets: no rates, the kernel counts no bytes for them"
 
 /* Three lines, four if something could not be seen. */
 void top_print_head(const struct top_model *model, bool people, struct bytes *text);
