@@ -125,28 +125,49 @@ int ask_fail(const char *verb, json_t *reply)
     return EXIT_FAILED;
 }
 
-int ask_within(const char *control, const char *request, int timeout_ms, json_t **ret_reply,
-    struct ferry_error *error)
+int asking_open(
+    const char *control, int timeout_ms, struct asking *ret_asking, struct ferry_error *error)
 {
-    AUTO_FREE char *address = NULL;
-    AUTO_BYTES struct bytes text = BYTES_EMPTY;
-    struct ferry_channel *channel;
-    int code = ask_find(control, &address, error);
-    if (code == 0)
-        code = ask_dial(address, timeout_ms, &channel, error);
+    struct asking asking = { 0 };
+    int code = ask_find(control, &asking.address, error);
     if (code < 0)
         return code;
-    code = ask_exchange(channel, request, timeout_ms, &text);
-    ferry_channel_close(channel);
+    code = ask_dial(asking.address, timeout_ms, &asking.channel, error);
+    if (code < 0) {
+        free(asking.address);
+        return code;
+    }
+    *ret_asking = asking;
+    return 0;
+}
+
+int asking_ask(struct asking *asking, const char *request, int timeout_ms, json_t **ret_reply,
+    struct ferry_error *error)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    int code = ask_exchange(asking->channel, request, timeout_ms, &text);
     if (error_is_peer_gone(code) && code != -ETIMEDOUT)
-        return error_set(error, code, address, "it may refuse this user; its log says why",
+        return error_set(error, code, asking->address, "it may refuse this user; its log says why",
             "it closed without an answer");
     if (code < 0)
-        return error_set_errno(error, code, address, NULL);
-    return reply_read(address, &text, ret_reply, error);
+        return error_set_errno(error, code, asking->address, NULL);
+    return reply_read(asking->address, &text, ret_reply, error);
+}
+
+void asking_close(struct asking *asking)
+{
+    ferry_channel_close(asking->channel);
+    free(asking->address);
+    *asking = (struct asking){ 0 };
 }
 
 int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error)
 {
-    return ask_within(control, request, CONTROL_TIMEOUT_MS, ret_reply, error);
+    struct asking asking;
+    int code = asking_open(control, CONTROL_TIMEOUT_MS, &asking, error);
+    if (code < 0)
+        return code;
+    code = asking_ask(&asking, request, CONTROL_TIMEOUT_MS, ret_reply, error);
+    asking_close(&asking);
+    return code;
 }

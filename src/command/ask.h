@@ -2,7 +2,7 @@
 #ifndef FERRY_COMMAND_ASK_H
 #define FERRY_COMMAND_ASK_H
 
-#include <ferry/error.h>
+#include <ferry/ferry.h>
 #include <jansson.h>
 
 /* The address of the control socket that `up` makes unless it is told otherwise: in the runtime
@@ -19,10 +19,23 @@ enum ask_outcome { ASK_DONE, ASK_REFUSED };
  * Returns enum ask_outcome (refused: the reply's "error" says why, perhaps in several lines), or
  * -errno with *error. */
 int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error);
-/* The same, and it may take so long at most for each of its steps: connecting, asking, the reply.
+/* The same in steps, for one who asks again and again: each connection is an event in ferry's log.
  */
-int ask_within(const char *control, const char *request, int timeout_ms, json_t **ret_reply,
+struct asking {
+    char *address;
+    struct ferry_channel *channel; /* NULL: not open */
+};
+
+/* Connects. Returns 0 or -errno with *error. */
+int asking_open(
+    const char *control, int timeout_ms, struct asking *ret_asking, struct ferry_error *error);
+/* Asks one question, as ask() does. After a failure only asking_close() makes sense: a late reply
+ * would be taken for the next.
+ *   timeout_ms  for sending, and again for the reply */
+int asking_ask(struct asking *asking, const char *request, int timeout_ms, json_t **ret_reply,
     struct ferry_error *error);
+/* Does nothing if it is not open. */
+void asking_close(struct asking *asking);
 
 /* Prints why it was refused on stderr, each line escaped, and frees the reply. Returns
  * EXIT_FAILED. */

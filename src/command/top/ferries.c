@@ -3,14 +3,16 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "command/ask.h"
+#include "base/error.h"
 #include "command/top/past.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void ferry_fini(struct top_ferry *ferry)
 {
+    asking_close(&ferry->asking);
     free(ferry->path);
     free(ferry->flows);
     json_decref(ferry->reply);
@@ -220,16 +222,32 @@ static char *address_of(const char *path)
     return bytes_take(&address);
 }
 
-static void ferry_ask(struct top_ferry *ferry, int timeout_ms)
+/* A connection that was kept may have been closed since, by a limit on idle ones: once more then.
+ */
+static int ferry_exchange(
+    struct top_ferry *ferry, int timeout_ms, json_t **ret_reply, struct ferry_error *error)
 {
     AUTO_FREE char *address = address_of(ferry->path);
-    struct ferry_error error;
+    bool kept = ferry->asking.channel;
+    int code =
+        kept ? asking_ask(&ferry->asking, "status", timeout_ms, ret_reply, error) : -ENOTCONN;
+
+    if (!address)
+        return -ENOMEM;
+    if (code >= 0 || !error_is_peer_gone(code) || code == -ETIMEDOUT)
+        return code;
+    asking_close(&ferry->asking);
+    code = asking_open(address, timeout_ms, &ferry->asking, error);
+    return code < 0 ? code : asking_ask(&ferry->asking, "status", timeout_ms, ret_reply, error);
+}
+
+static void ferry_ask(struct top_ferry *ferry, int timeout_ms)
+{
+    struct ferry_error error = { .reason = "out of memory" };
     int64_t began_ns = clock_now_ns();
     json_t *reply;
 
-    if (!address)
-        return;
-    int code = ask_within(address, "status", timeout_ms, &reply, &error);
+    int code = ferry_exchange(ferry, timeout_ms, &reply, &error);
     int64_t now_ns = clock_now_ns();
     if (code == ASK_DONE) {
         ferry_answer(ferry, reply, now_ns);
@@ -238,6 +256,7 @@ static void ferry_ask(struct top_ferry *ferry, int timeout_ms)
     }
     ferry->next_ns = now_ns + TOP_ASK_PAUSE_MS * NS_PER_MS;
     ferry_fail(ferry, code == ASK_REFUSED ? "it refuses to tell" : error.reason);
+    asking_close(&ferry->asking);
     if (code == ASK_REFUSED)
         json_decref(reply);
 }

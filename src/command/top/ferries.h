@@ -8,6 +8,7 @@
 #ifndef FERRY_COMMAND_TOP_FERRIES_H
 #define FERRY_COMMAND_TOP_FERRIES_H
 
+#include "command/ask.h"
 #include "command/limits.h"
 #include "command/top/map.h"
 
@@ -27,6 +28,7 @@ struct top_ferry {
     uint64_t cookie; /* of its control socket */
     pid_t pid;
     char *path;
+    struct asking asking; /* kept open from look to look */
     json_t *reply;
     struct top_flow *flows;
     size_t flow_count;

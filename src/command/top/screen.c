@@ -102,6 +102,7 @@ static void regroup(void)
     top->model.by_process = !top->model.by_process;
     top->order.sort = TOP_FILL;
     screen.selected = screen.first = 0;
+    top->order.count = top->order.sorted = 0; /* its places are of the rows that go */
     if (top_model_regroup(&top->model) < 0) {
         error_set_errno(&top->error, -ENOMEM, "memory", NULL);
         top_fail(top);

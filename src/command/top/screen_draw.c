@@ -387,13 +387,13 @@ static void draw_help(void)
         "Enter     the selected row in full; Esc back\n"
         "h ?       this\n"
         "\n"
-        "A connection of which both ends are here is one row, its server's. Of a listener\n"
-        "RECV-Q is who waits to be accepted, SEND-Q its backlog, IN/s and OUT/s connections\n"
-        "made (+) and closed (-) a second, as far as looks see them. FILL is the fuller of\n"
-        "the buffers, or of the backlog. AGE is since the first look that saw it; > means\n"
-        "that it was there before. IN/s and OUT/s of TCP are the kernel's own counts of\n"
-        "bytes received and acknowledged; of unix sockets it counts none, so that only what\n"
-        "a running ferry carries has rates: in a section of its own.\n";
+        "A connection of which both ends are here is one row, its server's. Of a\n"
+        "listener RECV-Q is who waits, SEND-Q its backlog, IN/s and OUT/s connections made\n"
+        "(+) and closed (-), as far as looks see them. FILL: the fuller of the buffers, or\n"
+        "the backlog. AGE: since the first look that saw it; > if that was the first of\n"
+        "all. IN/s and OUT/s of TCP are the kernel's counts of bytes received and\n"
+        "acknowledged. Of unix sockets it counts none: only what a running ferry carries\n"
+        "has rates, in a section of its own.\n";
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
 
     bytes_append_text(&text, help);
