@@ -189,7 +189,8 @@ static void ferry_answer(struct top_ferry *ferry, json_t *reply, int64_t now_ns)
         json_decref(reply);
         return;
     }
-    flows_rate(flows, count, ferry->flows, ferry->flow_count, now_ns - ferry->reply_ns);
+    ferry->elapsed_ns = ferry->flow_count ? now_ns - ferry->reply_ns : 0;
+    flows_rate(flows, count, ferry->flows, ferry->flow_count, ferry->elapsed_ns);
     free(ferry->flows);
     json_decref(ferry->reply);
     ferry->flows = flows;

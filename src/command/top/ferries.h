@@ -33,6 +33,7 @@ struct top_ferry {
     struct top_flow *flows;
     size_t flow_count;
     int64_t reply_ns, next_ns; /* when it answered; when it may be asked again */
+    int64_t elapsed_ns;        /* between its last two answers; 0: there is one only */
     char failure[256];         /* why it did not answer; "" */
     bool there;                /* in this look */
 };

@@ -149,6 +149,7 @@ static json_t *json_ferry(const struct top_ferry *ferry)
     json_t *object = json_object(), *routes = json_array(), *connections = NULL;
 
     set_number(object, "pid", (uint64_t)ferry->pid);
+    set_number(object, "elapsed_ms", (uint64_t)(ferry->elapsed_ns / NS_PER_MS));
     if (ferry->failure[0])
         json_object_set_new(object, "failure", json_string(ferry->failure));
     for (size_t i = 0; i < ferry->flow_count; i++) {

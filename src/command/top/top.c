@@ -77,7 +77,7 @@ static bool is_column_of(enum top_column sort, bool by_process)
 
     while (*column != TOP_COLUMN_COUNT && *column != sort)
         column++;
-    return *column == sort || sort == TOP_CHURN || sort == TOP_WAITING;
+    return *column != TOP_COLUMN_COUNT || sort == TOP_CHURN || sort == TOP_WAITING;
 }
 
 static error_t top_parse(int key, char *argument, struct argp_state *state)
