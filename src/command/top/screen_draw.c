@@ -279,18 +279,23 @@ static int draw_rows(struct screen *screen, int line, size_t lines)
 /* --- the foot -----------------------------------------------------------------------------------
  */
 
-/* "/run/app.sock  app[12] <- client[13]" */
+/* "/run/app.sock   app[12] - client[13]", in full as far as the line goes. */
 static void draw_selected(const struct screen *screen, int line)
 {
-    static const enum top_column columns[] = { TOP_LOCAL, TOP_REMOTE, TOP_PROCESS, TOP_PEER };
     const struct top_row *row = screen_selected(screen);
-    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    AUTO_BYTES struct bytes text = BYTES_EMPTY, remote = BYTES_EMPTY;
 
-    for (size_t i = 0; row && !row->process && i < COUNT_OF(columns); i++) {
-        bytes_append_text(&text, i == 0 ? "" : i == 2 ? "   " : " - ");
-        top_cell_print(row, columns[i], true, &text);
-    }
-    if (text.size && !bytes_failed(&text))
+    if (!row || row->process)
+        return;
+    top_cell_print(row, TOP_LOCAL, true, &text);
+    top_cell_print(row, TOP_REMOTE, true, &remote);
+    if (!bytes_failed(&remote) && strcmp(remote.data, "-") != 0)
+        bytes_print(&text, " - %s", remote.data);
+    bytes_append_text(&text, "   ");
+    top_cell_print(row, TOP_PROCESS, true, &text);
+    bytes_append_text(&text, " - ");
+    top_cell_print(row, TOP_PEER, true, &text);
+    if (!bytes_failed(&text))
         screen_put(line, 0, (size_t)COLS, text.data, false);
 }
 
@@ -388,12 +393,12 @@ static void draw_help(void)
         "h ?       this\n"
         "\n"
         "A connection of which both ends are here is one row, its server's. Of a\n"
-        "listener RECV-Q is who waits, SEND-Q its backlog, IN/s and OUT/s connections made\n"
-        "(+) and closed (-), as far as looks see them. FILL: the fuller of the buffers, or\n"
-        "the backlog. AGE: since the first look that saw it; > if that was the first of\n"
-        "all. IN/s and OUT/s of TCP are the kernel's counts of bytes received and\n"
-        "acknowledged. Of unix sockets it counts none: only what a running ferry carries\n"
-        "has rates, in a section of its own.\n";
+        "listener RECV-Q is who waits, SEND-Q its backlog, IN/s and OUT/s connections\n"
+        "made (+) and closed (-), as far as looks see them. FILL: the fuller of the\n"
+        "buffers, or the backlog. AGE: since the first look that saw it; > if that was\n"
+        "the first of all. IN/s and OUT/s of TCP are the kernel's counts of bytes\n"
+        "received and acknowledged. Of unix sockets it counts none: only what a running\n"
+        "ferry carries has rates, in a section of its own.\n";
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
 
     bytes_append_text(&text, help);
