@@ -245,6 +245,6 @@ def test_another_size(screen):
     shown = top.wait_for("ferry top", "KIND", "h help  q quit")
     assert len(shown.splitlines()) == 6
     top.run("resize-window", "-x", "10", "-y", "2")
-    top.wait_for("ferry")
+    top.wait_for("too low")
     top.run("resize-window", "-x", "80", "-y", "24")
     top.wait_for("full.sock", "h help")

@@ -15,6 +15,8 @@
 
 /* Below so many columns for names the remote address is left to the selected row's line. */
 #define REMOTE_WIDTH_MIN 72u
+/* Of all lines: below that there is no room for a row. */
+#define SCREEN_LINES_MIN 6
 #define LINES_OTHER      5 /* title, heading, selected row, foot, and one row at least */
 
 const struct top_row *screen_selected(const struct screen *screen)
@@ -407,20 +409,27 @@ static void draw_help(void)
     put_bar(LINES - 1, "any key: back");
 }
 
-int screen_draw(struct screen *screen)
+static int draw_page(struct screen *screen)
 {
-    int code = 0;
-
-    erase();
+    if (LINES < SCREEN_LINES_MIN) {
+        screen_put(0, 0, (size_t)COLS, "too low", false);
+        return 0;
+    }
     draw_title(screen);
     if (screen->page == SCREEN_HELP) {
         draw_help();
-    } else if (screen->page == SCREEN_DETAIL) {
-        code = draw_detail(screen);
-    } else {
-        draw_foot(screen);
-        code = draw_list(screen);
+        return 0;
     }
+    if (screen->page == SCREEN_DETAIL)
+        return draw_detail(screen);
+    draw_foot(screen);
+    return draw_list(screen);
+}
+
+int screen_draw(struct screen *screen)
+{
+    erase();
+    int code = draw_page(screen);
     move(LINES - 1, COLS - 1);
     refresh();
     return code;
