@@ -232,7 +232,8 @@ def test_filter_sort_and_selection(screen):
     top.keys("Home")
     assert not top.wait_for("h help").splitlines()[-2].startswith("app.sock  ")
     top.keys("q")
-    top.wait_for("Pane is dead (status 0")
+    wait_until(lambda: top.run("display-message", "-p", "#{pane_dead}").strip() == "1", 30)
+    assert top.run("display-message", "-p", "#{pane_dead_status}").strip() == "0"
 
 
 def test_another_size(screen):
