@@ -22,9 +22,9 @@ static const struct command commands[] = {
     { "ping", "how far away addresses are, side by side", command_ping },
 #ifdef HAVE_ENDPOINTS
     { "ls", "every local socket, and the process at the other end", command_ls },
+    { "top", "the same live: queues, rates, who waits, look after look", command_top },
     { "show", "one socket, process or descriptor in full, both ends", command_show },
     { "why", "what on this machine will bite, and what mends it", command_why },
-    { "top", "the same live: queues, rates, who waits, look after look", command_top },
 #endif
 };
 

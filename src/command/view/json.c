@@ -16,7 +16,7 @@ static void set_number(json_t *object, const char *key, uint64_t number)
 }
 
 /* Bytes that are no UTF-8 make no JSON: they are written as \xHH. */
-static json_t *text_json(const char *text)
+json_t *view_json_text(const char *text)
 {
     json_t *json = json_string(text);
     AUTO_BYTES struct bytes escaped = BYTES_EMPTY;
@@ -35,7 +35,7 @@ static json_t *text_json(const char *text)
 static void set_text(json_t *object, const char *key, const char *text)
 {
     if (text)
-        json_object_set_new(object, key, text_json(text));
+        json_object_set_new(object, key, view_json_text(text));
 }
 
 static void set_address(json_t *object, const char *key, const struct ferry_endpoint *endpoint,
@@ -341,9 +341,4 @@ json_t *view_json_table(const struct ferry_endpoints *table,
         return NULL;
     }
     return document;
-}
-
-json_t *view_json_text(const char *text)
-{
-    return text_json(text);
 }
