@@ -22,6 +22,29 @@ static size_t slot_of(const struct rows *rows, uint64_t key)
     return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (rows->index_size - 1);
 }
 
+/* Whether two rows are one socket. */
+static bool is_same_socket(const struct ferry_endpoint *one, const struct ferry_endpoint *other)
+{
+    return is_socket(one) && is_socket(other) && one->inode == other->inode &&
+           one->cookie == other->cookie && (one->inode || one->cookie);
+}
+
+/* A dump goes on at a place that it counts to: what is made meanwhile shifts the rest, so that the
+ * kernel tells of some sockets twice. */
+static void index_add(struct rows *rows, size_t number)
+{
+    struct ferry_endpoint *row = &rows->data[number];
+    size_t slot = slot_of(rows, row->inode ? row->inode : row->cookie);
+
+    for (; rows->index[slot]; slot = (slot + 1) & (rows->index_size - 1)) {
+        if (is_same_socket(&rows->data[rows->index[slot] - 1], row)) {
+            *row = (struct ferry_endpoint){ .kind = ENDPOINT_GONE };
+            return;
+        }
+    }
+    rows->index[slot] = (uint32_t)(number + 1);
+}
+
 int join_index(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
@@ -32,14 +55,9 @@ int join_index(struct ferry_endpoints *table)
     rows->index = calloc(rows->index_size, sizeof(*rows->index));
     if (!rows->index)
         return -ENOMEM;
-    for (size_t i = 0; i < rows->count; i++) {
-        if (!rows->data[i].inode)
-            continue;
-        size_t slot = slot_of(rows, rows->data[i].inode);
-        while (rows->index[slot])
-            slot = (slot + 1) & (rows->index_size - 1);
-        rows->index[slot] = (uint32_t)(i + 1);
-    }
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->data[i].inode || rows->data[i].cookie)
+            index_add(rows, i);
     return 0;
 }
 

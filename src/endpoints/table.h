@@ -40,7 +40,7 @@ struct descriptor {
 #define DESCRIPTOR_SOCKET FERRY_ENDPOINT_KIND_COUNT
 /* Of what is none of the kinds. */
 #define DESCRIPTOR_OTHER (FERRY_ENDPOINT_KIND_COUNT + 1)
-/* The kind of a row that was closed while we looked. */
+/* The kind of a row that is none: closed while we looked, or told of twice. */
 #define ENDPOINT_GONE FERRY_ENDPOINT_KIND_COUNT
 
 struct process {
