@@ -136,8 +136,8 @@ def owners(row):
 
 
 def peers(row):
-    """Who is at the other end: {(pid, fd)}."""
-    return owners(row["peer"]) if "peer" in row else set()
+    """Who is at the other end: {(pid, fd)}; nobody where the other end is not to be had."""
+    return owners(row["peer"]) if "owners" in row.get("peer", ()) else set()
 
 
 # --- other people's tools --------------------------------------------------------------------------
@@ -150,11 +150,12 @@ def tool(*words):
 
 
 def ss_unix():
-    """{inode: (netid, state, local, peer's inode)} as ss(8) has them. It cuts nothing, and shows
-    a client that waits as one without a peer ("* 0"): it does not ask for backlogs."""
+    """{inode: (netid, state, local, peer's inode)} as ss(8) has them. It shows a client that waits
+    as one without a peer ("* 0"). Without -e: with it, ss asks for backlogs too, shows nothing of
+    them, and loses all that come behind one that does not fit into an answer."""
     line = re.compile(r"(u_\w+)\s+(\S+)\s+\d+\s+\d+\s+(.*?) (\d+)\s+(.*?) (\d+)\s")
     found = {}
-    for text in tool("ss", "-xaenH").splitlines():
+    for text in tool("ss", "-xanH").splitlines():
         netid, state, local, inode, _, peer = line.match(text + " ").groups()
         found[int(inode)] = (netid, state, local, int(peer))
     return found
