@@ -496,7 +496,8 @@ def test_a_listener_that_cannot_be_seen_has_its_clients_waiting(actor, machine):
     )
     client.run("client = socket.socket(socket.AF_UNIX); client.connect('s.sock')")
     done = subprocess.run(
-        ["setpriv", "--bounding-set", "-sys_admin", BUILD / "ferry", "ls", "-x", "--json"],
+        ["setpriv", "--bounding-set", "-sys_admin", BUILD / "ferry"]
+        + ["ls", "-x", "--json", "--all-netns"],
         capture_output=True,
         text=True,
     )
