@@ -134,16 +134,14 @@ def test_kinds_by_the_letters_of_ss(ls, opened):
 
 
 @ROOT_ONLY
-def test_raw_sockets(ls, run_ferry, opened):
-    """Or it is said that this kernel does not tell of them, as ss does not."""
-    raw = opened(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+def test_raw_sockets(ls, opened):
+    """Also where the kernel has no diagnosis of them."""
+    raw = opened(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP))
+    raw.bind(("127.0.0.1", 0))
     of_ss = subprocess.run(["ss", "-wanH"], capture_output=True, text=True, timeout=20).stdout
-    if not of_ss:
-        done = run_ferry("ls", "-w")
-        assert (done.returncode, done.stdout) == (1, "")
-        assert "not seen: raw sockets (the kernel lacks their sock_diag module)" in done.stderr
-        return
-    assert [row["INODE"] for row in ls("-w", f"--pid={ME}", "-o", "inode")] == [str(inode(raw))]
+    assert "127.0.0.1:17" in of_ss
+    (row,) = ls("-w", f"--pid={ME}", "-o", "state,local,remote,inode,uid")
+    assert list(row.values()) == ["UNCONN", "127.0.0.1:17", "*:*", str(inode(raw)), "0"]
 
 
 def test_what_is_no_socket(ls, opened, runtime_dir):
@@ -658,3 +656,228 @@ def test_json_has_what_was_asked_for(run_ferry, opened, start, runtime_dir):
     assert endpoint["path"]["state"] == "there"
     assert [process["pid"] for process in document["processes"]] == [ME]
     assert document["processes"][0]["uid"] == os.geteuid()
+
+
+# --- what happens ---------------------------------------------------------------------------------
+
+
+class Following:
+    """A running `ls --follow`; its first look is over."""
+
+    def __init__(self, process):
+        self.process = process
+        process.wait_for('"event":"following"')
+
+    def events(self, *names, **facts):
+        """Those that were told so far, of these names, with these facts."""
+        lines = self.process.stdout().decode().split("\n")[:-1]
+        return [
+            event
+            for event in map(json.loads, lines)
+            if (not names or event["event"] in names)
+            and all(event.get(name) == fact for name, fact in facts.items())
+        ]
+
+    def told(self, name, held, **facts):
+        """Waits for an event of a socket or an inode; returns it."""
+        number = held if isinstance(held, int) else inode(held)
+        return wait_until(
+            lambda: self.events(name, inode=number, **facts), what=f"{name} of {number}"
+        )[-1]
+
+
+@pytest.fixture
+def follow(start_ferry):
+    def run(*arguments):
+        return Following(start_ferry("ls", "-f", "--interval=20ms", *arguments))
+
+    return run
+
+
+def pids(owners):
+    return [owner["pid"] for owner in owners]
+
+
+def test_the_life_of_a_unix_socket(follow, opened, runtime_dir):
+    path = runtime_dir / "app.sock"
+    followed = follow("-x")
+    server = opened(socket.socket(socket.AF_UNIX))
+    made = followed.told("made", server)
+    assert (made["kind"], made["state"], pids(made["owners"])) == ("u_str", "UNCONN", [ME])
+    cookie = struct.unpack("Q", server.getsockopt(socket.SOL_SOCKET, 57, 8))[0]
+    assert int(made["cookie"], 16) == cookie
+    server.bind(str(path))
+    assert followed.told("bound", server)["local"] == str(path)
+    server.listen(5)
+    assert followed.told("listening", server)["backlog"] == 5
+    dialled = opened(socket.socket(socket.AF_UNIX))
+    followed.told("made", dialled)
+    dialled.connect(str(path))
+    assert followed.told("waiting", dialled)["listener"] == inode(server)
+    accepted = opened(server.accept()[0])
+    event = followed.told("accepted", accepted)
+    assert (event["local"], event["peer"]["inode"]) == (str(path), inode(dialled))
+    assert pids(event["peer"]["owners"]) == [ME]
+    event = followed.told("connected", dialled)
+    assert (event["state_before"], event["peer"]["inode"]) == ("WAITING", inode(accepted))
+    dialled.shutdown(socket.SHUT_WR)
+    assert followed.told("shutdown", dialled)["shutdown"] == ["send"]
+    number = inode(dialled)
+    dialled.close()
+    followed.told("closed", number)
+    event = followed.told("peer-gone", accepted)
+    assert event["peer_before"]["inode"] == number
+    assert pids(event["peer_before"]["owners"]) == [ME]
+    path.unlink()
+    assert followed.told("path-lost", server)["path"]["state"] == "missing"
+    number = inode(server)
+    server.close()
+    assert pids(followed.told("closed", number)["owners"]) == [ME]
+    names = [event["event"] for event in followed.events(inode=number)]
+    assert names == ["made", "bound", "listening", "path-lost", "closed"]
+    assert followed.events("made", inode=inode(accepted)) == []
+    assert followed.process.stop(signal.SIGINT) == 0
+
+
+def test_the_life_of_a_connection(follow, opened):
+    server = opened(socket.socket())
+    server.bind(("127.0.0.1", 0))
+    server.listen(7)
+    followed = follow("-t", "src", f":{server.getsockname()[1]}")
+    dialled = opened(socket.create_connection(server.getsockname()))
+    waiting = wait_until(lambda: followed.events("waiting"))[0]
+    assert (waiting["state"], waiting["listener"]) == ("WAITING", inode(server))
+    accepted = opened(server.accept()[0])
+    event = followed.told("accepted", accepted)
+    assert event["cookie"] == waiting["cookie"]
+    assert event["peer"]["inode"] == inode(dialled)
+    dialled.close()
+    event = followed.told("state", accepted)
+    assert (event["state_before"], event["state"]) == ("ESTAB", "CLOSE-WAIT")
+    number = inode(accepted)
+    accepted.close()
+    followed.told("closed", number)
+    # The client's end is not of that port.
+    assert {event["local"] for event in followed.events() if "local" in event} == {
+        f"127.0.0.1:{server.getsockname()[1]}"
+    }
+    assert followed.process.stop(signal.SIGTERM) == 0
+
+
+def test_a_socket_changes_hands(follow, opened, start):
+    left, right = (opened(end) for end in socket.socketpair())
+    followed = follow("-x")
+    code = "import time; print('on', flush=True); time.sleep(60)"
+    other = start(sys.executable, "-c", code, pass_fds=[left.fileno()])
+    event = followed.told("owners", left)
+    wait_until(lambda: other.pid in pids(followed.events("owners", inode=inode(left))[-1]["owners"]))
+    assert pids(event["owners_before"]) == [ME]
+    number = inode(left)
+    left.close()
+    event = wait_until(
+        lambda: [e for e in followed.events("owners", inode=number) if ME in pids(e["owners_before"]) and pids(e["owners"]) == [other.pid]]
+    )[0]
+    assert sorted(pids(event["owners_before"])) == sorted([ME, other.pid])
+    other.end()
+    assert pids(followed.told("closed", number)["owners"]) == [other.pid]
+    assert pids(followed.told("peer-gone", right)["peer_before"]["owners"]) == [other.pid]
+
+
+def test_another_at_the_other_end(follow, opened, runtime_dir):
+    servers = []
+    for name in ("one", "two"):
+        server = opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        server.bind(str(runtime_dir / name))
+        servers.append(server)
+    sender = opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    sender.connect(str(runtime_dir / "one"))
+    followed = follow("-x")
+    sender.connect(str(runtime_dir / "two"))
+    event = followed.told("peer", sender)
+    assert (event["peer_before"]["inode"], event["peer"]["inode"]) == tuple(map(inode, servers))
+
+
+def test_a_backlog_that_fills(follow, opened, runtime_dir):
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path, backlog=4)
+    followed = follow("--backlog=50%", f"--path={path}")
+    clients = [client(opened, path)]
+    followed_all = lambda: followed.events("backlog")
+    clients.append(client(opened, path))
+    event = followed.told("backlog", server)
+    assert (event["waiting"], event["backlog"]) == (2, 4)
+    clients.append(client(opened, path))
+    # Once, until it is less.
+    opened(server.accept()[0]), opened(server.accept()[0])
+    witness = client(opened, path)
+    opened(server.accept()[0])
+    marker = opened(server.accept()[0])
+    followed.told("accepted", marker)
+    assert len(followed_all()) == 1
+    client(opened, path), client(opened, path)
+    wait_until(lambda: len(followed_all()) == 2)
+    assert witness.fileno() >= 0
+
+
+def test_a_backlog_that_was_full_before(follow, opened, runtime_dir):
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path, backlog=0)
+    client(opened, path)
+    followed = follow(path)
+    assert followed.told("backlog", server)["waiting"] == 1
+    assert [event["event"] for event in followed.events()] == ["following", "backlog"]
+
+
+def test_bytes_that_do_not_move(follow, opened):
+    left, right = (opened(end) for end in socket.socketpair())
+    followed = follow("-x", "--stuck=200ms", f"--pid={ME}")
+    left.sendall(b"12345")
+    event = followed.told("stuck", right)
+    assert event["receive_queue"] == 5
+    assert event["still_ms"] >= 200
+    followed.told("stuck", left)
+    right.recv(5)
+    left.sendall(b"123")
+    assert followed.told("stuck", right, receive_queue=3)["still_ms"] >= 200
+    assert len(followed.events("stuck", inode=inode(right))) == 2
+
+
+def test_looks_are_counted(run_ferry):
+    done = run_ferry("ls", "-f", "--interval=10ms", "--count=3", "--command=nobody-is-called-so")
+    assert done.returncode == 0
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["following"]
+
+
+def test_lines_for_people(ferry, opened, runtime_dir):
+    """On a terminal."""
+    path = runtime_dir / "app.sock"
+    main, side = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    process = subprocess.Popen(
+        [ferry, "ls", "-xf", "--interval=20ms", f"--path={path}"], stdout=side, env=environment
+    )
+    os.close(side)
+    said = ""
+
+    def until(pattern):
+        nonlocal said
+        deadline = time.monotonic() + 10
+        while not (found := re.search(pattern, said)):
+            assert time.monotonic() < deadline, said
+            if select.select([main], [], [], 0.1)[0]:
+                said += os.read(main, 65536).decode()
+        return found
+
+    try:
+        until(r"^\d\d:\d\d:\d\d\.\d{3}  following 0 endpoints\r\n")
+        server = listener(opened, path)
+        who = re.escape(f"{my_name()}[{ME}]")
+        line = rf"listening  u_str  {inode(server)} +{path} -> -  {who} - -  0 waiting, backlog 5\r\n"
+        until(line)
+        path.unlink()
+        until(r"path-lost  .*path is missing\r\n")
+        assert "\033" not in said
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        os.close(main)

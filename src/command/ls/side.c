@@ -80,7 +80,7 @@ static bool parse_inet(char *text, struct ls_side *side)
         return false;
     size_t size = strlen(text);
     if (text[0] == '[') {
-        if (size < 2 || text[size - 1] != ']')
+        if (size < 3 || text[size - 1] != ']')
             return false;
         text[size - 1] = '\0';
         text++;
