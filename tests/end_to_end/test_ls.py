@@ -355,18 +355,23 @@ def unit_folder():
 
 @pytest.mark.skipif(unit_folder() is None, reason="needs a control group that can be written to")
 def test_units(ls, start):
-    unit = f"ferry-ls-{os.getpid()}"
-    folder = f"{unit_folder()}/{unit}.service"
+    unit = f"ferry-ls-{ME}.service"
+    folder = f"{unit_folder()}/{unit}"
     os.mkdir(folder)
+    process = start(
+        sys.executable,
+        "-c",
+        "import os, socket, time; s = socket.socketpair();"
+        f"open({folder!r} + '/cgroup.procs', 'w').write(str(os.getpid()));"
+        "print(flush=True); time.sleep(60)",
+    )
     try:
-        code = f"import os,socket,time; open({folder!r}+'/cgroup.procs','w').write(str(os.getpid())); s=socket.socketpair(); print(flush=True); time.sleep(60)"
-        process = start(sys.executable, "-c", code)
         process.wait_for("\n")
-        for name in (f"{unit}.service", unit, f"{unit[:-1]}*"):
+        for name in (unit, unit.removesuffix(".service"), f"ferry-ls-{ME}*"):
             rows = ls("-x", f"--unit={name}", "-o", "pid,unit")
-            assert [tuple(row.values()) for row in rows] == [(str(process.pid), f"{unit}.service")] * 2
-        process.end()
+            assert [tuple(row.values()) for row in rows] == [(str(process.pid), unit)] * 2
     finally:
+        process.end()
         wait_until(lambda: not open(f"{folder}/cgroup.procs").read())
         os.rmdir(folder)
 
@@ -551,6 +556,11 @@ if os.fork() == 0:
         c = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         print('ready', flush=True)
     time.sleep(60)
+if os.fork() == 0:
+    a[0].close()
+    name('ls-last')
+    print('steady', flush=True)
+    time.sleep(60)
 time.sleep(60)
 """
 
@@ -558,15 +568,27 @@ time.sleep(60)
 def test_the_tree_of_processes(run_ferry, start):
     root = start(sys.executable, "-c", FAMILY)
     root.wait_for("ready")
+    root.wait_for("steady")
     lines = run_ferry("ls", "-x", "--tree", "--command=ls-[rl]*").stdout.splitlines()
     assert lines[0] == f"ls-root[{root.pid}]"
     assert all(line.startswith("├─ ") and " u_str " in line for line in lines[1:3])
-    # The one between holds nothing.
-    leaf = re.fullmatch(r"└─ ls-leaf\[(\d+)\]", lines[3])
-    assert leaf
-    assert lines[4].startswith("   ├─ ") and lines[5].startswith("   └─ ")
-    assert all(" u_dgr " in line and line.endswith(f"ls-leaf[{leaf[1]}]") for line in lines[4:])
-    assert len(lines) == 6
+    assert lines[1].endswith(f"ls-root[{root.pid}] +1")
+    # The one between holds nothing. Of the two below the root the first is who came first.
+    held, order = {}, []
+    for line in lines[3:]:
+        if found := re.fullmatch(r"([├└]─ )(ls-l\w+)\[(\d+)\]", line):
+            order.append((found[1], int(found[3])))
+            name, pid, left = found[2], found[3], {"├─ ": "│  ", "└─ ": "   "}[found[1]]
+            held[name] = []
+        else:
+            assert line.startswith(left), lines
+            held[name].append((line[3:6], line.split()[-1] == f"{name}[{pid}]", line.split()[-1]))
+    assert [stroke for stroke, _ in order] == ["├─ ", "└─ "]
+    assert order[0][1] < order[1][1]
+    leaf = held["ls-leaf"][0][2]
+    assert held["ls-leaf"] == [("├─ ", True, leaf), ("└─ ", True, leaf)]
+    # An inherited end stands with both who hold it.
+    assert held["ls-last"] == [("└─ ", False, f"ls-root[{root.pid}]")]
 
 
 # --- a terminal -----------------------------------------------------------------------------------
@@ -757,6 +779,14 @@ def test_the_life_of_a_connection(follow, opened):
     number = inode(accepted)
     accepted.close()
     followed.told("closed", number)
+    # The kernel keeps a connection that one side alone has closed; for its process it is over.
+    dialled = opened(socket.create_connection(server.getsockname()))
+    accepted = opened(server.accept()[0])
+    followed.told("accepted", accepted)
+    number = inode(accepted)
+    accepted.close()
+    followed.told("closed", number)
+    assert len(followed.events("accepted")) == len(followed.events("closed")) == 2
     # The client's end is not of that port.
     assert {event["local"] for event in followed.events() if "local" in event} == {
         f"127.0.0.1:{server.getsockname()[1]}"
@@ -800,23 +830,24 @@ def test_another_at_the_other_end(follow, opened, runtime_dir):
 def test_a_backlog_that_fills(follow, opened, runtime_dir):
     path = runtime_dir / "app.sock"
     server = listener(opened, path, backlog=4)
-    followed = follow("--backlog=50%", f"--path={path}")
-    clients = [client(opened, path)]
-    followed_all = lambda: followed.events("backlog")
-    clients.append(client(opened, path))
-    event = followed.told("backlog", server)
-    assert (event["waiting"], event["backlog"]) == (2, 4)
-    clients.append(client(opened, path))
-    # Once, until it is less.
-    opened(server.accept()[0]), opened(server.accept()[0])
-    witness = client(opened, path)
-    opened(server.accept()[0])
-    marker = opened(server.accept()[0])
-    followed.told("accepted", marker)
-    assert len(followed_all()) == 1
-    client(opened, path), client(opened, path)
-    wait_until(lambda: len(followed_all()) == 2)
-    assert witness.fileno() >= 0
+    followed = follow("--backlog=50%", "-x")
+
+    def told():
+        return followed.events("backlog", inode=inode(server))
+
+    followed.told("waiting", client(opened, path))
+    assert not told()
+    followed.told("waiting", client(opened, path))
+    wait_until(told)
+    assert (told()[0]["waiting"], told()[0]["backlog"]) == (2, 4)
+    # Once, however often it is looked at, until it is less.
+    followed.told("waiting", client(opened, path))
+    assert len(told()) == 1
+    accepted = [opened(server.accept()[0]) for _ in range(2)]
+    followed.told("accepted", accepted[1])
+    assert len(told()) == 1
+    client(opened, path)
+    wait_until(lambda: len(told()) == 2)
 
 
 def test_a_backlog_that_was_full_before(follow, opened, runtime_dir):
