@@ -8,8 +8,8 @@
  * The tree is walked with a list of what is open at each depth, not by calls: its depth is what
  * other people's processes make it.
  *
- * Invariant: a node's parent started before it, or in the same tick with a lower pid, so that there
- * is no way round, whatever /proc has said at different moments.
+ * Invariant: no node hangs below itself, whatever /proc has said of parents at different moments:
+ * a parent did not start after its child, and among those of one tick it is looked for.
  */
 #include "command/ls/tree.h"
 #include "base/cleanup.h"
@@ -145,13 +145,6 @@ static pid_t parent_of(const struct ferry_endpoints *table, pid_t pid)
     return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-static bool started_before(const struct ferry_process *one, const struct ferry_process *other)
-{
-    if (one->start_ticks != other->start_ticks)
-        return one->start_ticks < other->start_ticks;
-    return one->pid < other->pid;
-}
-
 /* As many steps up as there may be generations of processes; a way round ends there too. */
 static size_t forefather(const struct tree *tree, const struct ferry_process *process)
 {
@@ -161,19 +154,33 @@ static size_t forefather(const struct tree *tree, const struct ferry_process *pr
     for (int i = 0; pid > 0 && i < GENERATIONS_MAX; i++) {
         size_t found = node_find(tree, pid);
         if (found != NONE)
-            return started_before(tree->nodes[found].process, process) ? found : NONE;
+            return tree->nodes[found].process->start_ticks <= process->start_ticks ? found : NONE;
         pid = parent_of(tree->table, pid);
     }
     return NONE;
+}
+
+/* Whether `above` hangs below `node` already. Only those of one tick can go round. */
+static bool is_below(const struct tree *tree, size_t above, size_t node)
+{
+    uint64_t ticks = tree->nodes[node].process->start_ticks;
+
+    while (above != NONE && tree->nodes[above].process->start_ticks == ticks) {
+        if (above == node)
+            return true;
+        above = tree->nodes[above].parent;
+    }
+    return false;
 }
 
 static void nodes_link(struct tree *tree)
 {
     for (size_t i = 0; i < tree->node_count; i++) {
         struct node *node = &tree->nodes[i];
-        node->parent = forefather(tree, node->process);
-        if (node->parent == NONE)
+        size_t above = forefather(tree, node->process);
+        if (above == NONE || is_below(tree, above, i))
             continue;
+        node->parent = above;
         struct node *parent = &tree->nodes[node->parent];
         if (parent->last_child == NONE)
             parent->first_child = parent->child = i;
