@@ -236,10 +236,14 @@ static bool has_same_owners(const struct ferry_endpoint *one, const struct ferry
     return i == one->owner_count && j == other->owner_count;
 }
 
+/* Of whom others would find by it; what was accepted has its listener's path, and needs none. */
 static bool has_lost_path(const struct ferry_endpoint *endpoint)
 {
-    return endpoint->path && (endpoint->path->state == FERRY_PATH_MISSING ||
-                                 endpoint->path->state == FERRY_PATH_REPLACED);
+    bool found = endpoint->state == FERRY_STATE_LISTENING || endpoint->state == FERRY_STATE_CLOSED;
+
+    return found && endpoint->path &&
+           (endpoint->path->state == FERRY_PATH_MISSING ||
+               endpoint->path->state == FERRY_PATH_REPLACED);
 }
 
 static void tell_changed(const struct ls_changes *changes, const struct ferry_endpoint *endpoint,

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define OWNERS   FERRY_GATHER_OWNERS
 #define DETAILS  (FERRY_GATHER_OWNERS | FERRY_GATHER_DETAILS)
@@ -146,9 +147,27 @@ static void print_messages(const struct ferry_endpoint *endpoint, struct bytes *
     bytes_append_number(text, endpoint->messages_max);
 }
 
+/* Before Linux 5.11 nobody can tell, which is not none. */
+static bool tells_in_flight(void)
+{
+    static int tells = -1;
+    char path[40], line[128];
+
+    if (tells >= 0)
+        return tells;
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    AUTO_FILE FILE *file = fopen(path, "re");
+    tells = 0;
+    while (file && fgets(line, sizeof(line), file))
+        tells |= strncmp(line, "scm_fds:", 8) == 0;
+    return tells;
+}
+
 static void print_in_flight(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    bytes_append_number(text, endpoint->descriptors_in_flight);
+    if (endpoint->family == AF_UNIX && endpoint->owner_count && tells_in_flight())
+        bytes_append_number(text, endpoint->descriptors_in_flight);
 }
 
 /* --- who holds it ------------------------------------------------------------------------------
