@@ -245,6 +245,10 @@ def test_states(ls, run_ferry, opened):
     wait_until(lambda: b"" == dialled.recv(1, socket.MSG_PEEK))
     assert inodes("state", "close-wait") == {inode(dialled)}
     assert inodes("state", "fin-wait-2") == {inode(accepted)}
+    port = server.getsockname()[1]
+    accepted.close()
+    (row,) = ls("-t", "src", f":{port}", "state", "fin-wait-2", "-o", "inode,uid,process")
+    assert list(row.values()) == ["-", "-", "-"]
     done = run_ferry("ls", "--state=listning")
     assert done.returncode == 2
     assert "listning: no state; did you mean listening?" in done.stderr
