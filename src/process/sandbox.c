@@ -21,7 +21,7 @@
 #endif
 #endif
 
-static const char *const group_names[] = { "listen", "dial", "commands", "become" };
+static const char *const group_names[] = { "listen", "dial", "commands", "become", "look" };
 
 void sandbox_print_groups(unsigned groups, struct bytes *text)
 {
@@ -79,6 +79,10 @@ static const char *const listening[] = { "listen", "mknod", "mknodat", "mkdir", 
 /* Becoming somebody else, in a child. */
 static const char *const becoming[] = { "fork", "vfork", "setgroups", "setgroups32", "setresgid",
     "setresgid32", "setresuid", "setresuid32", "capset", "kill" };
+
+/* How much waits in a message queue. The socket diagnosis and /proc are within the base; mounting
+ * the file system of queues where nobody has is not for us. */
+static const char *const looking[] = { "mq_open" };
 
 /* What even commands are denied: other processes' insides, the kernel's, and ways into it that
  * have no use behind a socket. */
@@ -157,6 +161,7 @@ static int filter_fill(scmp_filter_ctx filter, unsigned groups)
         { SANDBOX_LISTEN | SANDBOX_DIAL, opening, COUNT_OF(opening) },
         { SANDBOX_LISTEN, listening, COUNT_OF(listening) },
         { SANDBOX_BECOME, becoming, COUNT_OF(becoming) },
+        { SANDBOX_LOOK, looking, COUNT_OF(looking) },
     };
     int r = 0;
     if (groups & SANDBOX_COMMANDS) {

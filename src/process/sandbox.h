@@ -20,6 +20,7 @@ enum sandbox_group {
     SANDBOX_DIAL = 1 << 1,     /* to open targets */
     SANDBOX_COMMANDS = 1 << 2, /* to run programs (exec:); then only the deny-list holds */
     SANDBOX_BECOME = 1 << 3,   /* to become other users: the dialler */
+    SANDBOX_LOOK = 1 << 4,     /* to look at what the machine has open: metrics */
 };
 
 /* Enters it, all threads alike; once.

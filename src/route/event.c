@@ -43,6 +43,7 @@ void events_add(struct events *events, event_sink sink, void *data)
 void event_emit(struct events *events, const struct event *event)
 {
     struct event stamped = *event;
+    events->counts[event->kind]++;
     if (!stamped.time_ns) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);

@@ -25,6 +25,7 @@ enum event_kind {
     EVENT_RESUMED,  /* a connection that was kept goes on */
     EVENT_RELOADED, /* the configuration was read again; reason: what changed, or why nothing did */
     EVENT_TROUBLE,  /* something that an operator should know: out of descriptors, messages lost */
+    EVENT_KIND_COUNT
 };
 
 /* What an event says of a peer: plain data, so that it outlives the channel. */
@@ -67,6 +68,7 @@ struct events {
         void *data;
     } sinks[4];
     size_t count;
+    uint64_t counts[EVENT_KIND_COUNT]; /* how many of each kind there were */
 };
 
 void events_add(struct events *events, event_sink sink, void *data);

@@ -72,6 +72,8 @@ void registry_fini(struct registry *registry)
 {
     routes_free(&registry->routes);
     routes_free(&registry->leaving);
+    if (registry->look)
+        registry->look_free(TAKE(registry->look));
     dialler_stop(TAKE(registry->dialler));
     run_as_fini(&registry->run_as);
     ferry_relay_pool_free(TAKE(registry->pool));

@@ -48,6 +48,10 @@ struct registry {
     const char *configuration; /* what was read, for `status`; borrowed; NULL: nothing was */
     int64_t started_ns;        /* CLOCK_MONOTONIC */
     size_t connection_count;   /* of all routes, leaving ones too */
+    /* What the service that looks at the machine keeps from one request to the next; freed with the
+     * registry. NULL: nothing yet. */
+    void *look;
+    void (*look_free)(void *look);
 };
 
 struct route {

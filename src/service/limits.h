@@ -14,4 +14,24 @@
 /* Requests answered in one turn of the loop, so that a flood of them leaves room for the rest. */
 #define CONTROL_REQUESTS_PER_TURN 16u
 
+/* Milliseconds that one request to metrics may take, from the connection to the last byte of the
+ * answer: what Prometheus waits for by itself. */
+#define METRICS_TOTAL_MS 10000
+/* Bytes of the head of one request to metrics: more than any collector or browser sends. */
+#define REQUEST_SIZE_MAX ((size_t)16 << 10)
+/* Bytes that are taken and thrown away behind a request, so that who says too much still reads the
+ * answer; then it waits. */
+#define REQUEST_DISCARD_MAX ((size_t)256 << 10)
+/* Milliseconds for which all who ask are told the same. */
+#define LOOK_FRESH_MS 1000
+/* A look stands in the way of everything else. So it may serve for so many times as long as it
+ * took: whatever the machine has open, and however often they ask, it takes 1/20 of the time at
+ * most. */
+#define LOOK_SHARE 20
+/* Series of one family that come of what other processes do; a name for each would fill any
+ * collector. */
+#define SERIES_MAX 1000u
+/* Series of one family that come of the configuration, which has ROUTES_MAX routes. */
+#define ROUTE_SERIES_MAX 8192u
+
 #endif

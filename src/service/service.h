@@ -11,6 +11,9 @@
 extern const struct service service_echo;
 extern const struct service service_clock;
 extern const struct service service_control;
+#ifdef HAVE_ENDPOINTS
+extern const struct service service_metrics;
+#endif
 
 /* All of them; NULL-terminated. */
 extern const struct service *const services_all[];

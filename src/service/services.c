@@ -7,5 +7,8 @@ const struct service *const services_all[] = {
     &service_echo,
     &service_clock,
     &service_control,
+#ifdef HAVE_ENDPOINTS
+    &service_metrics,
+#endif
     NULL,
 };
