@@ -100,6 +100,9 @@ static int named_read(
     char link[PATH_MAX];
     ssize_t length = readlinkat(folder, name, link, sizeof(link) - 1);
 
+    /* Who may list a folder (CAP_DAC_READ_SEARCH) may not yet read it (CAP_SYS_PTRACE). */
+    if (length < 0 && (errno == EACCES || errno == EPERM))
+        return -errno;
     if (length <= 0) /* closed meanwhile */
         return 0;
     link[length] = '\0';
