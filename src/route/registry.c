@@ -263,24 +263,6 @@ static void plans_undo(struct plan *plans, size_t count)
 
 /* --- committing ------------------------------------------------------------------------------- */
 
-/* The figures that people follow over time stay with the route that goes on. */
-static void route_inherit_figures(struct route *to, struct route *from)
-{
-    to->started_ns = from->started_ns;
-    to->admitted += from->admitted;
-    to->refused += from->refused;
-    to->would_refuse += from->would_refuse;
-    to->failed += from->failed;
-    to->ended += from->ended;
-    to->bytes_in += from->bytes_in;
-    to->bytes_out += from->bytes_out;
-    to->descriptors += from->descriptors;
-    to->dropped += from->dropped;
-    from->admitted = from->refused = from->failed = from->ended = 0;
-    from->would_refuse = 0;
-    from->bytes_in = from->bytes_out = from->descriptors = from->dropped = 0;
-}
-
 #define SWAP(one, other)                                                                           \
     do {                                                                                           \
         __typeof__(one) kept_ = (one);                                                             \
@@ -327,7 +309,8 @@ static void plan_commit(struct plan *plan, struct registry *registry)
     if (plan->step == STEP_CHANGE)
         commit_change(plan);
     if (plan->step == STEP_REPLACE) {
-        route_inherit_figures(route, plan->running);
+        route->started_ns = plan->running->started_ns;
+        route_give_figures(plan->running, route);
         route_retire(plan->running, false);
     }
     if (plan->step == STEP_ADD || plan->step == STEP_REPLACE)

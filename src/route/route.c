@@ -54,10 +54,42 @@ void route_free(struct route *route)
     free(route);
 }
 
+void route_give_figures(struct route *from, struct route *to)
+{
+    to->admitted += from->admitted;
+    to->refused += from->refused;
+    to->would_refuse += from->would_refuse;
+    to->failed += from->failed;
+    to->ended += from->ended;
+    to->bytes_in += from->bytes_in;
+    to->bytes_out += from->bytes_out;
+    to->descriptors += from->descriptors;
+    to->dropped += from->dropped;
+    from->admitted = from->refused = from->failed = from->ended = 0;
+    from->would_refuse = 0;
+    from->bytes_in = from->bytes_out = from->descriptors = from->dropped = 0;
+}
+
+/* The route that goes on under its name; NULL: there is none. */
+static struct route *route_heir(const struct route *route)
+{
+    const struct list *node;
+    list_each (node, &route->registry->routes) {
+        struct route *other = LIST_ENTRY(node, struct route, node);
+        if (other != route && strcmp(other->settings->name, route->settings->name) == 0)
+            return other;
+    }
+    return NULL;
+}
+
 void route_release(struct route *route)
 {
-    if (!route->listener && !route->source && list_empty(&route->connections))
-        route_free(route);
+    if (route->listener || route->source || !list_empty(&route->connections))
+        return;
+    struct route *heir = route_heir(route);
+    if (heir)
+        route_give_figures(route, heir);
+    route_free(route);
 }
 
 const char *route_get_via(const struct route *route)

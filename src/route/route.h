@@ -27,7 +27,10 @@ bool route_refuses_descriptors(const struct route_settings *settings);
 /* Whether the kernel is asked for the process of each sender, since rules are about its program. */
 bool route_asks_pidfd(const struct route_settings *settings);
 
-/* Frees a leaving route whose last connection has gone. */
+/* The figures that people follow over time stay with the route that goes on. */
+void route_give_figures(struct route *from, struct route *to);
+/* Frees a leaving route whose last connection has gone; the one that has its name now gets its
+ * figures. */
 void route_release(struct route *route);
 
 /* Where its peers arrive, as text: the real port where the kernel chose one. */

@@ -10,8 +10,7 @@ struct look {
     struct machine machine;
     struct page *page; /* the last; NULL */
     int64_t fresh_until_ns;
-    int64_t took_ns; /* making the page before the last */
-    bool told;       /* that looking fails */
+    bool told; /* that looking fails */
 };
 
 void page_release(struct page *page)
@@ -53,13 +52,13 @@ static void look_report(
     look->told = code < 0;
 }
 
-static void print_duration(const struct look *look, struct bytes *text)
+static void print_duration(int64_t took_ns, struct bytes *text)
 {
     static const struct family family = { "ferry_look_seconds", "gauge",
-        "How long it took to make what was told before this." };
+        "How long the look at the machine took, during which nothing else was carried." };
 
     family_begin(text, &family);
-    family_sample_seconds(text, &family, "", (double)look->took_ns / (double)NS_PER_S);
+    family_sample_seconds(text, &family, "", (double)took_ns / (double)NS_PER_S);
 }
 
 static struct page *page_make(struct look *look, struct registry *registry)
@@ -70,10 +69,12 @@ static struct page *page_make(struct look *look, struct registry *registry)
     if (!page)
         return NULL;
     page->references = 1;
+    int64_t begin_ns = clock_now_ns();
     look_report(look, registry, machine_look(&look->machine, &error), &error);
+    int64_t took_ns = clock_now_ns() - begin_ns;
     routes_print(registry, &page->text);
     machine_print(&look->machine, &page->text);
-    print_duration(look, &page->text);
+    print_duration(took_ns, &page->text);
     if (bytes_failed(&page->text)) {
         page_release(page);
         return NULL;
@@ -92,8 +93,7 @@ struct page *look_get_page(struct registry *registry)
         page_release(TAKE(look->page));
         look->page = page_make(look, registry);
         int64_t end_ns = clock_now_ns();
-        look->took_ns = end_ns - begin_ns;
-        int64_t rest_ns = look->took_ns * LOOK_SHARE;
+        int64_t rest_ns = (end_ns - begin_ns) * LOOK_SHARE;
         look->fresh_until_ns = clock_after(
             end_ns, rest_ns > LOOK_FRESH_MS * NS_PER_MS ? rest_ns : LOOK_FRESH_MS * NS_PER_MS);
     }

@@ -381,16 +381,16 @@ static void print_one(
 static void print_gaps(const struct ferry_endpoints_gaps *gaps, struct bytes *text)
 {
     static const struct family family = { "ferry_unseen", "gauge",
-        "What this ferry may not see, or the kernel does not tell; the figures lack it. Other "
-        "network namespaces are not looked at." };
+        "What the figures lack: the descriptors of so many processes, and queues that nobody has "
+        "open, for want of privilege; backlogs and kinds of sockets, since the kernel does not "
+        "tell. Other network namespaces are not looked at." };
 
     family_begin(text, &family);
+    family_sample(text, &family, "what=\"backlogs\"", gaps->ambiguous_backlogs);
     family_sample(
-        text, &family, "what=\"backlogs too long for the kernel\"", gaps->ambiguous_backlogs);
-    family_sample(text, &family, "what=\"descriptors of processes\"", gaps->hidden_processes);
-    family_sample(text, &family, "what=\"kinds that the kernel does not list\"",
-        (uint64_t)__builtin_popcount(gaps->missing_kinds));
-    family_sample(text, &family, "what=\"queues that nobody has open\"", gaps->unlisted_queues);
+        text, &family, "what=\"kinds\"", (uint64_t)__builtin_popcount(gaps->missing_kinds));
+    family_sample(text, &family, "what=\"processes\"", gaps->hidden_processes);
+    family_sample(text, &family, "what=\"queues\"", gaps->unlisted_queues);
 }
 
 static void print_left_out(const struct machine *machine, struct bytes *text)
