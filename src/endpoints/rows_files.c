@@ -108,15 +108,19 @@ static int queues_open(void)
     return folder < 0 ? -errno : folder;
 }
 
-/* What a queue holds; unknown to whom it does not let read. */
+/* What a queue holds; unknown to whom it does not let read, and of another IPC namespace's, whose
+ * name may stand for another one here. */
 static void queue_fill(struct ferry_endpoint *row)
 {
     struct mq_attr attributes;
+    struct stat status;
     mqd_t queue = mq_open(row->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
     if (queue == (mqd_t)-1)
         return;
-    if (mq_getattr(queue, &attributes) == 0) {
+    bool same =
+        fstat(queue, &status) == 0 && status.st_ino == row->inode && status.st_dev == row->device;
+    if (same && mq_getattr(queue, &attributes) == 0) {
         row->messages = (uint32_t)attributes.mq_curmsgs;
         row->messages_max = (uint32_t)attributes.mq_maxmsg;
         row->message_size_max = (uint32_t)attributes.mq_msgsize;
@@ -175,6 +179,14 @@ static int queue_add(struct ferry_endpoints *table, size_t first, int folder, co
     return 0;
 }
 
+/* Those that somebody has open are known without a list. */
+static void queues_fill(struct ferry_endpoints *table, size_t first)
+{
+    for (size_t i = first; i < table->rows.count; i++)
+        if (table->rows.data[i].kind == FERRY_ENDPOINT_QUEUE)
+            queue_fill(&table->rows.data[i]);
+}
+
 static int queues_add(struct ferry_endpoints *table, size_t first)
 {
     int fd = queues_open();
@@ -185,6 +197,7 @@ static int queues_add(struct ferry_endpoints *table, size_t first)
         /* Without queues in the kernel there are none to be missed. */
         table->gaps.unlisted_queues = fd != -ENODEV && fd != -ENOSYS;
         fd_close(&fd);
+        queues_fill(table, first);
         return 0;
     }
     for (struct dirent *entry; code == 0 && (entry = readdir(folder));)
