@@ -45,7 +45,7 @@ static const struct family families[ROUTE_FAMILY_COUNT] = {
     [ROUTE_DROPPED] = { "ferry_route_dropped_total", "counter",
         "Messages that could not be delivered." },
     [RULE_HITS] = { "ferry_rule_hits_total", "counter",
-        "Peers that a rule decided about; begins anew when the rules change." },
+        "Peers that a rule decided about; begins anew when its route is changed." },
     [RULE_REFUSED] = { "ferry_rule_refused_total", "counter",
         "Peers that a rule turned away; rule 0: no rule admitted them." },
 };
