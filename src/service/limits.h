@@ -24,9 +24,9 @@
 #define REQUEST_DISCARD_MAX ((size_t)256 << 10)
 /* Milliseconds for which all who ask are told the same. */
 #define LOOK_FRESH_MS 1000
-/* A look stands in the way of everything else. So it may serve for so many times as long as it
- * took: whatever the machine has open, and however often they ask, it takes 1/20 of the time at
- * most. */
+/* A look stands in the way of everything else. So it may serve for so many times the processor time
+ * that it took: whatever the machine has open, and however often they ask, that is 1/20 of one
+ * processor at most. */
 #define LOOK_SHARE 20
 /* Series of one family that come of what other processes do; a name for each would fill any
  * collector. */

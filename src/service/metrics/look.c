@@ -6,6 +6,8 @@
 #include "service/metrics/machine.h"
 #include "service/metrics/routes.h"
 
+#include <time.h>
+
 struct look {
     struct machine machine;
     struct page *page; /* the last; NULL */
@@ -82,21 +84,35 @@ static struct page *page_make(struct look *look, struct registry *registry)
     return page;
 }
 
+/* Processor time: what a look takes from the rest, however busy the machine is with others. */
+static int64_t work_now_ns(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) < 0)
+        return 0;
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void look_renew(struct look *look, struct registry *registry)
+{
+    int64_t begin_ns = work_now_ns();
+
+    page_release(TAKE(look->page));
+    look->page = page_make(look, registry);
+    int64_t span_ns = (work_now_ns() - begin_ns) * LOOK_SHARE;
+    look->fresh_until_ns = clock_after(
+        clock_now_ns(), span_ns > LOOK_FRESH_MS * NS_PER_MS ? span_ns : LOOK_FRESH_MS * NS_PER_MS);
+}
+
 struct page *look_get_page(struct registry *registry)
 {
     struct look *look = look_of(registry);
-    int64_t begin_ns = clock_now_ns();
 
     if (!look)
         return NULL;
-    if (!look->page || begin_ns >= look->fresh_until_ns) {
-        page_release(TAKE(look->page));
-        look->page = page_make(look, registry);
-        int64_t end_ns = clock_now_ns();
-        int64_t rest_ns = (end_ns - begin_ns) * LOOK_SHARE;
-        look->fresh_until_ns = clock_after(
-            end_ns, rest_ns > LOOK_FRESH_MS * NS_PER_MS ? rest_ns : LOOK_FRESH_MS * NS_PER_MS);
-    }
+    if (!look->page || clock_now_ns() >= look->fresh_until_ns)
+        look_renew(look, registry);
     if (look->page)
         look->page->references++;
     return look->page;
