@@ -8,8 +8,8 @@
  * and large directories have many thousands in one. */
 #define ACCOUNT_SIZE     ((size_t)4 << 10)
 #define ACCOUNT_SIZE_MAX ((size_t)4 << 20)
-/* Bytes that an arena asks for at a time: few calls for a table of thousands, little lost for one of
- * ten. */
+/* Bytes that an arena asks for at a time: few calls for a table of thousands, little lost for one
+ * of ten. */
 #define ARENA_BLOCK_SIZE ((size_t)64 << 10)
 
 #endif

@@ -100,9 +100,6 @@ static int named_read(
     char link[PATH_MAX];
     ssize_t length = readlinkat(folder, name, link, sizeof(link) - 1);
 
-    /* Who may list a folder (CAP_DAC_READ_SEARCH) may not yet read it (CAP_SYS_PTRACE). */
-    if (length < 0 && (errno == EACCES || errno == EPERM))
-        return -errno;
     if (length <= 0) /* closed meanwhile */
         return 0;
     link[length] = '\0';
@@ -144,15 +141,20 @@ static int status_read(const struct walking *walking, int folder, const char *na
     return 0;
 }
 
-/* Returns 1, 0 (there is none of that number), -ENOMEM. */
+/* Returns 1, 0 (there is none of that number), -EACCES or -EPERM (this process may not be looked
+ * at), -ENOMEM. */
 static int descriptor_add(
     struct walking *walking, struct process *process, int folder, const char *name, int number)
 {
     struct descriptor found;
     struct statx status;
 
-    if (statx(folder, name, AT_STATX_DONT_SYNC, 0, &status) < 0)
+    if (statx(folder, name, AT_STATX_DONT_SYNC, 0, &status) < 0) {
+        /* Who may list a folder (CAP_DAC_READ_SEARCH) may not yet read it (CAP_SYS_PTRACE). */
+        if (errno == EACCES || errno == EPERM)
+            return -errno;
         return errno != ENOENT;
+    }
     int code = status_read(walking, folder, name, &status, &found);
     if (code <= 0)
         return code < 0 ? code : 1;
