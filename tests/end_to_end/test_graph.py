@@ -598,6 +598,59 @@ def test_thirty_busy_pairs_are_none(python, run_ferry):
     assert {f"python3[{pid}]" for pid in children} <= labels
 
 
+# The writers sleep before full queues all the time, but byte by byte they are read.
+SLOW = """
+import os, socket, threading, time
+one, other = socket.socketpair()
+child = os.fork()
+end, left = (one, other) if child else (other, one)
+left.close()
+def receive():
+    while end.recv(1):
+        time.sleep(0.01)
+threading.Thread(target=receive, daemon=True).start()
+if child:
+    print("child", child, flush=True)
+    print("ready", flush=True)
+end.sendall(b"x" * 10_000_000)
+"""
+
+
+def test_a_pair_that_reads_slowly_is_none(python, graph):
+    parent = python(SLOW, ending="")
+    pids = [parent.pid, *children_of(parent)]
+    wait_asleep(*pids)
+    drawn = graph(parent.pid)
+    assert drawn["deadlocks"] == []
+    [edge] = [edge for edge in drawn["edges"] if edge["kind"] == "u_str"]
+    assert edge["queued_to_server"] and edge["queued_to_client"]
+
+
+def test_who_fills_the_same_pipe_is_not_in_the_ring(python, graph):
+    """Nobody waits for the third, though all could: by a pipe that nobody writes into."""
+    parent = python(
+        "import os\n"
+        "there, back, unused = os.pipe(), os.pipe(), os.pipe()\n"
+        "def fill(pipe, *left):\n"
+        "    for fd in left: os.close(fd)\n"
+        "    while True: os.write(pipe[1], b'x' * 4096)\n"
+        "child = os.fork()\n"
+        "if not child: fill(back, there[1], back[0])\n"
+        "third = os.fork()\n"
+        "if not third: fill(there, there[0], *back)\n"
+        "print('child', child, flush=True)\n"
+        "print('child', third, flush=True)\n"
+        "print('ready', flush=True)\n"
+        "fill(there, there[0], back[1])",
+        ending="",
+    )
+    child, third = children_of(parent)
+    wait_asleep(parent.pid, child, third)
+    drawn = graph(parent.pid)
+    assert members(drawn) == [sorted([parent.pid, child])]
+    assert any(edge["client"] == f"python3[{third}]" for edge in edges_of(drawn))
+
+
 # --- since ---------------------------------------------------------------------------------------
 
 

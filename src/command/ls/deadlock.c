@@ -424,7 +424,7 @@ static int rings_take(const struct rings *rings, const struct look *look, struct
         uint32_t node = node_of(rings, seen->wait.pid);
         uint32_t component = rings->components[seen->row];
         /* One that waits for the ring is not in it. */
-        if (node == NONE || !in_ring(rings, seen->row) || rings->components[node] != component)
+        if (node == NONE || rings->components[node] != component)
             continue;
         if (!numbers[component])
             numbers[component] = ++found->count;
