@@ -38,7 +38,8 @@ bool view_boot_read(char boot[VIEW_BOOT_SIZE]);
 /* A set of kinds as the list of their names. */
 json_t *view_json_kinds(unsigned kinds);
 /* {schema, boot, endpoints, processes, gaps}: the endpoints for which `wanted` is true (NULL: all),
- * and the processes that hold one of them. NULL: out of memory. */
+ * and the processes that hold one of them; `ls` adds the kinds that it asked for. NULL: out of
+ * memory. */
 json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
 /* A text that a process chose: what is no UTF-8 is written as \xHH. NULL: out of memory. */
