@@ -329,17 +329,59 @@ static bool is_zero(const unsigned char *address, size_t size)
     return memcmp(address, zeroes, size) == 0;
 }
 
+/* UDP sockets that are not connected, by their port: whoever connects thousands must not make us
+ * look at all for each. */
+struct servers {
+    uint32_t *start; /* of a port's; the next one's is its end */
+    struct ferry_endpoint **data;
+};
+
+enum { PORT_COUNT = 65536 };
+
+static bool is_server(const struct ferry_endpoint *row)
+{
+    return row->kind == FERRY_ENDPOINT_UDP && row->inet && !row->inet->remote_port;
+}
+
+static void servers_fini(struct servers *servers)
+{
+    free(servers->start);
+    free(servers->data);
+}
+
+/* Each behind those of lower ports, and of its own in the order of the rows. */
+static int servers_index(struct rows *rows, struct servers *servers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rows->count; i++)
+        count += is_server(&rows->data[i]);
+    servers->start = calloc(PORT_COUNT + 2, sizeof(*servers->start));
+    servers->data = calloc(count + 1, sizeof(*servers->data));
+    if (!servers->start || !servers->data)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->count; i++)
+        if (is_server(&rows->data[i]))
+            servers->start[rows->data[i].inet->local_port + 2]++;
+    for (size_t port = 2; port < PORT_COUNT + 2; port++)
+        servers->start[port] += servers->start[port - 1];
+    for (size_t i = 0; i < rows->count; i++)
+        if (is_server(&rows->data[i]))
+            servers->data[servers->start[rows->data[i].inet->local_port + 1]++] = &rows->data[i];
+    return 0;
+}
+
 /* A connected UDP socket's server: not connected itself, at the address that is sent to, or at any
  * if that is surely one of this machine's. */
-static struct ferry_endpoint *server_find(struct rows *rows, const struct ferry_endpoint *row)
+static struct ferry_endpoint *server_find(
+    const struct servers *servers, const struct ferry_endpoint *row)
 {
     struct flow flow = flow_of(row, false);
     bool own = is_loopback(flow.to) || memcmp(flow.to, flow.from, 16) == 0;
 
-    for (size_t i = 0; i < rows->count; i++) {
-        struct ferry_endpoint *other = &rows->data[i];
-        if (other->kind != FERRY_ENDPOINT_UDP || other->network != row->network ||
-            other->inet->remote_port || other->inet->local_port != flow.to_port)
+    for (uint32_t i = servers->start[flow.to_port]; i < servers->start[flow.to_port + 1]; i++) {
+        struct ferry_endpoint *other = servers->data[i];
+        if (other->network != row->network)
             continue;
         struct flow there = flow_of(other, false);
         bool any = is_zero(other->inet->local, other->family == AF_INET ? 4 : 16);
@@ -354,19 +396,23 @@ static int peers_inet(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
     struct flows flows;
+    struct servers servers = { 0 };
     int code = flows_index(rows, &flows);
 
+    if (code == 0)
+        code = servers_index(rows, &servers);
     for (size_t i = 0; i < rows->count && code == 0; i++) {
         struct ferry_endpoint *row = &rows->data[i];
         if (!is_connected(row))
             continue;
         struct ferry_endpoint *peer = flow_find(rows, &flows, row);
         if (!peer && row->kind == FERRY_ENDPOINT_UDP)
-            peer = server_find(rows, row);
+            peer = server_find(&servers, row);
         row->peer = peer;
         row->peer_inode = peer ? peer->inode : 0;
     }
     free(flows.slots);
+    servers_fini(&servers);
     return code;
 }
 
