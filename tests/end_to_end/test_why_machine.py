@@ -123,9 +123,10 @@ def test_healthy_daemons_are_no_finding(machine):
     """Thirty that listen, accept, hold connections, queues, memory and FIFOs."""
     machine.serve(
         """
-        import mmap, ctypes
+        import ctypes
         libc = ctypes.CDLL(None)
-        keep = []
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
         os.makedirs('/run/healthy')
         for i in range(30):
             if os.fork() == 0:
@@ -144,9 +145,8 @@ def test_healthy_daemons_are_no_finding(machine):
                 served = tcp.accept()[0]
                 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(('', 3000 + i))
                 shared = os.open(f'/dev/shm/{i}', os.O_RDWR | os.O_CREAT); os.ftruncate(shared, 8192)
-                mapped = mmap.mmap(shared, 8192); mapped[0] = 1
-                if i % 2:
-                    os.close(shared)    # the mapping holds it
+                if i % 2:   # the mapping is all that holds it
+                    assert libc.mmap(None, 8192, 3, 1, shared, 0) != 2**64 - 1; os.close(shared)
                 if i < 4:
                     queue = libc.mq_open(f'/healthy{i}'.encode(), os.O_RDWR | os.O_CREAT, 0o600, None)
                     assert queue >= 0 and libc.mq_send(queue, b'x', 1, 0) == 0
@@ -653,6 +653,53 @@ def test_descriptors_on_their_way(machine):
     )
     finding = machine.only("descriptors-in-flight")
     assert (finding["uid"], finding["count"], finding["limit"]) == (1234, 25, 30)
+
+
+# --- two looks ------------------------------------------------------------------------------------
+
+NANOSLEEP = {"x86_64": 230, "aarch64": 115}.get(os.uname().machine)
+
+
+@pytest.mark.plain_build
+@pytest.mark.skipif(NANOSLEEP is None, reason="the number of clock_nanosleep(2) is not known here")
+@pytest.mark.parametrize(
+    "meanwhile, found",
+    [("pass", ["/busy"]), ("drain(q)", []), ("fill(other)", ["/busy"])],
+    ids=["full", "drained", "filled"],
+)
+def test_what_is_full_in_one_look_only_is_a_burst(machine, meanwhile, found):
+    """strace(1) holds ferry between its two looks, until the queue's owner has seen it there."""
+    machine.serve(
+        QUEUE
+        + f"""
+    import threading, time
+    q, other = queue(b'/busy', 10, 10), queue(b'/other', 10, 0)
+    libc.mq_receive.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p]
+    def between_looks(pid):
+        try:
+            return (open(f'/proc/{{pid}}/comm').read() == 'ferry\\n'
+                    and open(f'/proc/{{pid}}/syscall').read().split()[0] == '{NANOSLEEP}')
+        except OSError:
+            return False
+    def drain(q):
+        for i in range(10): assert libc.mq_receive(q, bytes(64), 64, None) == 5
+    def fill(q):
+        for i in range(10): assert libc.mq_send(q, b'12345', 5, 0) == 0
+    def watch():
+        while not any(between_looks(pid) for pid in os.listdir('/proc') if pid.isdigit()):
+            time.sleep(0.01)
+        {meanwhile}
+        os.mkdir('/run/seen')
+    threading.Thread(target=watch, daemon=True).start()
+    """
+    )
+    hold = "inject=clock_nanosleep:delay_enter=3000000"
+    trace = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=clock_nanosleep", "-e", hold]
+    done = subprocess.run(
+        machine.enter(*trace, machine.ferry, "why", "--json"), capture_output=True, timeout=60
+    )
+    assert machine.python("import os; print(os.path.exists('/run/seen'))") == "True\n", done
+    assert [each.get("queue") for each in json.loads(done.stdout)["findings"]] == found
 
 
 # --- how it is said -------------------------------------------------------------------------------
