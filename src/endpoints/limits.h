@@ -27,4 +27,8 @@
  * the kernel as long as there are sockets. */
 #define VERIFY_MAX 16u
 
+/* Owners of one socket whose view of its path is taken, when the first does not find it: a daemon's
+ * hundred workers see the same. */
+#define PATH_VIEWS_MAX 8u
+
 #endif

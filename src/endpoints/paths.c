@@ -16,6 +16,7 @@
  */
 #include "base/cleanup.h"
 #include "base/mounts.h"
+#include "endpoints/limits.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -227,15 +228,30 @@ static void look_absolute(struct ferry_endpoints *table, const struct ferry_proc
     set_where(table, found, path);
 }
 
-static void path_look(
-    struct ferry_endpoints *table, const struct ferry_endpoint *row, struct ferry_path *found)
+static void path_look_as(struct ferry_endpoints *table, const struct ferry_endpoint *row,
+    const struct ferry_process *process, struct ferry_path *found)
 {
-    const struct ferry_process *process = row->owner_count ? row->owners[0].process : NULL;
-
     if (row->name && row->name[0] == '/')
         look_absolute(table, process, row->name, found);
     else if (row->name && row->name[0])
         look_relative(table, process, row->name, found);
+}
+
+/* As each of its owners sees it, until one finds it: who has made a socket for another may see
+ * another root than who has bound it. */
+static void path_look(
+    struct ferry_endpoints *table, const struct ferry_endpoint *row, struct ferry_path *found)
+{
+    unsigned looks = 0;
+
+    path_look_as(table, row, row->owner_count ? row->owners[0].process : NULL, found);
+    for (unsigned i = 1; i < row->owner_count && found->state != FERRY_PATH_THERE; i++) {
+        if (row->owners[i].process == row->owners[i - 1].process)
+            continue;
+        if (++looks == PATH_VIEWS_MAX)
+            return;
+        path_look_as(table, row, row->owners[i].process, found);
+    }
 }
 
 /* Those of one file stand together; the first that is a listener or has an owner is asked, since

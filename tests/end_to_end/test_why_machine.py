@@ -320,6 +320,23 @@ def test_a_link_of_another_root_leads_into_that_root(machine):
     assert machine.why() == {}
 
 
+def test_a_listener_is_where_any_of_its_owners_sees_it(machine):
+    """One makes the socket, another binds it, in another root."""
+    machine.serve(
+        """
+        os.makedirs('/tmp/root/run')
+        s = socket.socket(socket.AF_UNIX)
+        if os.fork() == 0:
+            os.chroot('/tmp/root'); s.bind('/run/app.sock'); s.listen()
+            signal.pause()
+        import time
+        while not os.path.exists('/tmp/root/run/app.sock'): time.sleep(0.01)
+        while not s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN): time.sleep(0.01)
+        """
+    )
+    assert machine.why() == {}
+
+
 def fill(kind, backlog, clients):
     where = "'/run/full.sock'" if kind == "AF_UNIX" else "('127.0.0.1', 7000)"
     return f"""
