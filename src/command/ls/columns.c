@@ -36,14 +36,22 @@ static void print_state(const struct ferry_endpoint *endpoint, struct bytes *tex
     bytes_append_text(text, ferry_endpoint_state_name(endpoint->state));
 }
 
+static bool is_socket(const struct ferry_endpoint *endpoint)
+{
+    return (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;
+}
+
+/* How much is in a pipe only its holders can ask. */
 static void print_receive(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    bytes_append_number(text, endpoint->receive_queue);
+    if (is_socket(endpoint) || endpoint->kind == FERRY_ENDPOINT_QUEUE)
+        bytes_append_number(text, endpoint->receive_queue);
 }
 
 static void print_send(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    bytes_append_number(text, endpoint->send_queue);
+    if (is_socket(endpoint))
+        bytes_append_number(text, endpoint->send_queue);
 }
 
 static void print_uid(const struct ferry_endpoint *endpoint, struct bytes *text)

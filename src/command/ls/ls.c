@@ -456,8 +456,9 @@ static int fail_none(struct ls *ls, const struct ferry_endpoints *table)
         remedy = "--all-netns shows what is so in other network namespaces";
     else if (!ls->filter.kinds && !ls->filter.has_target)
         remedy = "--kind=all looks at pipes, FIFOs, queues and memfds too";
-    error_set(&error, -ENOENT, ls->filter.has_target ? ls->filter.target.word : "nothing", remedy,
-        "%s", ls->filter.has_target ? "nothing open here is that" : "no endpoint is as asked");
+    error_set(&error, -ENOENT, ls->filter.has_target ? ls->filter.target.word : "nothing found",
+        remedy, "%s",
+        ls->filter.has_target ? "nothing open here is that" : "no endpoint is as asked");
     return command_fail("ls", &error);
 }
 
