@@ -864,6 +864,27 @@ def test_a_socket_changes_hands(follow, opened, start):
     assert pids(followed.told("peer-gone", right)["peer_before"]["owners"]) == [other.pid]
 
 
+def test_a_descriptor_is_swapped_for_another(follow, opened, start):
+    """The count of descriptors stays, which is what a look goes by: told late, and once."""
+    left, right = (opened(end) for end in socket.socketpair())
+    swap = f"os.dup2(null, {left.fileno()})"
+    code = (
+        "import os, signal, time; null = os.open('/dev/null', os.O_RDONLY);"
+        f"signal.signal(signal.SIGUSR1, lambda *_: {swap}); print('ready', flush=True);"
+        "time.sleep(60)"
+    )
+    other = start(sys.executable, "-c", code, pass_fds=[left.fileno()])
+    other.wait_for("ready")
+    followed = follow("-x")
+    other.send(signal.SIGUSR1)
+    event = followed.told("owners", left)
+    assert pids(event["owners"]) == [ME]
+    assert sorted(pids(event["owners_before"])) == sorted([ME, other.pid])
+    for _ in range(6):
+        followed.told("made", opened(socket.socket(socket.AF_UNIX)))
+    assert len(followed.events("owners", inode=inode(left))) == 1
+
+
 def test_another_at_the_other_end(follow, opened, runtime_dir):
     servers = []
     for name in ("one", "two"):

@@ -8,6 +8,7 @@
 #include "command/ls/changes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/ls/owners.h"
 
 #include <assert.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 struct ls_pulse {
     int64_t moved_ns; /* when its queues were seen to move last */
     uint64_t queues, passed;
+    uint64_t owners;  /* as they were told last: ls_owners_sum() */
     bool stuck, full; /* has been told */
 };
 
@@ -208,32 +210,16 @@ static void tell_peer(const struct ls_changes *changes, const struct ferry_endpo
         tell(changes, LS_PEER, endpoint, before);
 }
 
-static bool is_same_process(const struct ferry_process *one, const struct ferry_process *other)
+static void tell_owners(const struct ls_changes *changes, const struct ferry_endpoint *endpoint,
+    const struct ferry_endpoint *before, struct ls_pulse *pulse)
 {
-    return one->pid == other->pid && one->start_ticks == other->start_ticks;
-}
-
-/* The next owner that is another process; both lists are by pid. */
-static unsigned next_process(const struct ferry_endpoint *endpoint, unsigned i)
-{
-    const struct ferry_process *process = endpoint->owners[i].process;
-
-    while (i < endpoint->owner_count && endpoint->owners[i].process == process)
-        i++;
-    return i;
-}
-
-static bool has_same_owners(const struct ferry_endpoint *one, const struct ferry_endpoint *other)
-{
-    unsigned i = 0, j = 0;
-
-    while (i < one->owner_count && j < other->owner_count) {
-        if (!is_same_process(one->owners[i].process, other->owners[j].process))
-            return false;
-        i = next_process(one, i);
-        j = next_process(other, j);
-    }
-    return i == one->owner_count && j == other->owner_count;
+    if (ls_owners_same(endpoint, before))
+        return;
+    uint64_t owners = ls_owners_ask(endpoint, before);
+    if (owners == pulse->owners)
+        return;
+    pulse->owners = owners;
+    tell(changes, LS_OWNERS, endpoint, before);
 }
 
 /* Of whom others would find by it; what was accepted has its listener's path, and needs none. */
@@ -247,7 +233,7 @@ static bool has_lost_path(const struct ferry_endpoint *endpoint)
 }
 
 static void tell_changed(const struct ls_changes *changes, const struct ferry_endpoint *endpoint,
-    const struct ferry_endpoint *before)
+    const struct ferry_endpoint *before, struct ls_pulse *pulse)
 {
     enum ls_event event = LS_EVENT_COUNT;
 
@@ -261,8 +247,10 @@ static void tell_changed(const struct ls_changes *changes, const struct ferry_en
         tell(changes, LS_LISTENING, endpoint, before);
     if (event != LS_CONNECTED && event != LS_ACCEPTED)
         tell_peer(changes, endpoint, before);
-    if (event != LS_ACCEPTED && !has_same_owners(endpoint, before))
-        tell(changes, LS_OWNERS, endpoint, before);
+    if (event == LS_ACCEPTED)
+        pulse->owners = ls_owners_sum(endpoint);
+    else
+        tell_owners(changes, endpoint, before, pulse);
     if (endpoint->family == AF_UNIX && endpoint->shutdown != before->shutdown &&
         !endpoint->peer_gone)
         tell(changes, LS_SHUTDOWN, endpoint, before);
@@ -305,7 +293,10 @@ static void watch_queues(const struct ls_changes *changes, const struct ferry_en
     uint64_t passed = queues ? bytes_passed(endpoint) : 0;
 
     if (!before || queues == 0 || queues != pulse->queues || passed != pulse->passed) {
-        *pulse = (struct ls_pulse){ now_ns, queues, passed, false, false };
+        pulse->moved_ns = now_ns;
+        pulse->queues = queues;
+        pulse->passed = passed;
+        pulse->stuck = false;
         return;
     }
     int64_t still_ms = (now_ns - pulse->moved_ns) / NS_PER_MS;
@@ -342,8 +333,10 @@ static void compare(
     }
     if (is_processless(endpoint))
         return;
+    if (!before)
+        pulse->owners = ls_owners_sum(endpoint);
     if (before)
-        tell_changed(changes, endpoint, before);
+        tell_changed(changes, endpoint, before, pulse);
     else if (look->before)
         tell_new(changes, look, endpoint);
     watch(changes, endpoint, before, ferry_endpoints_time_ns(look->now), pulse);
