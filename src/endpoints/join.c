@@ -85,6 +85,23 @@ struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool s
     return NULL;
 }
 
+struct ferry_endpoint *join_find_like(const struct rows *rows, const struct ferry_endpoint *row)
+{
+    uint64_t key = row->inode ? row->inode : row->cookie;
+
+    if (!rows->index || !key)
+        return NULL;
+    for (size_t slot = slot_of(rows, key); rows->index[slot];
+         slot = (slot + 1) & (rows->index_size - 1)) {
+        struct ferry_endpoint *other = &rows->data[rows->index[slot] - 1];
+        if (other->kind == row->kind && other->inode == row->inode &&
+            other->cookie == row->cookie && other->device == row->device &&
+            other->ends == row->ends)
+            return other;
+    }
+    return NULL;
+}
+
 /* --- owners ----------------------------------------------------------------------------------- */
 
 static bool is_held(const struct ferry_endpoint *row, const struct descriptor *held)

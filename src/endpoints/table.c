@@ -90,14 +90,6 @@ static bool is_unexplained(const struct ferry_endpoint *row)
            row->state != FERRY_STATE_WAITING;
 }
 
-static const struct ferry_endpoint *row_before(
-    const struct ferry_endpoints *table, const struct ferry_endpoint *row)
-{
-    bool socket = (1u << row->kind) & FERRY_ENDPOINTS_SOCKETS;
-    const struct ferry_endpoint *old = join_find(&table->before, row->inode, socket);
-    return old && old->cookie == row->cookie && old->kind == row->kind ? old : NULL;
-}
-
 /* Whether it may have been made since the walk began: its number, which wraps at 32 bits, is not
  * clearly lower. */
 static bool is_young(const struct ferry_endpoints *table, const struct ferry_endpoint *row)
@@ -113,7 +105,7 @@ static bool has_unexplained(const struct ferry_endpoints *table)
         const struct ferry_endpoint *row = &table->rows.data[i];
         if (!is_unexplained(row))
             continue;
-        const struct ferry_endpoint *old = row_before(table, row);
+        const struct ferry_endpoint *old = join_find_like(&table->before, row);
         if (old ? old->owner_count > 0 : table->before.count > 0 || is_young(table, row))
             return true;
     }
@@ -194,7 +186,7 @@ static void rows_set_seen(struct ferry_endpoints *table)
         if (likely < before->count && before->data[likely].cookie == row->cookie && row->cookie)
             old = &before->data[likely];
         else if (before->count)
-            old = row_before(table, row);
+            old = join_find_like(&table->before, row);
         if (old)
             likely = (size_t)(old - before->data) + 1;
         row->seen_ns = old ? old->seen_ns : table->time_ns;

@@ -156,6 +156,8 @@ void join_clients(struct ferry_endpoints *table);
 int join_index(struct ferry_endpoints *table);
 /* Of a socket if sockets is true, else of a pipe. */
 struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool sockets);
+/* The same endpoint in another look's rows; NULL: it was not there. */
+struct ferry_endpoint *join_find_like(const struct rows *rows, const struct ferry_endpoint *row);
 int join_owners(struct ferry_endpoints *table);
 int join_peers(struct ferry_endpoints *table);
 int join_order(struct ferry_endpoints *table);
