@@ -9,10 +9,12 @@
  * they are asked for by number, from 0, until all are found; reading the folder would cost as much
  * as asking. Where numbers are sparse, or the kernel does not tell, the folder is read.
  *
- * A process that has as many descriptors as at the last look, and is the same one, is not walked
- * through again. One that closed a socket and got another is found all the same: the new
- * socket has no owner then, and the table looks again at all (table.c). Besides, each process has
- * its turn every WALK_ROUNDS looks, when its name is read again, too.
+ * A process that has as many descriptors as at the last look, and is the same one by the same name
+ * (execve(2) changes it, and nothing else), is not walked through again. One that closed a socket
+ * and got another is found all the same: the new socket has no owner then, and the table looks
+ * again at all (table.c). Of files nothing else tells, so that with them each process is walked
+ * through each time. Besides, each has its turn every WALK_ROUNDS looks: two that have swapped old
+ * sockets are found by nothing else.
  */
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
@@ -287,19 +289,35 @@ static int process_look(struct walking *walking, struct process *process, int fo
     return code;
 }
 
+/* Those that hold nothing are not shown, by whatever name. */
+static bool has_its_name(const struct walking *walking, const struct process *process)
+{
+    char path[32], name[sizeof(process->name)];
+
+    if (process->descriptor_count == 0)
+        return true;
+    snprintf(path, sizeof(path), "%d/comm", (int)process->shown.pid);
+    int length = process_read(walking->proc, path, name, sizeof(name));
+    if (length <= 0)
+        return false;
+    name[length - 1] = '\0'; /* the line's end */
+    return strcmp(name, process->name) == 0;
+}
+
 /* Whether what is known of it still holds: the folder's inode stays the same while its process
  * lives, and is another one's no more. */
 static bool is_unchanged(const struct walking *walking, const struct process *process)
 {
-    bool turn = (unsigned)process->shown.pid % WALK_ROUNDS == walking->table->round % WALK_ROUNDS;
+    const struct ferry_endpoints *table = walking->table;
+    bool turn = (unsigned)process->shown.pid % WALK_ROUNDS == table->round % WALK_ROUNDS;
     char path[32];
     struct stat files;
 
-    if (walking->all || turn || process->files_size == 0)
+    if (walking->all || turn || process->files_size == 0 || table->kinds & FERRY_ENDPOINTS_FILES)
         return false;
     snprintf(path, sizeof(path), "%d/fd", (int)process->shown.pid);
     return fstatat(walking->proc, path, &files, 0) == 0 && files.st_ino == process->files_inode &&
-           (uint64_t)files.st_size == process->files_size;
+           (uint64_t)files.st_size == process->files_size && has_its_name(walking, process);
 }
 
 /* Whether a failure is ours, not the process's. */
