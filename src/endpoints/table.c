@@ -144,21 +144,27 @@ static int unexplained_verify(struct ferry_endpoints *table)
     return code;
 }
 
-/* Looks once more at the processes: at those that have changed, or at all if what was kept from the
- * last look may be wrong. Then at the sockets. */
+static int walk_again(struct ferry_endpoints *table, bool all)
+{
+    int code = walk(table, all);
+    return code < 0 ? code : join_owners(table);
+}
+
+/* Looks once more at the processes that have changed since the walk, which explains what was made
+ * meanwhile; then at the sockets, some of which are closed by now. If that does not explain all,
+ * what was kept from the last look may be wrong, and every process is walked through. */
 static int table_explain(struct ferry_endpoints *table)
 {
     int code = 0;
 
     if (!table_wants(table, FERRY_GATHER_OWNERS))
         return 0;
-    if (has_unexplained(table)) {
-        code = walk(table, table->before.count > 0);
-        if (code == 0)
-            code = join_owners(table);
-    }
+    if (has_unexplained(table))
+        code = walk_again(table, false);
     if (code == 0 && table->gaps.hidden_processes == 0)
         code = unexplained_verify(table);
+    if (code == 0 && table->before.count > 0 && has_unexplained(table))
+        code = walk_again(table, true);
     return code;
 }
 
