@@ -268,6 +268,21 @@ def known(opened):
 # --- filters --------------------------------------------------------------------------------------
 
 
+def test_what_has_ended_is_shown_when_it_is_asked_for(ls, opened):
+    server, dialled, accepted = tcp_pair(opened)
+    port = dialled.getsockname()[1]
+    dialled.close()
+    assert accepted.recv(1) == b""
+    accepted.close()
+
+    def ended(*arguments):
+        rows = ls("-t", *arguments)
+        return [row["STATE"] for row in rows if row["LOCAL"].endswith(f":{port}")]
+
+    assert ended("-a") == ended("--state=time-wait") == ended(f":{port}") == ["TIME-WAIT"]
+    assert ended() == []
+
+
 def test_states(ls, run_ferry, opened):
     server, dialled, accepted = tcp_pair(opened)
 

@@ -203,6 +203,15 @@ void ls_filter_begin(struct ls_filter *filter, const struct ferry_endpoints *tab
 /* --- whether ------------------------------------------------------------------------------------
  */
 
+/* What is left of a connection that has ended is of interest to who asks for it, as ss(8) has it.
+ */
+static bool wants_state(const struct ls_filter *filter, unsigned state)
+{
+    if (filter->states)
+        return filter->states & 1u << state;
+    return state != FERRY_STATE_TIME_WAIT || filter->all_states || filter->has_target;
+}
+
 static bool wants_kind(const struct ls_filter *filter, const struct ferry_endpoint *endpoint)
 {
     unsigned family = endpoint->family == AF_INET    ? LS_IPV4
@@ -213,7 +222,7 @@ static bool wants_kind(const struct ls_filter *filter, const struct ferry_endpoi
         return false;
     if (filter->families && !(filter->families & family))
         return false;
-    return !filter->states || filter->states & 1u << endpoint->state;
+    return wants_state(filter, endpoint->state);
 }
 
 /* A socket stays in the network that it was made in, wherever its owner goes: it is shown if

@@ -14,7 +14,8 @@ enum { LS_IPV4 = 1, LS_IPV6 = 2 };
 struct ls_filter {
     unsigned kinds;    /* 1 << kind; 0: as the rest asks */
     unsigned families; /* LS_IPV4, LS_IPV6; 0: any */
-    unsigned states;   /* 1 << state; 0: any */
+    unsigned states;   /* 1 << state; 0: any, but TIME-WAIT of what was not named */
+    bool all_states;   /* that too */
     bool has_target;
     struct view_target target;
     struct ls_side source, destination; /* what is in them: ls_side_fini() */

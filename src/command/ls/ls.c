@@ -69,7 +69,7 @@ static const struct argp_option options[] = {
         "memfd, files, all",
         1 },
     { "listening", 'l', NULL, 0, "Those that listen, or are not connected, as ss has it", 1 },
-    { "all", 'a', NULL, 0, "All states; so it is anyway", 1 },
+    { "all", 'a', NULL, 0, "All states, TIME-WAIT too", 1 },
     { "state", KEY_STATE, "LIST", 0, "Of the STATE column, or established, listening, waiting ...",
         1 },
     { "pid", KEY_PID, "LIST", 0, "Held by these processes", 1 },
@@ -204,6 +204,9 @@ static error_t parse_filter(struct ls *ls, int key, const char *argument, struct
     case '6':
         filter->families |= LS_IPV6;
         return 0;
+    case 'a':
+        filter->all_states = true;
+        return 0;
     case 'l':
         filter->states |= 1u << FERRY_STATE_LISTENING | 1u << FERRY_STATE_CLOSED;
         return 0;
@@ -260,7 +263,6 @@ static error_t parse_form(struct ls *ls, int key, const char *argument, struct a
     case 'H':
         ls->no_header = true;
         return 0;
-    case 'a':
     case 'n':
     case 'p':
         return 0; /* what ss(8) is told so is so anyway */
