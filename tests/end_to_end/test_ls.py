@@ -900,6 +900,28 @@ def test_a_descriptor_is_swapped_for_another(follow, opened, start):
     assert len(followed.events("owners", inode=inode(left))) == 1
 
 
+def test_a_change_that_one_table_alone_has_seen(follow, opened, start):
+    """The count is another at one look, and at the next as it was at the one before."""
+    left, right = (opened(end) for end in socket.socketpair())
+    code = (
+        "import os, signal, time; null = os.open('/dev/null', os.O_RDONLY); extra = []\n"
+        f"def swap(*_): os.dup2(null, {left.fileno()}); extra.append(os.dup(null))\n"
+        "signal.signal(signal.SIGUSR1, swap)\n"
+        "signal.signal(signal.SIGUSR2, lambda *_: os.close(extra[0]))\n"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    other = start(sys.executable, "-c", code, pass_fds=[left.fileno()])
+    other.wait_for("ready")
+    followed = follow("-x", "--interval=200ms")
+    followed.told("made", opened(socket.socket(socket.AF_UNIX)))
+    other.send(signal.SIGUSR1)
+    assert pids(followed.told("owners", left)["owners"]) == [ME]
+    other.send(signal.SIGUSR2)
+    for _ in range(5):
+        followed.told("made", opened(socket.socket(socket.AF_UNIX)))
+    assert len(followed.events("owners", inode=inode(left))) == 1
+
+
 def test_another_at_the_other_end(follow, opened, runtime_dir):
     servers = []
     for name in ("one", "two"):
