@@ -26,6 +26,10 @@
 /* Sockets without an owner that are asked for, whether they are still there: each question takes
  * the kernel as long as there are sockets. */
 #define VERIFY_MAX 16u
+/* Sockets without a row whose protocol is asked for, in search of one that a dump has left out. */
+#define MISSED_ASKED_MAX 256u
+/* Dumps of all unix sockets, at most, until none is left out. */
+#define UNIX_DUMPS_MAX 4u
 
 /* Owners of one socket whose view of its path is taken, when the first does not find it: a daemon's
  * hundred workers see the same. */

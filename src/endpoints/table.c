@@ -68,13 +68,27 @@ static int visit(
     return code < 0 ? code : rows_inet(table, diag, network);
 }
 
+/* Asks again for what a dump has left out. */
+static int rows_complete(struct ferry_endpoints *table)
+{
+    int code = join_index(table);
+
+    for (unsigned i = 1; i < UNIX_DUMPS_MAX && code == 0 && missed_any(table); i++) {
+        code = namespaces_visit(table, rows_unix);
+        free(TAKE(table->rows.index));
+        if (code == 0)
+            code = join_index(table);
+    }
+    return code;
+}
+
 static int rows_gather(struct ferry_endpoints *table)
 {
     int code = table->kinds & FERRY_ENDPOINTS_SOCKETS ? namespaces_visit(table, visit) : 0;
     if (code == 0 && table->kinds & FERRY_ENDPOINTS_FILES)
         code = rows_files(table);
     if (code == 0)
-        code = join_index(table);
+        code = rows_complete(table);
     if (code == 0)
         code = join_owners(table);
     return code < 0 ? code : waiting_find(table);
