@@ -68,30 +68,50 @@ static size_t hexadecimal_length(const char *text)
     return length;
 }
 
+/* What watches over a container (conmon) bears its number, and is not in it. */
+static bool is_watcher(const char *path, const char *number)
+{
+    static const char word[] = "conmon-";
+    size_t size = sizeof(word) - 1;
+    return (size_t)(number - path) >= size && memcmp(number - size, word, size) == 0;
+}
+
+/* The name behind one of these beginnings of a component, which ends with it or with its suffix. */
+static const char *container_name(const char *path, size_t *ret_length)
+{
+    static const struct {
+        const char *start, *suffix;
+    } forms[] = { { "/lxc.payload.", "" }, { "/lxc/", "" }, { "/machine.slice/machine-", ".scope" },
+        { "/machine.slice/systemd-nspawn@", ".service" } };
+
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        const char *at = strstr(path, forms[i].start);
+        if (!at)
+            continue;
+        const char *name = at + strlen(forms[i].start);
+        size_t length = strcspn(name, "/"), suffix = strlen(forms[i].suffix);
+        if (length > suffix && memcmp(name + length - suffix, forms[i].suffix, suffix) == 0)
+            length -= suffix;
+        *ret_length = length;
+        return length ? name : NULL;
+    }
+    return NULL;
+}
+
 const char *cgroup_container(const char *path, size_t *ret_length)
 {
-    static const char *const names[] = { "lxc.payload.", "lxc/", "machine.slice/machine-" };
     const char *found = NULL;
 
-    /* The others name it by 64 hexadecimal digits; the innermost counts. */
+    /* Most name it by 64 hexadecimal digits; the innermost counts. */
     for (const char *at = path; *at; at++) {
         size_t length = hexadecimal_length(at);
-        if (length == 64) {
+        if (length == 64 && !is_watcher(path, at)) {
             found = at;
             *ret_length = length;
         }
         at += length ? length - 1 : 0;
     }
-    for (size_t i = 0; !found && i < COUNT_OF(names); i++) {
-        const char *at = strstr(path, names[i]);
-        if (!at)
-            continue;
-        found = at + strlen(names[i]);
-        *ret_length = strcspn(found, "/");
-        if (*ret_length > 6 && memcmp(found + *ret_length - 6, ".scope", 6) == 0)
-            *ret_length -= 6;
-    }
-    return found;
+    return found ? found : container_name(path, ret_length);
 }
 
 static char *read_executable(int folder)
