@@ -50,15 +50,17 @@ static void set_inode(struct view_target *target, uint64_t inode)
 /* "4711", "4711:3", "ino:4711", "socket:[4711]", "pipe:[4711]". */
 static bool parse_number(const char *word, struct view_target *target)
 {
-    static const char *const starts[] = { "ino:", "socket:[", "pipe:[" };
+    static const struct {
+        const char *start, *end;
+    } forms[] = { { "ino:", "" }, { "socket:[", "]" }, { "pipe:[", "]" } };
     const char *end, *rest;
     uint64_t number, fd;
 
     target->kinds = FERRY_ENDPOINTS_ALL;
-    for (size_t i = 0; i < COUNT_OF(starts); i++) {
-        size_t size = strlen(starts[i]);
-        if (strncmp(word, starts[i], size) != 0 || !is_number(word + size, &number, &end) ||
-            (strcmp(end, "") != 0 && strcmp(end, "]") != 0))
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        size_t size = strlen(forms[i].start);
+        if (strncmp(word, forms[i].start, size) != 0 || !is_number(word + size, &number, &end) ||
+            strcmp(end, forms[i].end) != 0)
             continue;
         set_inode(target, number);
         return true;
@@ -296,17 +298,27 @@ static bool matches_abstract(
            memcmp(endpoint->name + 1, target->name, target->name_size) == 0;
 }
 
+/* IPv4 in IPv6 is IPv4, and a socket of IPv6 that is bound to any address takes both; one of IPv4
+ * takes no IPv6. */
 static bool matches_side(const struct view_target *target, const struct ferry_endpoint *endpoint,
     const unsigned char *address, uint16_t port)
 {
-    static const unsigned char zeroes[16];
-    size_t size = endpoint->family == AF_INET ? 4 : 16;
+    static const unsigned char zeroes[16], mapped[12] = { [10] = 0xff, [11] = 0xff };
+    unsigned char family = endpoint->family;
 
     if (port != target->port)
         return false;
-    if (!target->family || memcmp(address, zeroes, size) == 0)
+    if (!target->family)
         return true;
-    return target->family == endpoint->family && memcmp(address, target->address, size) == 0;
+    if (family == AF_INET6 && memcmp(address, zeroes, 16) == 0)
+        return true;
+    if (family == AF_INET6 && memcmp(address, mapped, sizeof(mapped)) == 0) {
+        family = AF_INET;
+        address += sizeof(mapped);
+    }
+    size_t size = family == AF_INET ? 4 : 16;
+    return target->family == family &&
+           (memcmp(address, zeroes, size) == 0 || memcmp(address, target->address, size) == 0);
 }
 
 static bool matches_inet(const struct view_target *target, const struct ferry_endpoint *endpoint)
@@ -344,7 +356,7 @@ bool view_target_matches(const struct view_target *target, const struct ferry_en
     case VIEW_DESCRIPTOR:
         return matches_owner(target, endpoint);
     case VIEW_INODE:
-        return endpoint->inode == target->inode;
+        return target->inode && endpoint->inode == target->inode; /* 0: it has none */
     }
     return false;
 }
