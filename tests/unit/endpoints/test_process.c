@@ -1,0 +1,175 @@
+/* test_process.c - containers in control groups, and what /proc/PID/stat may look like. */
+#include "endpoints/process.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ID    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define INNER "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
+static const struct {
+    const char *path, *container; /* NULL: none */
+} paths[] = {
+    /* Docker, with systemd's driver and the other */
+    { "/system.slice/docker-" ID ".scope", ID },
+    { "/docker/" ID, ID },
+    { "/docker/" ID "/init.scope", ID },
+    /* Podman, as root and as a user */
+    { "/machine.slice/libpod-" ID ".scope/container", ID },
+    { "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope", ID },
+    /* what watches a container is not in it */
+    { "/machine.slice/libpod-conmon-" ID ".scope", NULL },
+    { "/machine.slice/crio-conmon-" ID ".scope", NULL },
+    /* containerd and CRI-O under Kubernetes */
+    { "/kubepods.slice/kubepods-burstable.slice/"
+      "kubepods-burstable-pod1f2e3d4c_0000_1111_2222_333344445555.slice/cri-containerd-" ID
+      ".scope",
+        ID },
+    { "/kubepods/burstable/pod1f2e3d4c-0000-1111-2222-333344445555/" ID, ID },
+    { "/kubepods.slice/kubepods-pod1f2e3d4c_0000_1111_2222_333344445555.slice/crio-" ID ".scope",
+        ID },
+    { "/default/" ID, ID },
+    { "/system.slice/containerd.service/kubepods-besteffort-podabc.slice:cri-containerd:" ID, ID },
+    /* one in another: the innermost */
+    { "/docker/" ID "/docker/" INNER, INNER },
+    /* LXC, Incus */
+    { "/lxc.payload.web", "web" },
+    { "/lxc.payload.web/system.slice/nginx.service", "web" },
+    { "/lxc/web/init.scope", "web" },
+    { "/lxc.monitor.web", NULL },
+    /* nspawn, by hand and by machinectl */
+    { "/machine.slice/machine-debian.scope/payload", "debian" },
+    { "/machine.slice/machine-a.scope.b.scope", "a.scope.b" },
+    { "/machine.slice/systemd-nspawn@debian.service/payload", "debian" },
+    /* what is none */
+    { "", NULL },
+    { "/", NULL },
+    { "/system.slice/docker.service", NULL },
+    { "/user.slice/user-1000.slice/session-3.scope", NULL },
+    { "/system.slice/xlxc/web", NULL },
+    { "/system.slice/lxc.service", NULL },
+    { "/lxc.payload.", NULL },
+    { "/docker/" ID "0", NULL },
+    { "/docker/0123456789abcdef", NULL },
+    { "/docker/g" ID, ID },
+};
+
+START_TEST(containers)
+{
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        size_t length = 0;
+        const char *found = cgroup_container(paths[i].path, &length);
+        if (!paths[i].container) {
+            ck_assert_msg(!found, "%s: %.*s", paths[i].path, (int)length, found);
+            continue;
+        }
+        ck_assert_msg(found, "%s", paths[i].path);
+        ck_assert_msg(
+            length == strlen(paths[i].container) && memcmp(found, paths[i].container, length) == 0,
+            "%s: %.*s", paths[i].path, (int)length, found);
+    }
+}
+END_TEST
+
+/* --- /proc/PID/stat ----------------------------------------------------------------------------
+ */
+
+static char folder_name[64];
+static int folder;
+
+static void setup(void)
+{
+    snprintf(folder_name, sizeof(folder_name), "/tmp/ferry-process-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder_name));
+    folder = open(folder_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_ge(folder, 0);
+}
+
+static void teardown(void)
+{
+    unlinkat(folder, "stat", 0);
+    close(folder);
+    rmdir(folder_name);
+}
+
+static void write_stat(const char *text, size_t size)
+{
+    int fd = openat(folder, "stat", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, size), (ssize_t)size);
+    close(fd);
+}
+
+#define REST " 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654321 1000 2000\n"
+
+/* A process may call itself anything. */
+START_TEST(a_name_may_look_like_the_rest)
+{
+    static const char *const names[] = { "cat", "", "a b", ")", "((", "x) R 1 2 3 (y", ") S 1" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct process process = { 0 };
+        char text[256];
+        int size = snprintf(text, sizeof(text), "4711 (%s) T 42" REST, names[i]);
+        write_stat(text, (size_t)size);
+        ck_assert_int_eq(process_read_stat(folder, &process), 0);
+        ck_assert_str_eq(process.shown.name, names[i]);
+        ck_assert_int_eq(process.shown.state, 'T');
+        ck_assert_int_eq(process.shown.parent, 42);
+        ck_assert_uint_eq(process.shown.start_ticks, 987654321);
+    }
+}
+END_TEST
+
+START_TEST(a_stat_that_is_none)
+{
+    static const char *const texts[] = { "", "4711", "4711 (cat", "4711 cat) S 1 2", "4711 (cat) S",
+        ")(", "4711 (cat) S 42 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0" };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct process process = { 0 };
+        write_stat(texts[i], strlen(texts[i]));
+        ck_assert_msg(process_read_stat(folder, &process) == -EPROTO, "%s", texts[i]);
+    }
+    unlinkat(folder, "stat", 0);
+    struct process process = { 0 };
+    ck_assert_int_eq(process_read_stat(folder, &process), -ENOENT);
+}
+END_TEST
+
+START_TEST(no_more_is_read_than_there_is_room)
+{
+    char text[8];
+
+    write_stat("0123456789", 10);
+    ck_assert_int_eq(process_read(folder, "stat", text, sizeof(text)), 7);
+    ck_assert_str_eq(text, "0123456");
+    ck_assert_int_eq(process_read(folder, "none", text, sizeof(text)), -ENOENT);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("endpoints/process");
+    TCase *tests = tcase_create("process");
+
+    tcase_set_timeout(tests, 10);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, containers);
+    tcase_add_test(tests, a_name_may_look_like_the_rest);
+    tcase_add_test(tests, a_stat_that_is_none);
+    tcase_add_test(tests, no_more_is_read_than_there_is_room);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
