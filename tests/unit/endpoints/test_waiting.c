@@ -184,18 +184,32 @@ START_TEST(another_count_is_not_trusted)
 }
 END_TEST
 
-/* Datagram sockets have no backlog; nobody waits where no listener counts one. */
+/* Datagram sockets have no backlog; who has lost the peer waits for nobody. */
 START_TEST(who_does_not_wait)
 {
     size_t datagram = add(FERRY_ENDPOINT_UNIX_DATAGRAM, FERRY_STATE_ESTABLISHED, AF_UNIX, 20);
     size_t client = add_client(21);
 
     table.rows.data[datagram].peer_gone = true;
+    table.rows.data[client].shutdown = FERRY_SHUT_RECEIVE | FERRY_SHUT_SEND;
     add_listener(10, 0);
     find();
     ck_assert_int_eq(table.rows.data[datagram].state, FERRY_STATE_ESTABLISHED);
     ck_assert_int_eq(table.rows.data[client].state, FERRY_STATE_ESTABLISHED);
     ck_assert(table.rows.data[client].peer_gone);
+}
+END_TEST
+
+/* Its listener may be one that we can't see, or have accepted it while we looked. */
+START_TEST(who_waits_where_nobody_counts_it)
+{
+    size_t client = add_client(21);
+
+    add_listener(10, 0);
+    find();
+    ck_assert_int_eq(table.rows.data[client].state, FERRY_STATE_WAITING);
+    ck_assert_ptr_null(table.rows.data[client].listener);
+    ck_assert(!table.rows.data[client].peer_gone);
 }
 END_TEST
 
@@ -271,6 +285,7 @@ int main(void)
     tcase_add_test(tests, two_listeners_are_not_told_apart);
     tcase_add_test(tests, another_count_is_not_trusted);
     tcase_add_test(tests, who_does_not_wait);
+    tcase_add_test(tests, who_waits_where_nobody_counts_it);
     tcase_add_test(tests, the_very_address_before_any);
     tcase_add_test(tests, a_listener_of_both_families);
     tcase_add_test(tests, who_waits_for_no_listener_of_these);
