@@ -45,8 +45,8 @@ static int report_text(const struct top *top)
         bytes_append_text(&text, "\nferry's own routes\n");
         top_print_ferries(&top->ferries, people, SIZE_MAX, &text);
     }
-    if (top->model.table && !top->model.by_process)
-        bytes_print(&text, "(%s)\n", TOP_FOOT);
+    if (*top_foot(&top->model))
+        bytes_print(&text, "(%s)\n", top_foot(&top->model));
     if (bytes_failed(&text))
         return -ENOMEM;
     fwrite(text.data, 1, text.size, stdout);

@@ -303,10 +303,9 @@ static void draw_selected(const struct screen *screen, int line)
 
 static void draw_foot(const struct screen *screen)
 {
-    const char *words = screen->top->model.by_process ? "" : "   " TOP_FOOT;
     char text[160];
 
-    snprintf(text, sizeof(text), "h help  q quit%s", words);
+    snprintf(text, sizeof(text), "h help  q quit   %s", top_foot(&screen->top->model));
     put_bar(LINES - 1,
         screen->typing ? "type what lines must hold; Enter keeps it, Esc clears it" : text);
 }

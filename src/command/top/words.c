@@ -12,6 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *top_foot(const struct top_model *model)
+{
+    const unsigned *kinds = model->totals.kinds;
+    bool any = kinds[FERRY_ENDPOINT_UNIX_STREAM] || kinds[FERRY_ENDPOINT_UNIX_DATAGRAM] ||
+               kinds[FERRY_ENDPOINT_UNIX_SEQPACKET];
+
+    return any && !model->by_process ? "unix sockets: no rates, the kernel counts no bytes for them"
+                                     : "";
+}
+
 /* --- the head -----------------------------------------------------------------------------------
  */
 

@@ -8,8 +8,8 @@
 #include "command/top/ferries.h"
 #include "command/top/model.h"
 
-#define TOP_FOOT "unix sockets: no rates, the kernel counts no bytes for them"
-
+/* Why some rows have no rates; "" if none of them is a unix socket's. */
+const char *top_foot(const struct top_model *model);
 /* Three lines, four if something could not be seen. */
 void top_print_head(const struct top_model *model, bool people, struct bytes *text);
 /* A line for each ferry that does not answer, for each route, and for its connections: the busiest
