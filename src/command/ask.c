@@ -44,8 +44,8 @@ static int ask_find(const char *control, char **ret_address, struct ferry_error 
     return 0;
 }
 
-static int ask_dial(
-    const char *text, int timeout_ms, struct ferry_channel **ret_channel, struct ferry_error *error)
+static int ask_dial(const char *text, int64_t deadline_ns, struct ferry_channel **ret_channel,
+    struct ferry_error *error)
 {
     struct ferry_address *address;
     int code = ferry_address_parse(text, NULL, &address, error);
@@ -53,7 +53,7 @@ static int ask_dial(
         return code;
     code = address_refuse_weather(address, "the control socket", error);
     if (code == 0)
-        code = ferry_dial(address, NULL, ferry_deadline(timeout_ms), ret_channel, error);
+        code = ferry_dial(address, NULL, deadline_ns, ret_channel, error);
     ferry_address_free(address);
     if (code == -ENOENT || code == -ECONNREFUSED)
         return error_set(error, code, text,
@@ -62,10 +62,9 @@ static int ask_dial(
     return code;
 }
 
-static int reply_receive(
-    struct ferry_channel *channel, int timeout_ms, struct bytes *reply, struct ferry_inbox *inbox)
+static int reply_receive(struct ferry_channel *channel, int64_t deadline_ns, struct bytes *reply,
+    struct ferry_inbox *inbox)
 {
-    int64_t deadline_ns = ferry_deadline(timeout_ms);
     while (!reply->size || !memchr(reply->data, '\n', reply->size)) {
         struct ferry_message message;
         int code = ferry_channel_receive(channel, inbox, &message, deadline_ns);
@@ -80,19 +79,19 @@ static int reply_receive(
 }
 
 static int ask_exchange(
-    struct ferry_channel *channel, const char *request, int timeout_ms, struct bytes *reply)
+    struct ferry_channel *channel, const char *request, int64_t deadline_ns, struct bytes *reply)
 {
     AUTO_BYTES struct bytes line = BYTES_EMPTY;
     struct ferry_inbox *inbox;
     bytes_print(&line, "{\"do\":\"%s\"}\n", request);
     if (bytes_failed(&line))
         return -ENOMEM;
-    int code = ferry_channel_send_bytes(channel, line.data, line.size, ferry_deadline(timeout_ms));
+    int code = ferry_channel_send_bytes(channel, line.data, line.size, deadline_ns);
     if (code == 0)
         code = ferry_inbox_new(0, 1, &inbox);
     if (code < 0)
         return code;
-    code = reply_receive(channel, timeout_ms, reply, inbox);
+    code = reply_receive(channel, deadline_ns, reply, inbox);
     ferry_inbox_free(inbox);
     return code;
 }
@@ -126,13 +125,13 @@ int ask_fail(const char *verb, json_t *reply)
 }
 
 int asking_open(
-    const char *control, int timeout_ms, struct asking *ret_asking, struct ferry_error *error)
+    const char *control, int64_t deadline_ns, struct asking *ret_asking, struct ferry_error *error)
 {
     struct asking asking = { 0 };
     int code = ask_find(control, &asking.address, error);
     if (code < 0)
         return code;
-    code = ask_dial(asking.address, timeout_ms, &asking.channel, error);
+    code = ask_dial(asking.address, deadline_ns, &asking.channel, error);
     if (code < 0) {
         free(asking.address);
         return code;
@@ -141,11 +140,11 @@ int asking_open(
     return 0;
 }
 
-int asking_ask(struct asking *asking, const char *request, int timeout_ms, json_t **ret_reply,
+int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
     struct ferry_error *error)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
-    int code = ask_exchange(asking->channel, request, timeout_ms, &text);
+    int code = ask_exchange(asking->channel, request, deadline_ns, &text);
     if (error_is_peer_gone(code) && code != -ETIMEDOUT)
         return error_set(error, code, asking->address, "it may refuse this user; its log says why",
             "it closed without an answer");
@@ -164,10 +163,10 @@ void asking_close(struct asking *asking)
 int ask(const char *control, const char *request, json_t **ret_reply, struct ferry_error *error)
 {
     struct asking asking;
-    int code = asking_open(control, CONTROL_TIMEOUT_MS, &asking, error);
+    int code = asking_open(control, ferry_deadline(CONTROL_TIMEOUT_MS), &asking, error);
     if (code < 0)
         return code;
-    code = asking_ask(&asking, request, CONTROL_TIMEOUT_MS, ret_reply, error);
+    code = asking_ask(&asking, request, ferry_deadline(CONTROL_TIMEOUT_MS), ret_reply, error);
     asking_close(&asking);
     return code;
 }

@@ -26,13 +26,14 @@ struct asking {
     struct ferry_channel *channel; /* NULL: not open */
 };
 
-/* Connects. Returns 0 or -errno with *error. */
+/* Connects.
+ *   deadline_ns  ferry_deadline()
+ * Returns 0 or -errno with *error. */
 int asking_open(
-    const char *control, int timeout_ms, struct asking *ret_asking, struct ferry_error *error);
+    const char *control, int64_t deadline_ns, struct asking *ret_asking, struct ferry_error *error);
 /* Asks one question, as ask() does. After a failure only asking_close() makes sense: a late reply
- * would be taken for the next.
- *   timeout_ms  for sending, and again for the reply */
-int asking_ask(struct asking *asking, const char *request, int timeout_ms, json_t **ret_reply,
+ * would be taken for the next. */
+int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
     struct ferry_error *error);
 /* Does nothing if it is not open. */
 void asking_close(struct asking *asking);

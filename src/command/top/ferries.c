@@ -226,29 +226,29 @@ static char *address_of(const char *path)
 /* A connection that was kept may have been closed since, by a limit on idle ones: once more then.
  */
 static int ferry_exchange(
-    struct top_ferry *ferry, int timeout_ms, json_t **ret_reply, struct ferry_error *error)
+    struct top_ferry *ferry, int64_t deadline_ns, json_t **ret_reply, struct ferry_error *error)
 {
     AUTO_FREE char *address = address_of(ferry->path);
     bool kept = ferry->asking.channel;
     int code =
-        kept ? asking_ask(&ferry->asking, "status", timeout_ms, ret_reply, error) : -ENOTCONN;
+        kept ? asking_ask(&ferry->asking, "status", deadline_ns, ret_reply, error) : -ENOTCONN;
 
     if (!address)
         return -ENOMEM;
     if (code >= 0 || !error_is_peer_gone(code) || code == -ETIMEDOUT)
         return code;
     asking_close(&ferry->asking);
-    code = asking_open(address, timeout_ms, &ferry->asking, error);
-    return code < 0 ? code : asking_ask(&ferry->asking, "status", timeout_ms, ret_reply, error);
+    code = asking_open(address, deadline_ns, &ferry->asking, error);
+    return code < 0 ? code : asking_ask(&ferry->asking, "status", deadline_ns, ret_reply, error);
 }
 
-static void ferry_ask(struct top_ferry *ferry, int timeout_ms)
+static void ferry_ask(struct top_ferry *ferry, int64_t deadline_ns)
 {
     struct ferry_error error = { .reason = "out of memory" };
     int64_t began_ns = clock_now_ns();
     json_t *reply;
 
-    int code = ferry_exchange(ferry, timeout_ms, &reply, &error);
+    int code = ferry_exchange(ferry, deadline_ns, &reply, &error);
     int64_t now_ns = clock_now_ns();
     if (code == ASK_DONE) {
         ferry_answer(ferry, reply, now_ns);
@@ -269,7 +269,7 @@ void top_ferries_look(struct top_ferries *ferries, const struct ferry_endpoints 
     ferries_find(ferries, table);
     for (size_t i = 0; i < ferries->count && now_ns < end_ns; i++) {
         if (ferries->items[i].next_ns <= now_ns)
-            ferry_ask(&ferries->items[i], (int)((end_ns - now_ns) / NS_PER_MS) + 1);
+            ferry_ask(&ferries->items[i], end_ns);
         now_ns = clock_now_ns();
     }
 }
