@@ -191,6 +191,9 @@ int top_model_regroup(struct top_model *model)
     top_map_clear(&model->pids);
     for (size_t i = 0; i < count && code == 0; i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(model->table, i);
+        /* What is left of a connection that has ended moves nothing: the totals count it. */
+        if (endpoint->state == FERRY_STATE_TIME_WAIT)
+            continue;
         code = model->by_process ? processes_of(model, endpoint) : row_of(model, endpoint);
     }
     return code;

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void add(struct bytes *text, const char *words)
 {
@@ -50,9 +51,12 @@ void view_print_gaps(const struct ferry_endpoints *table, struct bytes *text)
     if (!gathered.size || bytes_failed(&gathered))
         return;
     bytes_append(text, gathered.data, gathered.size);
-    if (privilege)
-        bytes_append_text(
-            text, "; root sees all (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN)");
+    if (!privilege)
+        return;
+    /* Root of a container, and of a sandbox, lacks what the machine's own root has. */
+    bytes_append_text(
+        text, geteuid() == 0 ? "; this root lacks privilege over them (" : "; root sees all (");
+    bytes_append_text(text, "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN)");
 }
 
 void view_say_gaps(const char *verb, const struct ferry_endpoints *table)
