@@ -82,10 +82,12 @@ clean:
 $(build)/build.ninja:
 	@meson setup $(build) $(setup)
 
-# A directory that was configured before check was installed has no tests yet.
+# A directory that was configured before check was installed has no tests yet; and meson remembers
+# the headers that it did not find, so that it may have to begin anew.
 $(build)/tests.stamp: $(build)/build.ninja
 	@meson configure --clearcache $(build)
-	@meson setup --reconfigure $(build) $(setup) -Dtests=enabled
+	@meson setup --reconfigure $(build) $(setup) -Dtests=enabled || \
+	    meson setup --wipe $(build) $(setup) -Dtests=enabled
 	@touch $@
 
 packages-%:
