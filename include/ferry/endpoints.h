@@ -165,6 +165,7 @@ struct ferry_inet {
     uint8_t timer;                    /* inet_diag: 1 retransmission, 2 keepalive, 3 time-wait,
                                          4 window probe; 0 none */
     uint8_t retransmits;
+    bool only_ipv6;    /* IPV6_V6ONLY, of one that is not connected: it does not take IPv4 */
     uint32_t timer_ms; /* until it expires */
     const char *congestion;
     const void *tcp_info; /* struct tcp_info, as long as this kernel's; see ferry_tcp_field() */

@@ -100,6 +100,14 @@
 #define SHOW_INTERVAL_MS_MIN 10
 /* Milliseconds that it may be: a day; nobody waits longer, and no sum of times overflows. */
 #define SHOW_INTERVAL_MS_MAX 86400000
+/* Things wrong at one address that `why` tells; what follows is the same over and over. */
+#define FINDINGS_MAX 32u
+/* Entries of one file's access list: those that fit into a page of attributes. */
+#define ACL_ENTRIES_MAX 512u
+/* Clients, holders or connections that one line of `why` names. */
+#define WHY_NAMES_MAX 5u
+/* Milliseconds that `why --try` waits for a connection. */
+#define WHY_TRY_MS 1000
 
 /* --- `why` without an argument: what will bite -------------------------------------------------
  */
@@ -109,6 +117,8 @@
 /* Lines of evidence that are a list of things. */
 #define EVIDENCE_SHOWN_MAX 6u
 /* Milliseconds between the two looks: what is full for as long is no moment's burst. */
+/* Milliseconds between the two looks of `why`: what is full for as long is no moment's burst, a
+ * server that works has taken many turns, and nobody waits long for the answer. */
 #define LOOKS_APART_MS 200
 /* Percent of its room at which a backlog or a queue of messages, what a unix socket has sent and
  * nobody has taken, and any limit of the kernel's is near. */

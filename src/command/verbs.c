@@ -24,7 +24,8 @@ static const struct command commands[] = {
     { "ls", "every local socket, and the process at the other end", command_ls },
     { "top", "the same live: queues, rates, who waits, look after look", command_top },
     { "show", "one socket, process or descriptor in full, both ends", command_show },
-    { "why", "what on this machine will bite, and what mends it", command_why },
+    { "why", "why an address refuses or hangs; alone: what on this machine will bite",
+        command_why },
 #endif
 };
 

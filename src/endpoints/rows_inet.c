@@ -29,6 +29,9 @@ static int attribute_read(struct ferry_endpoints *table, struct ferry_endpoint *
     case INET_DIAG_SHUTDOWN:
         row->shutdown = size >= 1 ? *(const unsigned char *)payload : 0;
         return 0;
+    case INET_DIAG_SKV6ONLY:
+        inet->only_ipv6 = size >= 1 && *(const unsigned char *)payload;
+        return 0;
     case INET_DIAG_CONG:
         inet->congestion = arena_copy(&table->arena, payload, strnlen(payload, size));
         return inet->congestion ? 0 : -ENOMEM;

@@ -135,6 +135,13 @@ static void look_open(struct blocked_thread *thread, uint64_t path, uint64_t fla
         thread->path = strdup(text);
 }
 
+static void look_connect(struct blocked_thread *thread, uint64_t address, uint64_t size)
+{
+    if (size <= sizeof(thread->address) &&
+        memory_read(thread->pid, address, thread->address, size) == (ssize_t)size)
+        thread->address_size = size;
+}
+
 static int compare_fds(const void *one, const void *other)
 {
     const int *a = one, *b = other;
@@ -150,6 +157,10 @@ static int look_arguments(
     thread->fds_whole = shape != CALL_OPAQUE;
     switch (shape) {
     case CALL_FD:
+        code = add_fd(thread, (int)arguments[0]);
+        break;
+    case CALL_CONNECT:
+        look_connect(thread, arguments[1], arguments[2]);
         code = add_fd(thread, (int)arguments[0]);
         break;
     case CALL_EPOLL:

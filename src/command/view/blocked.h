@@ -27,9 +27,11 @@ struct blocked_thread {
     int epoll;        /* of epoll_wait(2); -1: none */
     int *fds;         /* the call's descriptor, or those of its set; ascending */
     size_t fd_count;
-    char *path;          /* of open(2): as it was given; NULL: unknown */
-    uint64_t open_flags; /* of open(2): O_RDONLY ... */
-    char place[64];      /* where in the kernel (wchan); "": unknown */
+    char *path;                 /* of open(2): as it was given; NULL: unknown */
+    uint64_t open_flags;        /* of open(2): O_RDONLY ... */
+    unsigned char address[128]; /* of connect(2): struct sockaddr */
+    size_t address_size;        /* bytes; 0: unknown */
+    char place[64];             /* where in the kernel (wchan); "": unknown */
 };
 
 struct blocked {

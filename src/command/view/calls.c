@@ -35,7 +35,7 @@ static const struct call calls[] = {
     CALL(pwritev, CALL_FD, NULL),
     CALL(accept, CALL_FD, NULL),
     CALL(accept4, CALL_FD, NULL),
-    CALL(connect, CALL_FD, NULL),
+    CALL(connect, CALL_CONNECT, NULL),
     CALL(recvfrom, CALL_FD, NULL),
     CALL(recvmsg, CALL_FD, NULL),
     CALL(recvmmsg, CALL_FD, NULL),

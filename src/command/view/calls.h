@@ -4,14 +4,15 @@
 
 /* What a call's arguments say it waits for. */
 enum call_shape {
-    CALL_PLAIN,  /* for no descriptor */
-    CALL_FD,     /* the first is a descriptor */
-    CALL_POLL,   /* struct pollfd *, count */
-    CALL_SELECT, /* count, three sets */
-    CALL_EPOLL,  /* the first is an epoll descriptor */
-    CALL_OPEN,   /* path, flags */
-    CALL_OPENAT, /* folder, path, flags */
-    CALL_OPAQUE, /* for something that its arguments do not tell */
+    CALL_PLAIN,   /* for no descriptor */
+    CALL_FD,      /* the first is a descriptor */
+    CALL_CONNECT, /* the first is a descriptor, then an address and its size */
+    CALL_POLL,    /* struct pollfd *, count */
+    CALL_SELECT,  /* count, three sets */
+    CALL_EPOLL,   /* the first is an epoll descriptor */
+    CALL_OPEN,    /* path, flags */
+    CALL_OPENAT,  /* folder, path, flags */
+    CALL_OPAQUE,  /* for something that its arguments do not tell */
 };
 
 struct call {

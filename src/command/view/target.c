@@ -288,7 +288,8 @@ static bool matches_path(const struct view_target *target, const struct ferry_en
         return true;
     /* Under another name: a relative one, one through a link, one of another root. */
     return endpoint->path && endpoint->path->state == FERRY_PATH_THERE && target->inode &&
-           endpoint->path->inode == target->inode && endpoint->path->where;
+           endpoint->path->inode == target->inode &&
+           (endpoint->path->where || endpoint->path->device == target->device);
 }
 
 static bool matches_abstract(

@@ -163,49 +163,6 @@ void finding_fact_text(struct finding *finding, const char *key, const char *tex
         json_object_set_new(finding->facts, key, text_json(escaped.data ? escaped.data : ""));
 }
 
-/* --- quoting ------------------------------------------------------------------------------------
- */
-
-/* Appends a word that has characters which only $'...' can write. */
-static void quote_ansi(struct bytes *text, const char *word)
-{
-    bytes_append_text(text, "$'");
-    for (const char *at = word; *at; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte < 0x20 || byte >= 0x7f)
-            bytes_print(text, "\\x%02x", byte);
-        else if (byte == '\'' || byte == '\\')
-            bytes_print(text, "\\%c", byte);
-        else
-            bytes_append_char(text, *at);
-    }
-    bytes_append_char(text, '\'');
-}
-
-void finding_quote(struct bytes *text, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "/._-+:@%,";
-
-    if (*word && word[strspn(word, plain)] == '\0') {
-        bytes_append_text(text, word);
-        return;
-    }
-    for (const char *at = word; *at; at++)
-        if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f) {
-            quote_ansi(text, word);
-            return;
-        }
-    bytes_append_char(text, '\'');
-    for (const char *at = word; *at; at++) {
-        if (*at == '\'')
-            bytes_append_text(text, "'\\''");
-        else
-            bytes_append_char(text, *at);
-    }
-    bytes_append_char(text, '\'');
-}
-
 /* --- saying -------------------------------------------------------------------------------------
  */
 

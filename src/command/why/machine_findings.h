@@ -10,6 +10,7 @@
 #define FERRY_COMMAND_WHY_MACHINE_FINDINGS_H
 
 #include "base/bytes.h"
+#include "command/why/quote.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -69,8 +70,6 @@ __attribute__((format(printf, 2, 3))) void finding_evidence(
     struct finding *finding, const char *format, ...);
 void finding_fact_number(struct finding *finding, const char *key, uint64_t number);
 void finding_fact_text(struct finding *finding, const char *key, const char *text);
-/* Text as a word of a shell's command, whatever bytes it has. */
-void finding_quote(struct bytes *text, const char *word);
 /* The worst first. */
 void findings_sort(struct findings *findings);
 /* Whether there is something worse than a note. */

@@ -1,43 +1,215 @@
-/* why.c - `ferry why`: what is wrong, with the evidence and the command that mends it. */
+/* why.c - `ferry why`: why an address refuses, or hangs.
+ *
+ * Everything is told from outside: from the kernel's tables, from /proc and from the files on the
+ * way. Nothing is traced and, without --try, nothing connected, since a connection changes what the
+ * server sees. Two exceptions that no server notices: a datagram socket is connected to a datagram
+ * address, to ask poll(2) for room; and a running ferry is asked for its rules at its control
+ * socket.
+ */
+#include "command/why/why.h"
+#include "base/cleanup.h"
+#include "base/error.h"
 #include "command/command.h"
+#include "command/view/gaps.h"
 #include "command/why/machine.h"
 
 #include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
 
-enum { KEY_JSON = 0x400 };
+enum { KEY_JSON = 0x400, KEY_AS, KEY_TRY };
 
 static const struct argp_option options[] = {
-    { "json", KEY_JSON, NULL, 0, "One JSON object, with every fact", 0 },
+    { "as", KEY_AS, "WHO", 0,
+        "As whom the way is judged (else: as the caller): uid:N, user:NAME, gid:N, group:NAME, "
+        "exe:PATH, unit:NAME, parted by commas",
+        0 },
+    { "try", KEY_TRY, NULL, 0,
+        "Connect too, and say what came of it; the server sees a connection that is closed at once",
+        0 },
+    { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { 0 },
 };
 
 static error_t why_parse(int key, char *argument, struct argp_state *state)
 {
-    bool *json = state->input;
+    struct why *why = state->input;
 
-    (void)argument;
-    if (key != KEY_JSON)
+    switch (key) {
+    case KEY_AS:
+        why->as = argument;
+        return 0;
+    case KEY_TRY:
+        why->try = true;
+        return 0;
+    case KEY_JSON:
+        why->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (why->word)
+            argp_error(state, "too many arguments");
+        why->word = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!why->word && (why->try || why->as))
+            argp_error(state, "--try and --as are about an address: give one");
+        if (why->try && why->as)
+            argp_error(state, "either --try or --as: it is the caller who connects");
+        return 0;
+    default:
         return ARGP_ERR_UNKNOWN;
-    *json = true;
-    return 0;
+    }
 }
 
 static const struct argp argp = {
     .options = options,
     .parser = why_parse,
-    .doc = "Say what on this machine will bite, worst first: sockets nobody can reach or anybody "
-           "can replace, full backlogs and queues, memory that nobody has, limits that are "
-           "near.\v"
+    .args_doc = "[PATH|ADDRESS|PID|PID:FD|inode]",
+    .doc = "Say why a socket, FIFO or queue refuses or hangs: the cause, what a client sees of it, "
+           "how it is known, and what would mend it; of a process, whatever it has open that is "
+           "stuck. "
+           "Without an argument: what on this machine "
+           "will bite, worst first: sockets nobody can reach or anybody can replace, full backlogs "
+           "and queues, memory that nobody has, limits that are near. Nothing is traced or "
+           "changed. Exit status: 0 nothing is wrong, 1 something is (or can't be told), 2 "
+           "usage.\v"
            "EXAMPLES\n"
            "  ferry why\n"
-           "  ferry why --json | jq -r '.findings[].remedy'\n",
+           "  ferry why /run/app.sock\n"
+           "  ferry why --as user:www-data unix:/run/php/php-fpm.sock\n"
+           "  ferry why 127.0.0.1:8080\n"
+           "  ferry why 4711\n"
+           "  ferry why --json mq:/jobs | jq -r .verdict\n",
 };
+
+void pause_between_looks(void)
+{
+    struct timespec left = { .tv_nsec = LOOKS_APART_MS * 1000000L };
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        continue;
+}
+
+static bool is_asked(const struct why *why, const struct ferry_endpoint *endpoint)
+{
+    return endpoint && view_target_matches(&why->target, endpoint);
+}
+
+/* Whether something that was asked about waits somewhere. */
+static bool needs_second_look(const struct why *why)
+{
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(why->table, i);
+        if (looks_find(&why->looks, endpoint) &&
+            (is_asked(why, endpoint) || is_asked(why, endpoint->peer) ||
+                is_asked(why, endpoint->listener)))
+            return true;
+    }
+    return false;
+}
+
+static int look(struct why *why, struct ferry_error *error)
+{
+    struct ferry_endpoints_options asked = { .struct_size = sizeof(asked),
+        .kinds = FERRY_ENDPOINTS_ALL,
+        .gather = FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO | FERRY_GATHER_DETAILS };
+    int code = ferry_endpoints_new(&asked, &why->table, error);
+
+    if (code < 0)
+        return code;
+    if (looks_note(&why->looks, why->table) < 0)
+        return error_set_errno(error, -ENOMEM, "memory", NULL);
+    if (!needs_second_look(why))
+        return 0;
+    pause_between_looks();
+    return ferry_endpoints_refresh(why->table, error);
+}
+
+static void judge(struct why *why)
+{
+    switch (why->target.kind) {
+    case VIEW_PATH:
+        why_path(why);
+        break;
+    case VIEW_ABSTRACT:
+        why_abstract(why);
+        break;
+    case VIEW_INET:
+        why_inet(why);
+        break;
+    case VIEW_QUEUE:
+        why_queue(why);
+        break;
+    default:
+        why_process(why);
+        break;
+    }
+}
+
+static int say(const struct why *why)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    if (diagnosis_failed(&why->diagnosis))
+        return command_fail_errno("why", "memory", -ENOMEM);
+    if (why->json) {
+        json_t *document = diagnosis_json(&why->diagnosis, why->word);
+        json_dumpf(document, stdout, JSON_COMPACT);
+        json_decref(document);
+        putchar('\n');
+    } else {
+        diagnosis_print(&why->diagnosis, why->word, &text);
+        if (bytes_failed(&text))
+            return command_fail_errno("why", "memory", -ENOMEM);
+        fwrite(text.data, 1, text.size, stdout);
+    }
+    return diagnosis_first(&why->diagnosis) ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int prepare(struct why *why, struct ferry_error *error)
+{
+    int code = view_target_parse(why->word, &why->target, error);
+
+    if (code < 0)
+        return code;
+    bool held = why->target.kind == VIEW_PROCESS || why->target.kind == VIEW_DESCRIPTOR ||
+                why->target.kind == VIEW_INODE;
+    if (held && (why->as || why->try))
+        code = error_set(error, -EINVAL, why->word, "give a path or an address",
+            "--as and --try are about who would connect, and to that nobody could");
+    if (code == 0)
+        code = who_init(&why->who, why->as, error);
+    if (code < 0)
+        view_target_fini(&why->target);
+    return code;
+}
 
 int command_why(int argc, char **argv)
 {
-    bool json = false;
+    struct why why = { 0 };
+    struct ferry_error error;
+    int status = EXIT_FAILED;
 
-    if (argp_parse(&argp, argc, argv, 0, NULL, &json) != 0)
+    if (argp_parse(&argp, argc, argv, 0, NULL, &why) != 0)
         return EXIT_USAGE;
-    return why_machine(json);
+    if (!why.word)
+        return why_machine(why.json);
+    if (prepare(&why, &error) < 0) {
+        command_fail("why", &error);
+        return EXIT_USAGE;
+    }
+    if (look(&why, &error) < 0) {
+        command_fail("why", &error);
+    } else {
+        judge(&why);
+        status = say(&why);
+        view_say_gaps("why", why.table);
+    }
+    diagnosis_fini(&why.diagnosis);
+    looks_fini(&why.looks);
+    ferry_endpoints_free(why.table);
+    who_fini(&why.who);
+    view_target_fini(&why.target);
+    return status;
 }

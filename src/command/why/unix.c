@@ -1,0 +1,493 @@
+/* unix.c - what stands at a path or abstract name.
+ *
+ * A socket is at a path if the file there is the one that its bind(2) made: same inode. A name
+ * alone proves nothing, since the file may have been removed or replaced. Accepted sockets have
+ * their listener's name and file; they are the server's side of the connections.
+ */
+#include "base/cleanup.h"
+#include "command/view/names.h"
+#include "command/why/quote.h"
+#include "command/why/server.h"
+#include "command/why/why.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* What is there of a name. */
+struct standing {
+    const struct ferry_endpoint *listener; /* of streams or packets */
+    const struct ferry_endpoint *datagram;
+    const struct ferry_endpoint *bound; /* bound, and not listening */
+    unsigned connections;
+};
+
+static bool is_unix(const struct ferry_endpoint *endpoint)
+{
+    return (1u << endpoint->kind) & FERRY_ENDPOINTS_UNIX;
+}
+
+static bool has_name(const struct why *why, const struct ferry_endpoint *endpoint)
+{
+    const struct view_target *target = &why->target;
+
+    return is_unix(endpoint) && target->name_size && endpoint->name_size == target->name_size &&
+           memcmp(endpoint->name, target->name, target->name_size) == 0;
+}
+
+/* The device may be another than stat(2) tells (paths.c): the name or a place of its own tells
+ * that it is no accident then. */
+static bool is_at(
+    const struct why *why, const struct ferry_endpoint *endpoint, const struct stat *status)
+{
+    const struct ferry_path *path = endpoint->path;
+
+    return is_unix(endpoint) && path && path->inode == status->st_ino &&
+           (path->device == status->st_dev || path->where || has_name(why, endpoint));
+}
+
+static void standing_add(struct standing *standing, const struct ferry_endpoint *endpoint)
+{
+    if (endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM)
+        standing->datagram = endpoint;
+    else if (endpoint->state == FERRY_STATE_LISTENING)
+        standing->listener = endpoint;
+    else if (endpoint->state == FERRY_STATE_CLOSED && !endpoint->peer_inode)
+        standing->bound = endpoint;
+    else
+        standing->connections++;
+}
+
+/* --- what was found ----------------------------------------------------------------------------
+ */
+
+static const char *kind_words(unsigned kind)
+{
+    return kind == FERRY_ENDPOINT_UNIX_DATAGRAM    ? "a datagram socket"
+           : kind == FERRY_ENDPOINT_UNIX_SEQPACKET ? "a packet socket (SOCK_SEQPACKET)"
+                                                   : "a stream socket";
+}
+
+static const char *scheme_of(unsigned kind)
+{
+    return kind == FERRY_ENDPOINT_UNIX_DATAGRAM    ? "unix-dgram"
+           : kind == FERRY_ENDPOINT_UNIX_SEQPACKET ? "unix-seq"
+                                                   : "unix";
+}
+
+static void print_holders(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    size_t before = text->size;
+
+    view_print_owners(endpoint, text);
+    if (text->size == before)
+        bytes_append_text(text, "somebody who can't be seen");
+}
+
+static void print_address(const struct why *why, unsigned kind, struct bytes *text)
+{
+    AUTO_BYTES struct bytes address = BYTES_EMPTY;
+
+    bytes_print(&address, "%s:%s%s", scheme_of(kind), why->target.kind == VIEW_ABSTRACT ? "@" : "",
+        why->target.name);
+    finding_quote(text, address.data ? address.data : "");
+}
+
+/* The scheme said one type, and the socket is of another. */
+static bool add_wrong_type(struct why *why, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY, address = BYTES_EMPTY;
+
+    if (why->target.kinds & 1u << endpoint->kind)
+        return false;
+    print_holders(endpoint, &who);
+    print_address(why, endpoint->kind, &address);
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_WRONG_TYPE, "it is %s, of %s",
+        kind_words(endpoint->kind), who.data ? who.data : "");
+    finding_set_client(finding, "EPROTOTYPE (Protocol wrong type for socket)");
+    finding_prove(finding, "socket %llu is %s", (unsigned long long)endpoint->inode,
+        ferry_endpoint_kind_name(endpoint->kind));
+    finding_set_remedy(finding, "use its type: %s", address.data ? address.data : "");
+    return true;
+}
+
+static void add_not_listening(struct why *why, const struct ferry_endpoint *bound)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY;
+    struct server server;
+
+    print_holders(bound, &who);
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOT_LISTENING,
+        "%s has bound it, and does not listen", who.data ? who.data : "");
+    finding_set_client(finding, "ECONNREFUSED (Connection refused)");
+    finding_prove(finding, "socket %llu is %s", (unsigned long long)bound->inode,
+        ferry_endpoint_state_name(bound->state));
+    server_look(why->table, bound, &server);
+    server_prove(&server, finding);
+    finding->cause = NULL;
+    finding_set_remedy(finding, "wait until it has started up, or see why it does not: it has yet "
+                                "to call listen(2)");
+    server_fini(&server);
+}
+
+/* --- datagrams ---------------------------------------------------------------------------------
+ */
+
+/* Whether a message would find room: a socket that is connected to it (which its owner does not
+ * notice, and nothing is sent) asks poll(2). Returns 1, 0, -errno: it can't be told. */
+static int datagram_has_room(const struct why *why)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    bool abstract = why->target.kind == VIEW_ABSTRACT;
+    size_t size = why->target.name_size + abstract;
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (size >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path + abstract, why->target.name, why->target.name_size);
+    if (connect(fd, (struct sockaddr *)&address,
+            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + !abstract)) < 0)
+        return -errno;
+    struct pollfd polled = { .fd = fd, .events = POLLOUT };
+    return poll(&polled, 1, 0) < 0 ? -errno : !!(polled.revents & POLLOUT);
+}
+
+static bool is_unmoved(const struct why *why, const struct ferry_endpoint *endpoint)
+{
+    const struct look *look = looks_find(&why->looks, endpoint);
+
+    return look && endpoint->receive_queue > 0 && look->receive_queue > 0 &&
+           endpoint->receive_queue == look->receive_queue;
+}
+
+static unsigned dgram_queue_max(void)
+{
+    unsigned count = 0;
+    AUTO_FILE FILE *file = fopen("/proc/sys/net/unix/max_dgram_qlen", "re");
+
+    if (file && fscanf(file, "%u", &count) != 1)
+        count = 0;
+    return count;
+}
+
+static void prove_senders(struct finding *finding, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes names = BYTES_EMPTY;
+    unsigned shown = 0;
+
+    for (const struct ferry_endpoint *at = endpoint->clients; at && shown < WHY_NAMES_MAX;
+         at = at->next) {
+        if (!at->memory[FERRY_MEMORY_SEND_USED])
+            continue;
+        bytes_append_text(&names, shown++ ? ", " : "");
+        print_holders(at, &names);
+    }
+    if (shown && names.data)
+        finding_prove(finding, "its senders have unread messages there: %s", names.data);
+}
+
+static void judge_datagram(struct why *why, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY;
+    struct server server;
+    int room = datagram_has_room(why);
+
+    why->diagnosis.endpoint = endpoint;
+    print_holders(endpoint, &who);
+    server_look(why->table, endpoint, &server);
+    bool stands = server.doing == SERVER_STOPPED || server.doing == SERVER_TRACED;
+    if ((room == 0 && is_unmoved(why, endpoint)) || stands) {
+        struct finding *finding =
+            finding_add(&why->diagnosis, room == 0 ? VERDICT_QUEUE_FULL : VERDICT_STOPPED,
+                room == 0 ? "its queue is full: %s does not read" : "%s is stopped",
+                who.data ? who.data : "");
+        finding_set_client(finding,
+            room == 0 ? "sending hangs until there is room; without blocking it says EAGAIN "
+                        "(Resource temporarily unavailable)"
+                      : "messages are taken until the queue is full, and not read");
+        if (endpoint->receive_queue)
+            finding_prove(finding, "the first message, of %u bytes, has not moved within %d ms",
+                endpoint->receive_queue, LOOKS_APART_MS);
+        if (room == 0)
+            finding_prove(finding,
+                "poll(2) calls a socket connected to it not writable; queues "
+                "made now hold %u messages (net.unix.max_dgram_qlen)",
+                dgram_queue_max());
+        server_prove(&server, finding);
+        prove_senders(finding, endpoint);
+    } else {
+        diagnosis_check(&why->diagnosis, "socket: %s of %s is bound there",
+            kind_words(endpoint->kind), who.data ? who.data : "");
+        diagnosis_check(&why->diagnosis, "server: %s is %s", who.data ? who.data : "",
+            server.what.data ? server.what.data : "not to be seen");
+        if (room == 1)
+            diagnosis_check(&why->diagnosis, "queue: there is room for a message");
+    }
+    server_fini(&server);
+}
+
+/* --- all of a name -----------------------------------------------------------------------------
+ */
+
+static void judge_connections(struct why *why, const struct stat *status)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(why->table, i);
+        bool here = status ? is_at(why, endpoint, status)
+                           : is_unix(endpoint) && view_target_matches(&why->target, endpoint);
+        if (!here || endpoint->state != FERRY_STATE_ESTABLISHED || !endpoint->peer ||
+            endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM)
+            continue;
+        count++;
+        why_connection(why, endpoint, endpoint->peer);
+    }
+    if (count && !diagnosis_find(&why->diagnosis, VERDICT_SERVER_NOT_READING) &&
+        !diagnosis_find(&why->diagnosis, VERDICT_CLIENT_NOT_READING))
+        diagnosis_check(&why->diagnosis, "connections: %u, none of them stuck", count);
+}
+
+/* True: something stands there. */
+static bool judge_standing(struct why *why, const struct standing *standing)
+{
+    const struct ferry_endpoint *endpoint = standing->listener   ? standing->listener
+                                            : standing->datagram ? standing->datagram
+                                                                 : standing->bound;
+
+    if (!endpoint)
+        return false;
+    bool wrong = add_wrong_type(why, endpoint);
+    if (standing->listener) {
+        why_listener(why, standing->listener);
+        why_ferry(why, standing->listener);
+    } else if (standing->datagram) {
+        judge_datagram(why, standing->datagram);
+        why_ferry(why, standing->datagram);
+    } else {
+        add_not_listening(why, standing->bound);
+    }
+    if (why->try && !wrong)
+        why_try(why, endpoint->kind);
+    return true;
+}
+
+/* --- paths -------------------------------------------------------------------------------------
+ */
+
+static void judge_mode(struct why *why, const char *where, const struct stat *status)
+{
+    AUTO_BYTES struct bytes reason = BYTES_EMPTY, quoted = BYTES_EMPTY;
+
+    who_print_why(&why->who, where, status, &reason);
+    finding_quote(&quoted, where);
+    if (who_may(&why->who, where, status, W_OK)) {
+        diagnosis_check(
+            &why->diagnosis, "mode: %s may write to it, as connect(2) needs", why->who.words);
+        return;
+    }
+    struct finding *finding = finding_add(
+        &why->diagnosis, VERDICT_NO_PERMISSION, "%s may not write to it", why->who.words);
+    finding_set_client(finding, "EACCES (Permission denied)");
+    finding_prove(finding, "%s: %s", where, reason.data ? reason.data : "");
+    finding_set_remedy(finding,
+        "put them in its group, or: chmod o+w %s   (its server's configuration says the mode it "
+        "makes it with)",
+        quoted.data ? quoted.data : "");
+}
+
+/* One that is bound to this name, and whose file is no longer there: bound listeners only, as
+ * accepted sockets outlive them by right. */
+static const struct ferry_endpoint *find_displaced(const struct why *why, const struct stat *status)
+{
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(why->table, i);
+        bool serves = endpoint->state == FERRY_STATE_LISTENING ||
+                      endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM;
+        if (!serves || !has_name(why, endpoint) || !endpoint->path)
+            continue;
+        /* One that is there, though not here, is in a container: its own matter. */
+        if (!status || (!is_at(why, endpoint, status) && endpoint->path->state != FERRY_PATH_THERE))
+            return endpoint;
+    }
+    return NULL;
+}
+
+static void add_displaced(struct why *why, const struct ferry_endpoint *endpoint,
+    enum verdict verdict, const char *what, const char *client)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY;
+
+    print_holders(endpoint, &who);
+    struct finding *finding =
+        finding_add(&why->diagnosis, verdict, "%s listens, but %s", who.data ? who.data : "", what);
+    finding_set_client(finding, "%s", client);
+    finding_prove(finding, "%s holds socket %llu, bound to a file of inode %llu of this name",
+        who.data ? who.data : "", (unsigned long long)endpoint->inode,
+        (unsigned long long)endpoint->path->inode);
+    finding_set_remedy(finding, "restart it, so that it binds its path again%s%s",
+        endpoint->owner_count && endpoint->owners[0].process->unit ? ": systemctl restart " : "",
+        endpoint->owner_count && endpoint->owners[0].process->unit
+            ? endpoint->owners[0].process->unit
+            : "");
+}
+
+/* Its process has another root, and there the path is good: a container. */
+static void add_other_root(struct why *why, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
+    const struct ferry_process *process = endpoint->owners[0].process;
+
+    print_holders(endpoint, &who);
+    finding_quote(&quoted, endpoint->path->where);
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_ROOT,
+        "the path is not here but in the root folder of %s%s%s", who.data ? who.data : "",
+        process->container ? ", of container " : "", process->container ? process->container : "");
+    finding_set_client(finding, "ENOENT (No such file or directory)");
+    finding_prove(finding, "from here it is %s", endpoint->path->where);
+    finding_set_remedy(finding, "ferry connect unix:%s   (for good: mount that folder here too)",
+        quoted.data ? quoted.data : "");
+}
+
+bool why_orphans(struct why *why)
+{
+    const struct ferry_endpoint *endpoint = find_displaced(why, NULL);
+
+    if (!endpoint)
+        return false;
+    if (endpoint->path->state == FERRY_PATH_THERE && endpoint->path->where && endpoint->owner_count)
+        add_other_root(why, endpoint);
+    else if (endpoint->path->state == FERRY_PATH_UNKNOWN)
+        return false;
+    else
+        add_displaced(why, endpoint, VERDICT_ORPHANED,
+            "its path is gone: removed or renamed behind its back",
+            "ENOENT (No such file or directory)");
+    return true;
+}
+
+/* Nothing that can be seen has this file. The kernel knows better: it refuses a datagram socket if
+ * nobody is bound to the file, and says that the type is wrong if somebody is, in whatever network
+ * namespace; neither does he notice. */
+static void add_stale(struct why *why, const char *where, const struct stat *status)
+{
+    AUTO_BYTES struct bytes quoted = BYTES_EMPTY;
+    struct ferry_endpoints_gaps gaps;
+    struct finding *finding;
+    int probe = datagram_has_room(why);
+
+    ferry_endpoints_get_gaps(why->table, &gaps);
+    finding_quote(&quoted, where);
+    if (probe == -ECONNREFUSED || (probe == -EACCES && !gaps.hidden_namespaces)) {
+        finding = finding_add(&why->diagnosis, VERDICT_STALE,
+            "nobody listens there: the file %s is left over from a socket that is closed", where);
+        finding_set_client(finding, "ECONNREFUSED (Connection refused)");
+        finding_set_remedy(finding, "start its server; if that finds the address in use: rm %s",
+            quoted.data ? quoted.data : "");
+    } else {
+        finding = finding_add(
+            &why->diagnosis, VERDICT_NOT_SEEN, "who listens there can't be seen from here");
+        finding_prove(
+            finding, "%u network namespaces can't be looked into", gaps.hidden_namespaces);
+        if (probe >= 0 || probe == -EPROTOTYPE)
+            finding_prove(finding, "the kernel says that somebody is bound to it");
+        finding_set_remedy(finding, "ask again as root, or with --try");
+    }
+    finding_prove(finding,
+        "the file has inode %llu, and no socket that can be seen was bound to "
+        "that",
+        (unsigned long long)status->st_ino);
+}
+
+void why_socket(struct why *why, const char *where, const struct stat *status)
+{
+    struct standing standing = { 0 };
+
+    judge_mode(why, where, status);
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(why->table, i);
+        if (is_at(why, endpoint, status))
+            standing_add(&standing, endpoint);
+    }
+    const struct ferry_endpoint *displaced = find_displaced(why, status);
+    if (judge_standing(why, &standing)) {
+        judge_connections(why, status);
+        if (displaced)
+            diagnosis_note(&why->diagnosis,
+                "socket %llu was bound to this name too, and has lost it: nobody reaches it",
+                (unsigned long long)displaced->inode);
+        return;
+    }
+    if (displaced && displaced->path->state == FERRY_PATH_REPLACED)
+        add_displaced(why, displaced, VERDICT_REPLACED,
+            "not on the file that is there now: it was replaced",
+            "ECONNREFUSED (Connection refused)");
+    else
+        add_stale(why, where, status);
+    if (why->try)
+        why_try(why, FERRY_ENDPOINT_UNIX_STREAM);
+}
+
+/* --- abstract names ----------------------------------------------------------------------------
+ */
+
+static void add_abstract_elsewhere(struct why *why, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY;
+    const struct ferry_namespace *network = endpoint->network;
+
+    print_holders(endpoint, &who);
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_NAMESPACE,
+        "%s has that name, in another network namespace%s%s", who.data ? who.data : "",
+        network->name ? ": " : "", network->name ? network->name : "");
+    finding_set_client(finding, "ECONNREFUSED (Connection refused)");
+    finding_prove(finding, "socket %llu is in net:[%llu]; abstract names are of one namespace",
+        (unsigned long long)endpoint->inode, (unsigned long long)network->inode);
+    if (network->name)
+        finding_set_remedy(finding, "ip netns exec %s ...", network->name);
+    else
+        finding_set_remedy(
+            finding, "nsenter -t %d -n ...   (for good: use a path instead)", (int)network->pid);
+}
+
+static void add_abstract_nothing(struct why *why)
+{
+    struct ferry_endpoints_gaps gaps;
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOTHING_LISTENS,
+        "nobody has the abstract name @%s", why->target.name);
+
+    ferry_endpoints_get_gaps(why->table, &gaps);
+    finding_set_client(finding, "ECONNREFUSED (Connection refused)");
+    finding_prove(finding, "no socket of this network namespace has that name%s",
+        gaps.hidden_namespaces ? "" : ", nor of any other");
+    finding_set_remedy(finding, "start its server; `ferry ls -x` lists the names that there are");
+}
+
+void why_abstract(struct why *why)
+{
+    const struct ferry_endpoint *elsewhere = NULL;
+    struct standing standing = { 0 };
+    struct view_target any_type = why->target;
+
+    any_type.kinds = FERRY_ENDPOINTS_UNIX;
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(why->table, i);
+        if (!is_unix(endpoint) || !view_target_matches(&any_type, endpoint))
+            continue;
+        if (!endpoint->network || endpoint->network->own)
+            standing_add(&standing, endpoint);
+        else if (endpoint->state == FERRY_STATE_LISTENING ||
+                 endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM)
+            elsewhere = endpoint;
+    }
+    if (judge_standing(why, &standing))
+        judge_connections(why, NULL);
+    else if (elsewhere)
+        add_abstract_elsewhere(why, elsewhere);
+    else
+        add_abstract_nothing(why);
+}
