@@ -5,30 +5,35 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void append_quoted(struct bytes *labels, const struct bytes *value)
+/* The format's own escapes, put into what stands from `start` on. Most texts need none. */
+static void quote_from(struct bytes *labels, size_t start)
 {
-    for (size_t i = 0; i < value->size; i++) {
-        char character = value->data[i];
-        if (character == '\\' || character == '"')
+    AUTO_BYTES struct bytes rest = BYTES_EMPTY;
+
+    if (bytes_failed(labels) || !strpbrk(labels->data + start, "\\\""))
+        return;
+    bytes_append(&rest, labels->data + start, labels->size - start);
+    if (bytes_failed(&rest)) {
+        labels->failed = true;
+        return;
+    }
+    labels->size = start;
+    for (size_t i = 0; i < rest.size; i++) {
+        if (rest.data[i] == '\\' || rest.data[i] == '"')
             bytes_append_char(labels, '\\');
-        bytes_append_char(labels, character);
+        bytes_append_char(labels, rest.data[i]);
     }
 }
 
 void label_add(struct bytes *labels, const char *name, const void *value, size_t size)
 {
-    AUTO_BYTES struct bytes safe = BYTES_EMPTY;
-
-    bytes_append_escaped(&safe, value, size);
-    if (bytes_failed(&safe)) {
-        labels->failed = true;
-        return;
-    }
     if (labels->size)
         bytes_append_char(labels, ',');
     bytes_append_text(labels, name);
     bytes_append_text(labels, "=\"");
-    append_quoted(labels, &safe);
+    size_t start = labels->size;
+    bytes_append_escaped(labels, value, size);
+    quote_from(labels, start);
     bytes_append_char(labels, '"');
 }
 

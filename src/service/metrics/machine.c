@@ -58,9 +58,16 @@ static const char *command_of(const struct ferry_endpoint *endpoint)
     return endpoint->owner_count ? endpoint->owners[0].process->name : "";
 }
 
+/* Their memory is used again: there are several for each endpoint. */
+static void begin_labels(struct machine *machine)
+{
+    machine->labels.size = 0;
+    machine->labels.failed = false;
+}
+
 static void set_kind(struct machine *machine, const struct ferry_endpoint *endpoint)
 {
-    bytes_fini(&machine->labels);
+    begin_labels(machine);
     label_add_text(&machine->labels, "kind", ferry_endpoint_kind_name(endpoint->kind));
 }
 
@@ -140,7 +147,7 @@ static void count_path(struct machine *machine, const struct ferry_endpoint *end
 
     if (!reached || state == FERRY_PATH_NONE)
         return;
-    bytes_fini(&machine->labels);
+    begin_labels(machine);
     add_label(machine, "state", ferry_path_state_name(state));
     add_to(machine, MACHINE_PATHS, 1);
     if (state != FERRY_PATH_MISSING && state != FERRY_PATH_REPLACED)
@@ -156,7 +163,7 @@ static void count_messages(struct machine *machine, const struct ferry_endpoint 
 {
     if (!endpoint->messages_max || !endpoint->name)
         return;
-    bytes_fini(&machine->labels);
+    begin_labels(machine);
     label_add(&machine->labels, "name", endpoint->name, endpoint->name_size);
     add_to(machine, MACHINE_MESSAGES, endpoint->messages);
     add_to(machine, MACHINE_MESSAGES_MAX, endpoint->messages_max);
@@ -246,7 +253,7 @@ static void count_tcp(struct machine *machine, const struct ferry_endpoint *endp
     char text[8];
 
     snprintf(text, sizeof(text), "%u", port);
-    bytes_fini(&machine->labels);
+    begin_labels(machine);
     add_label(machine, "command", command_of(endpoint));
     if (listens_on(machine, port))
         add_label(machine, "port", text);
@@ -307,7 +314,7 @@ static void count_all(struct machine *machine)
 static void begin_paths(struct machine *machine)
 {
     for (int state = FERRY_PATH_NONE + 1; state < FERRY_PATH_STATE_COUNT; state++) {
-        bytes_fini(&machine->labels);
+        begin_labels(machine);
         add_label(machine, "state", ferry_path_state_name((enum ferry_path_state)state));
         add_to(machine, MACHINE_PATHS, 0);
     }
