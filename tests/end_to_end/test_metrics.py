@@ -588,18 +588,20 @@ def test_who_says_nothing_is_closed(service):
 
 
 def test_who_reads_nothing_is_closed_and_others_are_told(start_ferry, runtime_dir):
-    """Its answer waits; the page is not copied for it."""
     process = start_ferry("relay", "unix:m.sock", "metrics", "--total", "2s")
     process.wait_for("started")
     service = Service(process, runtime_dir / "m.sock")
-    servers = [listener(f"{runtime_dir}/{'x' * 60}{number}.sock") for number in range(600)]
+    servers = [listener(f"{runtime_dir}/{'x' * 60}{number}.sock") for number in range(700)]
+    for path in runtime_dir.glob("xxx*.sock"):
+        path.unlink()
     with socket.socket(socket.AF_UNIX) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         client.connect(str(service.path))
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert service.page().get("ferry_route_connections", route="relay") >= 1
-        process.wait_for("in ", 20)
-        wait_until(lambda: service.page().get("ferry_route_connections", route="relay") == 1, 20)
+        page = service.page()
+        assert page.get("ferry_route_admitted_total", route="relay") >= 1
+        assert len(page.series("ferry_path_orphaned")) >= 700, "more than a socket holds"
+        process.wait_for("total time-out", 20)
+    assert process.stderr().count("failed ") == 1
     for server in servers:
         server.close()
 
@@ -698,3 +700,41 @@ def test_what_it_may_not_see_is_what_we_may_not_see(service):
     after = hidden_processes()
     unseen = page.get("ferry_unseen", what="processes")
     assert len(before & after) <= unseen <= len(before | after)
+
+
+def test_on_standard_input_and_output(run_ferry):
+    """Two descriptors, one each way."""
+    done = run_ferry("relay", "-", "metrics", "--allow", "any", input="GET / HTTP/1.0\n\n")
+    assert Page(done.stdout.partition("\n\n")[2]).get("ferry_look_ok") == 1
+
+
+def test_a_look_that_fails_leaves_ferry_s_own_figures(start, ferry):
+    """And is told once, not with every request."""
+    if os.getuid() != 0:
+        pytest.skip("only root can mount something over /proc")
+    process = start(
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        'mount -t tmpfs none /proc && exec "$0" relay tcp:127.0.0.1:0 metrics --allow any',
+        ferry,
+    )
+    process.wait_for("started")
+    port = re.search(r"tcp:127\.0\.0\.1:(\d+)", process.stderr())[1]
+
+    def page():
+        done = subprocess.run(
+            ["curl", "-sS", "-f", f"http://127.0.0.1:{port}/"], capture_output=True, timeout=20
+        )
+        return Page(done.stdout.decode())
+
+    first = page()
+    assert first.get("ferry_look_ok") == 0
+    assert first.get("ferry_look_failures_total") == 1
+    assert not first.families["ferry_endpoints"]
+    assert "ferry_unseen" not in first.families
+    assert first.get("ferry_route_admitted_total", route="relay") == 1
+    wait_until(lambda: page().get("ferry_look_failures_total") > 1)
+    assert process.stderr().count("trouble") == 1
+    assert "/proc: " in process.stderr()
