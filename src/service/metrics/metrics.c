@@ -311,7 +311,7 @@ static struct ferry_channel *metrics_get_channel(const struct serving *serving, 
 
 const struct service service_metrics = {
     .name = "metrics",
-    .help = "tells Prometheus what this machine has open and what ferry carries, over HTTP",
+    .help = "tells Prometheus what is open here and what ferry carries",
     .harmless = false,
     .needs = FERRY_CAN_SEND | FERRY_CAN_RECEIVE,
     .refuses = FERRY_HAS_BOUNDARIES,
