@@ -65,7 +65,8 @@ ip link set lo up
 exec 3<>hold
 python3 fixture.py <&3 >ready &
 until grep -q ready ready; do sleep .05; done
-exec "{ferry}" top {words}
+"{ferry}" top {words}
+echo $? >status
 """
 
 
@@ -82,8 +83,6 @@ class Screen:
             "exec unshare --net --pid --mount-proc --fork --kill-child sh run.sh",
             cwd=folder,
         )
-        # On leaving, what stood last must still be there to be seen.
-        self.run("set-option", "-g", "remain-on-exit", "on")
 
     def run(self, *words, **options):
         done = subprocess.run(
@@ -141,23 +140,27 @@ def screen(runtime_dir):
         one.close()
 
 
-def letters(letter):
-    return lambda match: match[1] + letter * len(match[2])
-
-
 def without_chance(text):
-    """The same screen with letters for what differs from run to run, in the same width."""
+    """The same screen with letters for what differs from run to run and from kernel to kernel: of
+    the same width in columns, one where nothing stands behind it."""
     for pattern, letter in [
-        (r"(look +)(\d+)", "L"),
         (r"(\[)(\d+)(?=\])", "P"),
-        (r"(parent )(\d+)", "P"),
-        (r"(inode )(\d+)", "I"),
         (r"((?:127\.0\.0\.1|~\.1|~0\.1):)(?!8080)(\d+)", "T"),
-        (r"(more than )(\d+)(?=s)", "A"),
         (r"( )( ?>\d+)(?=s )", "A"),
-        (r"(namespace )(\d+)", "I"),
+        (r"( )( ?\d+K)(?= )", "B"),
+        (r"( )([ 1][09]\d)(?=%)", "F"),
     ]:
-        text = re.sub(pattern, letters(letter), text)
+        text = re.sub(pattern, lambda match: match[1] + letter * len(match[2]), text)
+    for before, behind, letter in [
+        (r"look +", "", "L"),
+        (r"inode ", "", "I"),
+        (r"more than ", "s", "A"),
+        (r"to be read +", " bytes", "B"),
+        (r"not taken +", " bytes", "B"),
+        (r"(?:receive|send) +", " of", "B"),
+        (r" of ", " bytes", "B"),
+    ]:
+        text = re.sub(rf"({before})[1-9]\d*({behind})", rf"\1{letter}\2", text)
     return "\n".join(line.rstrip() for line in text.splitlines()).rstrip() + "\n"
 
 
@@ -191,6 +194,17 @@ def test_a_row_in_full(screen):
     assert_golden("detail-80x24", top.wait_for("Esc back"))
     top.keys("PPage", "Escape")
     top.wait_for("h help")
+
+
+def test_all_of_tcp_info_fits_the_lines(screen):
+    top = screen("-t -d 1s", 80, 50)
+    top.wait_for("look 2", "h help")
+    top.keys("Space", "Enter")
+    shown = top.wait_for("Esc back")
+    # Of both ends, of which the second may reach below the screen.
+    for field in ("state=ESTAB", "rtt=", "bytes_received=3", "min_rtt="):
+        assert field in shown
+    assert "~" not in shown and "bytes/s      in 0, out 0" in shown
 
 
 def test_the_help(screen):
@@ -227,13 +241,13 @@ def test_filter_sort_and_selection(screen):
     shown = top.wait_for("by send-q, reversed")
     assert "app.sock" not in shown.split("KIND")[1].splitlines()[1]
     top.keys("End")
-    last = top.wait_for("h help").splitlines()
-    assert last[-2].startswith("app.sock")
+    wait_until(lambda: top.text().splitlines()[-2].startswith("app.sock  "), 30)
     top.keys("Home")
-    assert not top.wait_for("h help").splitlines()[-2].startswith("app.sock  ")
+    wait_until(lambda: not top.text().splitlines()[-2].startswith("app.sock  "), 30)
     top.keys("q")
-    wait_until(lambda: top.run("display-message", "-p", "#{pane_dead}").strip() == "1", 30)
-    assert top.run("display-message", "-p", "#{pane_dead_status}").strip() == "0"
+    # Asked of the shell: tmux 3.3 sometimes misses the end of what it started.
+    status = top.socket.parent / "status"
+    assert wait_until(lambda: status.exists() and status.read_text(), 30) == "0\n"
 
 
 def test_another_size(screen):

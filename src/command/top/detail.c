@@ -98,28 +98,53 @@ static void print_waiting(const struct ferry_endpoint *listener, struct bytes *t
     }
 }
 
-/* Three to a line: there are some fifty. */
-static void print_tcp(const struct ferry_inet *inet, struct bytes *text)
+static void print_field(const struct ferry_tcp_field *field, struct bytes *text)
 {
     static const char *const units[] = { "", "", "us", "ms", "/s", "", "" };
-    struct ferry_tcp_field field;
-    size_t i;
 
+    if (field->unit == FERRY_TCP_STATE)
+        bytes_print(text, "%s=%s", field->name,
+            ferry_endpoint_state_name((enum ferry_endpoint_state)field->value));
+    else if (field->unit == FERRY_TCP_BYTES_S && field->value == UINT64_MAX)
+        bytes_print(text, "%s=unlimited", field->name);
+    else
+        bytes_print(text, "%s=%" PRIu64 "%s", field->name, field->value,
+            (size_t)field->unit < COUNT_OF(units) ? units[field->unit] : "");
+}
+
+/* Three to a line of 80, fewer where they are long: there are some sixty. */
+static void print_tcp_info(const struct ferry_inet *inet, struct bytes *text)
+{
+    enum { WIDTH = 25, LINE = 78 };
+    AUTO_BYTES struct bytes cell = BYTES_EMPTY;
+    struct ferry_tcp_field field;
+    size_t used = 0, pad = 0; /* what parts it from the one before: no blanks end a line */
+
+    bytes_append_text(text, "TCP_INFO\n");
+    for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++) {
+        cell.size = 0;
+        print_field(&field, &cell);
+        size_t width = (cell.size / WIDTH + 1) * WIDTH;
+        if (used && used + cell.size > LINE) {
+            bytes_append_char(text, '\n');
+            used = 0;
+        }
+        bytes_print(text, "%*s%s", used ? (int)pad : 2, "", bytes_failed(&cell) ? "?" : cell.data);
+        pad = width - cell.size;
+        used += width;
+    }
+    bytes_append_char(text, '\n');
+}
+
+static void print_tcp(const struct ferry_inet *inet, struct bytes *text)
+{
     if (inet->congestion)
         bytes_print(text, "  congestion   %s\n", inet->congestion);
     if (inet->timer)
         bytes_print(text, "  timer        expires in %ums; %u retransmissions\n", inet->timer_ms,
             inet->retransmits);
-    if (!inet->tcp_info_size)
-        return;
-    bytes_append_text(text, "TCP_INFO\n");
-    for (i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++) {
-        char cell[64];
-        snprintf(cell, sizeof(cell), "%s=%" PRIu64 "%s", field.name, field.value,
-            (size_t)field.unit < COUNT_OF(units) ? units[field.unit] : "");
-        bytes_print(text, i % 3 == 2 ? "%s\n" : "  %-24s ", cell);
-    }
-    bytes_append_text(text, i % 3 ? "\n" : "");
+    if (inet->tcp_info_size)
+        print_tcp_info(inet, text);
 }
 
 static void print_end(

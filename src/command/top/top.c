@@ -269,7 +269,7 @@ int command_top(int argc, char **argv)
     top_screen_end();
     if (failed)
         command_fail("top", &top.error);
-    else if (top.batch && top.table)
+    else if (top.json && top.table) /* the head of a text has it */
         view_say_gaps("top", top.table);
     top_fini(&top);
     return failed ? EXIT_FAILED : EXIT_DONE;
