@@ -136,11 +136,11 @@ def actor(runtime_dir):
 
 @pytest.fixture
 def ls(run_ferry):
-    """ls(argument...) is what `ferry ls --json` says of all network namespaces: a
+    """ls(argument...) is what `ferry ls --json` says of all network namespaces, in all states: a
     crossings.Table."""
 
     def run(*arguments, **options):
-        done = run_ferry("ls", "--json", "--all-netns", *arguments, **options)
+        done = run_ferry("ls", "--json", "--all", "--all-netns", *arguments, **options)
         table = crossings.Table(done.stdout, done.stderr)
         assert done.returncode == (0 if table.rows else 1), done.stderr
         return table

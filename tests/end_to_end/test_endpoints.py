@@ -577,7 +577,20 @@ def test_a_path_in_another_root(actor, ls, runtime_dir):
     assert os.path.samefile(row["path"]["where"], runtime_dir / "jail" / "s.sock")
 
 
-# --- processes that come and go --------------------------------------------------------------------
+@needs_root
+def test_a_relative_path_in_another_mount_namespace(actor, ls, runtime_dir):
+    """Its working folder's name leads elsewhere here."""
+    (runtime_dir / "hidden").mkdir()
+    one = actor(before=["unshare", "--mount", "--propagation", "private"])
+    one.run("assert os.system('mount -t tmpfs none hidden') == 0; os.chdir('hidden')")
+    listening = listen(one)
+    found = path_of(ls("-x"), listening)
+    assert not (runtime_dir / "hidden" / "s.sock").exists()
+    assert found["state"] == "there" and found["where"] == f"/proc/{one.pid}/cwd/s.sock"
+    assert os.path.exists(found["where"])
+
+
+# --- who may see -------------------------------------------------------------------------------------
 
 
 @needs_root

@@ -440,6 +440,22 @@ static pid_t fork_as(pid_t pid)
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
+/* The 22nd field of /proc/PID/stat. */
+static uint64_t start_of(pid_t pid)
+{
+    char path[32], text[1024] = "";
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    AUTO_FILE FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    ck_assert_ptr_nonnull(at);
+    return strtoull(at, NULL, 10);
+}
+
 START_TEST(test_a_number_that_is_another_process_now)
 {
     struct helper helper = helper_start(hold);
@@ -454,7 +470,6 @@ START_TEST(test_a_number_that_is_another_process_now)
     if (again == 0) {
         close(ends[0]);
         line = ends[1];
-        prctl(PR_SET_NAME, "again");
         run_helper(hold);
     }
     close(ends[1]);
@@ -465,10 +480,47 @@ START_TEST(test_a_number_that_is_another_process_now)
         refresh(table);
         ck_assert_ptr_null(ferry_endpoints_find(table, old));
         ck_assert_int_eq(owner_of(table, new), number);
-        ck_assert_str_eq(ferry_endpoints_find_process(table, number)->name, "again");
         helper_end(&helper);
     }
     ferry_endpoints_free(table);
+}
+END_TEST
+
+static void hold_the_same(void)
+{
+    tell(0);
+}
+
+/* Of the same name, with as many descriptors, of the same sockets. */
+START_TEST(test_a_number_that_is_another_process_with_the_same_descriptors)
+{
+    int ends[2], extra;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    struct helper helper = helper_start(hold_the_same);
+    (void)hear(&helper);
+    struct ferry_endpoints *table = table_new(0, 0);
+    uint64_t start_ticks = ferry_endpoints_find_process(table, helper.pid)->start_ticks;
+    ck_assert_uint_eq(start_ticks, start_of(helper.pid));
+    pid_t number = helper.pid;
+    helper_end(&helper);
+    usleep(20000); /* so that it starts in another tick */
+    pid_t again = fork_as(number);
+    if (again == 0) {
+        line = ends[1];
+        extra = dup(line); /* in place of the other's line */
+        run_helper(extra < 0 ? await : hold_the_same);
+    }
+    if (again > 0) {
+        helper = (struct helper){ again, ends[0] };
+        (void)hear(&helper);
+        refresh(table);
+        const struct ferry_process *process = ferry_endpoints_find_process(table, number);
+        ck_assert_uint_eq(process->start_ticks, start_of(number));
+        ck_assert_uint_ne(process->start_ticks, start_ticks);
+        helper_end(&helper);
+    }
+    ferry_endpoints_free(table);
+    close(ends[1]);
 }
 END_TEST
 
@@ -515,6 +567,7 @@ int main(void)
     tcase_add_test(tcase, test_sockets_that_were_swapped_are_seen_by_and_by);
     tcase_add_test(tcase, test_a_process_that_has_become_another_program);
     tcase_add_test(tcase, test_a_number_that_is_another_process_now);
+    tcase_add_test(tcase, test_a_number_that_is_another_process_with_the_same_descriptors);
     tcase_add_test(tcase, test_since_when_each_is_seen);
     suite_add_tcase(suite, tcase);
 
