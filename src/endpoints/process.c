@@ -24,6 +24,9 @@ int process_read(int folder, const char *file, char *text, size_t size)
     return (int)length;
 }
 
+/* PF_KTHREAD of the kernel's sched.h, which proc_pid_stat(5) shows. */
+#define KERNEL_THREAD 0x00200000u
+
 /* "4711 (name) S 1 ...": the name may hold anything, a parenthesis too, so its end is the last one.
  */
 int process_read_stat(int folder, struct process *process)
@@ -33,19 +36,21 @@ int process_read_stat(int folder, struct process *process)
     char *name = length > 0 ? strchr(text, '(') : NULL;
     char *end = name ? strrchr(name, ')') : NULL;
     unsigned long long start;
+    unsigned flags;
     int parent;
     char state;
 
     if (length < 0)
         return length;
     if (!end || sscanf(end,
-                    ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                    ") %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
                     "%*d %llu",
-                    &state, &parent, &start) != 3)
+                    &state, &parent, &flags, &start) != 4)
         return -EPROTO;
     *end = '\0';
     snprintf(process->name, sizeof(process->name), "%s", name + 1);
     process->shown.name = process->name;
+    process->is_kernels = flags & KERNEL_THREAD;
     process->shown.state = state;
     process->shown.parent = parent;
     process->shown.start_ticks = start;

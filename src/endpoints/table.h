@@ -50,7 +50,8 @@ struct process {
     uint64_t files_size;        /* its st_size: how many it has open; 0: not told */
     struct descriptor *descriptors;
     size_t descriptor_count, descriptor_capacity;
-    char name[64]; /* what shown.name points to; a kernel thread's may exceed 15 bytes */
+    bool is_kernels; /* a kernel thread: it has no descriptors, and none are hidden */
+    char name[64];   /* what shown.name points to; a kernel thread's may exceed 15 bytes */
 };
 
 /* Where a bound unix socket's file was. */

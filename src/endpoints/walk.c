@@ -273,7 +273,7 @@ static int process_look(struct walking *walking, struct process *process, int fo
     struct stat files, network;
 
     int code = process_read_stat(folder, process);
-    if (code < 0)
+    if (code < 0 || process->is_kernels)
         return code;
     if (fstatat(folder, "fd", &files, 0) < 0)
         return -errno;
