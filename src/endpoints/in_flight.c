@@ -1,7 +1,8 @@
 /* in_flight.c - descriptors on their way: sent with SCM_RIGHTS, and not received yet.
  *
  * The kernel counts them where they wait, in the receiver's fdinfo ("scm_fds", Linux 5.11); of a
- * listener, those of all clients that wait. Only sockets with something in their queue are asked.
+ * listener, those of all clients that wait. Only sockets that may have something in their queue are
+ * asked.
  */
 #include "base/cleanup.h"
 #include "endpoints/process.h"
@@ -14,6 +15,9 @@ static bool may_hold_some(const struct ferry_endpoint *row)
 {
     if (row->family != AF_UNIX || row->owner_count == 0)
         return false;
+    /* The kernel tells the size of the first datagram, which may be empty but for them. */
+    if (row->kind == FERRY_ENDPOINT_UNIX_DATAGRAM && row->name)
+        return true;
     return row->receive_queue > 0 || (row->peer && row->peer->send_queue > 0) ||
            (row->peer && row->peer->memory[FERRY_MEMORY_SEND_USED] > 0) || row->client_count > 0;
 }

@@ -5,6 +5,7 @@ Where another tool is not followed, the test says why. Sockets of other programs
 what a test's own processes hold is asserted, or what lives in a network namespace of its own.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -304,13 +305,14 @@ def test_descriptors_on_their_way_before_accept_stand_at_the_listener(actor, ls)
     assert "descriptors_in_flight" not in table.row(listening)
 
 
-def test_a_datagram_server_with_descriptors_from_a_stranger(actor, ls):
+@pytest.mark.parametrize("payload", [b"x", b""])
+def test_a_datagram_server_with_descriptors_from_a_stranger(actor, ls, payload):
     one = actor()
     one.run(
         "server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); server.bind('d.sock')\n"
         "stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
         "rights = socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('ii', 0, 1)\n"
-        "stranger.sendmsg([b'x'], [rights], 0, 'd.sock')"
+        f"stranger.sendmsg([{payload!r}], [rights], 0, 'd.sock')"
     )
     assert ls("-x").row(one.held("server"))["descriptors_in_flight"] == 2
 
@@ -619,6 +621,31 @@ def test_who_may_not_see_says_so(actor, ls, runtime_dir, ferry):
     (line,) = done.stderr.splitlines()
     assert line.startswith("ferry ls: not seen: ") and "root" in line
     assert table.gaps["hidden_processes"] > 0
+
+
+def processes_of_others(uid):
+    """How many there are, without the kernel's own (PF_KTHREAD), which have no descriptors."""
+    found = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/stat") as file:
+                flags = int(file.read().rpartition(")")[2].split()[6])
+            found += not flags & 0x200000 and os.stat(f"/proc/{pid}").st_uid != uid
+    return found
+
+
+@needs_root
+def test_what_is_not_seen_is_counted(ferry):
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ferry, "ls", "-x"]
+
+    def said():
+        before = processes_of_others(65534)
+        done = subprocess.run([*words, "--json"], capture_output=True, text=True, cwd="/")
+        hidden = Table(done.stdout).gaps["hidden_processes"]
+        # Others come and go, setpriv and ls themselves among them.
+        return before == processes_of_others(65534) and hidden == before
+
+    wait_until(said)
 
 
 @needs_root
