@@ -104,23 +104,25 @@ static bool is_unexplained(const struct ferry_endpoint *row)
            row->state != FERRY_STATE_WAITING;
 }
 
-/* Whether it may have been made since the walk began: its number, which wraps at 32 bits, is not
- * clearly lower. */
+/* Whether it was most likely made since the walk began: its number, which wraps at 32 bits, is not
+ * clearly lower. A processor that makes few sockets lags behind by any number, so that this is a
+ * guess, for what is dear only. */
 static bool is_young(const struct ferry_endpoints *table, const struct ferry_endpoint *row)
 {
     return (int32_t)((uint32_t)row->inode - table->walk_inode) > -INODE_BATCH * get_nprocs_conf();
 }
 
-/* Whether there are any that another walk could explain: young ones, and those that had an owner,
- * or were not there, at the last look. */
-static bool has_unexplained(const struct ferry_endpoints *table)
+/* Whether there are any that another walk could explain: those that had an owner, or were not
+ * there, at the last look; without one, all, or the young ones. */
+static bool has_unexplained(const struct ferry_endpoints *table, bool only_young)
 {
     for (size_t i = 0; i < table->rows.count; i++) {
         const struct ferry_endpoint *row = &table->rows.data[i];
         if (!is_unexplained(row))
             continue;
         const struct ferry_endpoint *old = join_find_like(&table->before, row);
-        if (old ? old->owner_count > 0 : table->before.count > 0 || is_young(table, row))
+        if (old ? old->owner_count > 0
+                : table->before.count > 0 || !only_young || is_young(table, row))
             return true;
     }
     return false;
@@ -166,18 +168,19 @@ static int walk_again(struct ferry_endpoints *table, bool all)
 
 /* Looks once more at the processes that have changed since the walk, which explains what was made
  * meanwhile; then at the sockets, some of which are closed by now. If that does not explain all,
- * what was kept from the last look may be wrong, and every process is walked through. */
+ * what was kept may be wrong, of one that closed something and made another, and every process is
+ * walked through. */
 static int table_explain(struct ferry_endpoints *table)
 {
     int code = 0;
 
     if (!table_wants(table, FERRY_GATHER_OWNERS))
         return 0;
-    if (has_unexplained(table))
+    if (has_unexplained(table, false))
         code = walk_again(table, false);
     if (code == 0 && table->gaps.hidden_processes == 0)
         code = unexplained_verify(table);
-    if (code == 0 && table->before.count > 0 && has_unexplained(table))
+    if (code == 0 && has_unexplained(table, true))
         code = walk_again(table, true);
     return code;
 }
