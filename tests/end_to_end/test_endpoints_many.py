@@ -256,7 +256,7 @@ def test_descriptors_that_come_and_go(actor, ls):
     )
     child, steady = one.ask("child"), one.all_held("steady")
     try:
-        for _ in range(20):
+        for _ in range(10):
             table = ls("-x")
             missing = [held for held in steady if held.inode not in table.sockets]
             assert missing == []
