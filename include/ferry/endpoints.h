@@ -180,27 +180,21 @@ struct ferry_endpoint {
     unsigned char ends;     /* FERRY_END_*: what it is for; both for sockets */
     bool peer_gone;         /* was connected; the other end is closed */
     bool has_memory;        /* `memory` is known */
+    unsigned owner_count;   /* 0: nobody that can be seen */
     uid_t uid;              /* who made it; (uid_t)-1: unknown */
     uint64_t inode;         /* 0: it belongs to no process (time-wait, not accepted yet) */
-    uint64_t device;        /* of what is a file (FIFO, queue, memfd) */
+    uint64_t peer_inode;    /* as the kernel names it, even if the row is not to be had; 0: none */
     uint64_t cookie;        /* the kernel's number for a socket, never used twice; 0: none */
-    int64_t seen_ns;        /* when this table saw it first, CLOCK_MONOTONIC */
-    /* Of unix sockets: the path, or an abstract name with its leading NUL; of FIFOs, queues and
-     * memfds: the path, "/name", the name. NUL-terminated besides. NULL: it has none. */
-    const char *name;
-    size_t name_size;                      /* bytes */
-    const struct ferry_path *path;         /* of a bound unix socket; NULL: not gathered */
-    const struct ferry_inet *inet;         /* of IP sockets; NULL */
-    const struct ferry_namespace *network; /* of sockets; NULL for what has none */
-
+    uint32_t receive_queue; /* bytes to be read (of a datagram socket: of the first datagram); of a
+                               listener: connections that wait; of a queue: bytes in it */
+    uint32_t send_queue;    /* bytes not taken by the other side; of a listener: its backlog */
     const struct ferry_owner *owners; /* by pid, then descriptor */
-    unsigned owner_count;             /* 0: nobody that can be seen */
 
     /* The other end: of a connected socket, whose peer may point elsewhere (a datagram server's
      * does); the other end of a pipe or FIFO; of a TCP or UDP socket, its counterpart on this
      * machine. NULL: there is none, or it is not on this machine. */
     const struct ferry_endpoint *peer;
-    uint64_t peer_inode; /* as the kernel names it, even if the row is not to be had; 0: none */
+    const struct ferry_namespace *network; /* of sockets; NULL for what has none */
     /* Of one in FERRY_STATE_WAITING: in whose backlog. NULL otherwise, and where the kernel does
      * not tell. */
     const struct ferry_endpoint *listener;
@@ -210,9 +204,14 @@ struct ferry_endpoint {
     const struct ferry_endpoint *next;
     unsigned client_count;
 
-    uint32_t receive_queue; /* bytes to be read (of a datagram socket: of the first datagram); of a
-                               listener: connections that wait; of a queue: bytes in it */
-    uint32_t send_queue;    /* bytes not taken by the other side; of a listener: its backlog */
+    /* Of unix sockets: the path, or an abstract name with its leading NUL; of FIFOs, queues and
+     * memfds: the path, "/name", the name. NUL-terminated besides. NULL: it has none. */
+    const char *name;
+    size_t name_size;              /* bytes */
+    const struct ferry_path *path; /* of a bound unix socket; NULL: not gathered */
+    const struct ferry_inet *inet; /* of IP sockets; NULL */
+    int64_t seen_ns;               /* when this table saw it first, CLOCK_MONOTONIC */
+    uint64_t device;               /* of what is a file (FIFO, queue, memfd) */
     uint32_t memory[FERRY_MEMORY_COUNT];
     uint32_t descriptors_in_flight; /* in its receive queue; with FERRY_GATHER_IN_FLIGHT */
     /* Of a queue. */

@@ -42,7 +42,7 @@ bool missed_any(const struct ferry_endpoints *table)
         const struct process *process = table->processes[i];
         for (size_t j = 0; j < process->descriptor_count && asked < MISSED_ASKED_MAX; j++) {
             const struct descriptor *held = &process->descriptors[j];
-            if (held->kind != DESCRIPTOR_SOCKET || join_find(&table->rows, held->inode, true))
+            if (held->kind != DESCRIPTOR_SOCKET || held->row)
                 continue;
             asked++;
             if (is_unix(process, held))

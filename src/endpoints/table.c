@@ -68,16 +68,23 @@ static int visit(
     return code < 0 ? code : rows_inet(table, diag, network);
 }
 
+static int rows_join(struct ferry_endpoints *table)
+{
+    int code = join_index(table);
+    return code < 0 ? code : join_owners(table);
+}
+
 /* Asks again for what a dump has left out. */
 static int rows_complete(struct ferry_endpoints *table)
 {
-    int code = join_index(table);
+    int code = rows_join(table);
 
     for (unsigned i = 1; i < UNIX_DUMPS_MAX && code == 0 && missed_any(table); i++) {
         code = namespaces_visit(table, rows_unix);
         free(TAKE(table->rows.index));
+        free(TAKE(table->rows.sorted)); /* has room for as many as there were */
         if (code == 0)
-            code = join_index(table);
+            code = rows_join(table);
     }
     return code;
 }
@@ -89,8 +96,6 @@ static int rows_gather(struct ferry_endpoints *table)
         code = rows_files(table);
     if (code == 0)
         code = rows_complete(table);
-    if (code == 0)
-        code = join_owners(table);
     return code < 0 ? code : waiting_find(table);
 }
 

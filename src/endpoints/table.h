@@ -144,7 +144,7 @@ int rows_inet(
     struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
 /* Raw sockets of one namespace without its diagnosis. -ENOENT: they are not listed either. */
 int rows_raw_listed(struct ferry_endpoints *table, const struct ferry_namespace *network);
-/* Whether there are unix sockets that have no row; after join_index(). */
+/* Whether there are unix sockets that have no row; after join_owners(). */
 bool missed_any(const struct ferry_endpoints *table);
 /* Rows of files, from what processes have open; queues that nobody has open too. */
 int rows_files(struct ferry_endpoints *table);
