@@ -57,6 +57,7 @@ static void table_clear(struct ferry_endpoints *table)
     arena_fini(&table->arena);
     table->namespace_count = table->bound_count = table->wait_count = table->client_count = 0;
     table->shown_count = 0;
+    table->walked = false;
     unsigned hidden = table->gaps.hidden_processes;
     table->gaps = (struct ferry_endpoints_gaps){ .hidden_processes = hidden };
 }

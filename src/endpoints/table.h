@@ -84,6 +84,7 @@ struct ferry_endpoints {
     unsigned kinds, gather;
     int64_t time_ns;
     unsigned round;      /* how many looks there were */
+    bool walked;         /* in this look, once at least */
     uint32_t walk_inode; /* of a socket that was made when the last walk began */
     struct ferry_endpoints_gaps gaps;
     struct arena arena;

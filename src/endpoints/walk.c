@@ -309,11 +309,13 @@ static bool has_its_name(const struct walking *walking, const struct process *pr
 static bool is_unchanged(const struct walking *walking, const struct process *process)
 {
     const struct ferry_endpoints *table = walking->table;
-    bool turn = (unsigned)process->shown.pid % WALK_ROUNDS == table->round % WALK_ROUNDS;
+    bool turn = table->kinds & FERRY_ENDPOINTS_FILES ||
+                (unsigned)process->shown.pid % WALK_ROUNDS == table->round % WALK_ROUNDS;
     char path[32];
     struct stat files;
 
-    if (walking->all || turn || process->files_size == 0 || table->kinds & FERRY_ENDPOINTS_FILES)
+    /* What a second walk of one look is after shows in the count. */
+    if (walking->all || (turn && !table->walked) || process->files_size == 0)
         return false;
     snprintf(path, sizeof(path), "%d/fd", (int)process->shown.pid);
     return fstatat(walking->proc, path, &files, 0) == 0 && files.st_ino == process->files_inode &&
@@ -445,5 +447,6 @@ int walk(struct ferry_endpoints *table, bool all)
         code = walk_process(&walking, numbers[i]);
     }
     (void)process_take(&walking, INT_MAX);
+    table->walked = true;
     return code;
 }
