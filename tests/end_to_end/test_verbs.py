@@ -12,6 +12,7 @@ import pytest
 from support import wait_until
 
 VERBS = ["up", "demo", "check", "status", "reload", "relay", "connect", "pass", "take", "ping"]
+VERBS += ["ls", "top", "show", "why"]
 
 
 def test_help_lists_the_verbs_and_examples(run_ferry):
