@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, as 
 PYTHON = "/usr/bin/python3"
 SETUP = """
 set -e
+mount --bind "$0" /mnt # wherever that is, a folder below may hide it
 for folder in /run /tmp /var/tmp /var/lib /dev; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
 chmod 755 /run /var/lib /dev
 mkdir /dev/shm
@@ -35,11 +36,11 @@ class Machine:
     """A machine made of namespaces; what is started in it ends with it."""
 
     def __init__(self, start, ferry, tmp_path):
-        self.start, self.ferry = start, ferry
+        self.start, self.ferry = start, f"/mnt/{ferry.name}"
         # The test's own folder is hidden inside; what a test says there is read from outside.
         self.outer = start(
             "unshare", "--net", "--ipc", "--mount", "--pid", "--fork", "--kill-child",
-            "--mount-proc", "sh", "-c", SETUP, stdin=subprocess.PIPE, cwd="/",
+            "--mount-proc", "sh", "-c", SETUP, ferry.parent, stdin=subprocess.PIPE, cwd="/",
         )  # fmt: skip
         self.outer.wait_for("ready")
         children = Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children")
