@@ -379,13 +379,14 @@ def test_two_that_send_to_each_other(python, graph, text):
     drawn = graph(parent.pid)
     assert members(drawn) == [sorted(pids)]
     [edge] = [edge for edge in drawn["edges"] if edge["kind"] == "u_str"]
-    assert edge["deadlock"] == 1
+    number = edge["deadlock"]  # others on this machine may come before it
     waits = {wait["pid"]: wait for wait in drawn["deadlocks"][0]["waits"]}
     assert waits[pids[0]]["waits_for"] == [pids[1]] and waits[pids[1]]["waits_for"] == [pids[0]]
     assert waits[pids[0]]["tid"] == pids[0]
     lines = text(parent.pid)
-    assert [line for line in lines if line.startswith("  -- ") and line.endswith("DEADLOCK? 1")]
-    listed = lines[lines.index("DEADLOCK? 1") + 1 :]
+    mark = f"DEADLOCK? {number}"
+    assert [line for line in lines if line.startswith("  -- ") and line.endswith(mark)]
+    listed = lines[lines.index(mark) + 1 :]
     assert sorted(int(re.search(r"\[(\d+)\] waits", line)[1]) for line in listed) == sorted(pids)
 
 
@@ -594,7 +595,7 @@ def test_thirty_busy_pairs_are_none(python, run_ferry):
     parent = python(BUSY)
     children = [int(pid) for pid in re.search(rb"child ([\d ]+)", parent.stdout())[1].split()]
     assert len(children) == 60
-    for _ in range(3):
+    for _ in range(2):
         done = run_ferry("ls", "-x", "--graph=json")
         drawn = json.loads(done.stdout)
         marked = {wait["pid"] for deadlock in drawn["deadlocks"] for wait in deadlock["waits"]}
