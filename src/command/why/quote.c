@@ -3,16 +3,16 @@
 
 #include <string.h>
 
-/* Appends a word that has characters which only $'...' can write. */
+/* Appends a word that has characters which only $'...' can write. Neither a quote nor a backslash
+ * stands in it by itself: to a shell that does not know $'...' (dash) it is a plain quoted word
+ * then, which ends where it seems to. */
 static void quote_ansi(struct bytes *text, const char *word)
 {
     bytes_append_text(text, "$'");
     for (const char *at = word; *at; at++) {
         unsigned char byte = (unsigned char)*at;
-        if (byte < 0x20 || byte >= 0x7f)
+        if (byte < 0x20 || byte >= 0x7f || byte == '\'' || byte == '\\')
             bytes_print(text, "\\x%02x", byte);
-        else if (byte == '\'' || byte == '\\')
-            bytes_print(text, "\\%c", byte);
         else
             bytes_append_char(text, *at);
     }

@@ -109,7 +109,7 @@ START_TEST(test_words_are_quoted_for_a_shell)
     check_quote("/$(x)", "'/$(x)'");
     check_quote("~root", "'~root'");
     check_quote("/it's", "'/it'\\''s'");
-    check_quote("/a\n'\\\x1b", "$'/a\\x0a\\'\\\\\\x1b'");
+    check_quote("/a\n'\\\x1b", "$'/a\\x0a\\x27\\x5c\\x1b'");
     check_quote("/\xc3\xa9", "$'/\\xc3\\xa9'");
 }
 END_TEST
