@@ -258,12 +258,19 @@ static const struct tasks *tasks_of(struct rings *rings, uint32_t node, pid_t pi
     return *tasks;
 }
 
+/* Owners stand by pid, and there may be a hundred thousand of either end. */
 static bool is_held_by(const struct ferry_endpoint *endpoint, const struct ferry_process *process)
 {
-    for (unsigned i = 0; i < endpoint->owner_count; i++)
-        if (endpoint->owners[i].process == process)
-            return true;
-    return false;
+    unsigned low = 0, high = endpoint->owner_count;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (endpoint->owners[middle].process->pid < process->pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < endpoint->owner_count && endpoint->owners[low].process == process;
 }
 
 enum how { AWAKE, PERHAPS, CERTAIN };
