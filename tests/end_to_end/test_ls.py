@@ -375,6 +375,24 @@ def test_the_other_end(ls, opened, start, runtime_dir):
     assert [row["PEER"] for row in rows] == [f"ferry-ls-far[{far.pid}]"]
 
 
+def test_a_peer_of_many_owners(run_ferry, opened):
+    """Who has many descriptors of a server, and many clients, does not make their product of us."""
+    server = opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    server.bind(b"\0ferry-many-%d" % ME)
+    for _ in range(99):
+        opened(server.dup())
+    clients = [opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) for _ in range(3)]
+    for one in clients:
+        one.connect(server.getsockname())
+    done = run_ferry("ls", "-x", "-a", "--json", "--pid", str(ME))
+    rows = {row["inode"]: row for row in json.loads(done.stdout)["endpoints"]}
+    assert len(rows[inode(server)]["owners"]) == 100
+    for one in clients:
+        peer = rows[inode(one)]["peer"]
+        assert peer["owner_count"] == 100
+        assert peer["owners"] == rows[inode(server)]["owners"][:64]
+
+
 def test_addresses(ls, run_ferry, opened):
     server, dialled, accepted = tcp_pair(opened)
     port = server.getsockname()[1]

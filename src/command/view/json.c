@@ -3,6 +3,7 @@
 #include "command/view/json.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "command/limits.h"
 #include "command/view/names.h"
 
 #include <inttypes.h>
@@ -54,11 +55,11 @@ static const char *ends_name(unsigned ends)
     return names[ends & 3];
 }
 
-json_t *view_json_owners(const struct ferry_endpoint *endpoint)
+static json_t *owners_json(const struct ferry_endpoint *endpoint, unsigned count)
 {
     json_t *owners = json_array();
 
-    for (unsigned i = 0; i < endpoint->owner_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         const struct ferry_owner *owner = &endpoint->owners[i];
         json_t *object = json_object();
         set_number(object, "pid", (uint64_t)owner->process->pid);
@@ -68,6 +69,24 @@ json_t *view_json_owners(const struct ferry_endpoint *endpoint)
         json_array_append_new(owners, object);
     }
     return owners;
+}
+
+json_t *view_json_owners(const struct ferry_endpoint *endpoint)
+{
+    return owners_json(endpoint, endpoint->owner_count);
+}
+
+/* A datagram server is the peer of each of its clients: all its owners with each would be as many
+ * as their product. They stand in its own row. */
+static void set_peer_owners(json_t *peer, const struct ferry_endpoint *endpoint)
+{
+    unsigned count = endpoint->owner_count;
+
+    if (count > VIEW_PEER_OWNERS_MAX) {
+        set_number(peer, "owner_count", count);
+        count = VIEW_PEER_OWNERS_MAX;
+    }
+    json_object_set_new(peer, "owners", owners_json(endpoint, count));
 }
 
 static void set_peer(json_t *object, const struct ferry_endpoint *endpoint)
@@ -80,7 +99,7 @@ static void set_peer(json_t *object, const struct ferry_endpoint *endpoint)
     set_number(peer, "inode", endpoint->peer ? endpoint->peer->inode : endpoint->peer_inode);
     if (endpoint->peer) {
         set_address(peer, "local", endpoint->peer, view_print_local);
-        json_object_set_new(peer, "owners", view_json_owners(endpoint->peer));
+        set_peer_owners(peer, endpoint->peer);
     }
     json_object_set_new(object, "peer", peer);
 }

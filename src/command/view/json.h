@@ -13,7 +13,8 @@
 /* One endpoint. Members that do not apply are left out.
  *   kind, state, inode, cookie (hexadecimal), uid, local, remote, ends ("r", "w", "rw")
  *   owners      [{pid, command, fd, ends}]
- *   peer        {inode, local, owners}
+ *   peer        {inode, local, owners}; the first owners only if it has very many, then with
+ *               owner_count
  *   listener    inode of the one in whose backlog it waits
  *   clients     [inode]: who waits, or whose peer it is
  *   waiting, backlog                 of a listener
