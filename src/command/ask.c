@@ -9,8 +9,10 @@
 #include "wire/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ferry/ferry.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int ask_default_address(char **ret_address, struct ferry_error *error)
 {
@@ -122,6 +124,21 @@ int ask_fail(const char *verb, json_t *reply)
     }
     json_decref(reply);
     return EXIT_FAILED;
+}
+
+/* Stacked file systems tell stat(2) another device than the kernel's diagnosis: then it must at
+ * least be of the same user, so that nobody's file leads to anybody else's of the same number. */
+int ask_open_file(const char *path, const struct ferry_endpoint *listener)
+{
+    AUTO_FD int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat status;
+
+    if (file < 0 || fstat(file, &status) < 0)
+        return -errno;
+    if (!listener->path || !S_ISSOCK(status.st_mode) || status.st_ino != listener->path->inode ||
+        (status.st_dev != listener->path->device && status.st_uid != listener->uid))
+        return -ESTALE;
+    return fd_take(&file);
 }
 
 int asking_open(

@@ -2,6 +2,7 @@
 #ifndef FERRY_COMMAND_ASK_H
 #define FERRY_COMMAND_ASK_H
 
+#include <ferry/endpoints.h>
 #include <ferry/ferry.h>
 #include <jansson.h>
 
@@ -35,6 +36,11 @@ int asking_open(
  * would be taken for the next. */
 int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
     struct ferry_error *error);
+/* Opens (O_PATH) the file that a listener of the table is bound to, so that it can be dialled as
+ * /proc/self/fd/N: whoever bound it may have put a link to another's socket in its place.
+ *   path  where it is, from here
+ * Returns the descriptor, -ESTALE (another file is there, or it can't be told), or -errno. */
+int ask_open_file(const char *path, const struct ferry_endpoint *listener);
 /* Does nothing if it is not open. */
 void asking_close(struct asking *asking);
 

@@ -377,6 +377,29 @@ while True:
     assert b"\\x1b[31mred" in done.stdout and b"\x1b" not in done.stdout
 
 
+def test_a_false_ferry_leads_to_nobody_else(run_ferry, start, runtime_dir):
+    """Who puts a link in his socket's place makes nobody dial another's."""
+    with listener(runtime_dir / "other.sock", 8) as other:
+        false = start(
+            "/usr/bin/python3",
+            "-c",
+            """import ctypes, os, signal, socket
+ctypes.CDLL(None).prctl(15, b"ferry")
+path = os.getcwd() + "/control.sock"
+server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen(8)
+os.unlink(path); os.symlink("other.sock", path)
+print("ready", flush=True)
+signal.pause()""",
+        )
+        false.wait_for("ready")
+        done = run_ferry("top", "-b", "-x", "-n", "2", "-d", "300ms", "--json")
+        (ferry,) = [end for end in looks(done)[-1]["ferries"] if end["pid"] == false.pid]
+        assert ferry["failure"] and not ferry["routes"]
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
 # --- text ------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,5 @@
 /* ferries.c - asking running ferries what they carry. */
 #include "command/top/ferries.h"
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -46,6 +45,7 @@ static void ferry_note(struct top_ferries *ferries, const struct ferry_endpoint 
     for (size_t i = 0; i < ferries->count; i++) {
         if (ferries->items[i].cookie == endpoint->cookie) {
             ferries->items[i].there = true;
+            ferries->items[i].listener = endpoint;
             return;
         }
     }
@@ -56,6 +56,7 @@ static void ferry_note(struct top_ferries *ferries, const struct ferry_endpoint 
         ferries->items[ferries->count++] = (struct top_ferry){ .cookie = endpoint->cookie,
             .pid = endpoint->owners[0].process->pid,
             .path = path,
+            .listener = endpoint,
             .there = true };
 }
 
@@ -210,17 +211,18 @@ static void ferry_fail(struct top_ferry *ferry, const char *reason)
     ferry->flow_count = 0;
 }
 
-static char *address_of(const char *path)
+/* Dials the listener itself, not whatever its path leads to. */
+static int ferry_dial_it(struct top_ferry *ferry, int64_t deadline_ns, struct ferry_error *error)
 {
-    struct bytes address = BYTES_EMPTY;
+    AUTO_FD int file = ask_open_file(ferry->path, ferry->listener);
+    char address[48];
 
-    bytes_append_text(&address, "unix:");
-    for (; *path; path++) {
-        if (*path == ',' || *path == '\\')
-            bytes_append_char(&address, '\\');
-        bytes_append_char(&address, *path);
-    }
-    return bytes_take(&address);
+    if (file == -ESTALE)
+        return error_set(error, -ESTALE, ferry->path, "", "its path leads to another file now");
+    if (file < 0)
+        return error_set_errno(error, file, ferry->path, NULL);
+    snprintf(address, sizeof(address), "unix:/proc/self/fd/%d", file);
+    return asking_open(address, deadline_ns, &ferry->asking, error);
 }
 
 /* A connection that was kept may have been closed since, by a limit on idle ones: once more then.
@@ -228,17 +230,14 @@ static char *address_of(const char *path)
 static int ferry_exchange(
     struct top_ferry *ferry, int64_t deadline_ns, json_t **ret_reply, struct ferry_error *error)
 {
-    AUTO_FREE char *address = address_of(ferry->path);
     bool kept = ferry->asking.channel;
     int code =
         kept ? asking_ask(&ferry->asking, "status", deadline_ns, ret_reply, error) : -ENOTCONN;
 
-    if (!address)
-        return -ENOMEM;
     if (code >= 0 || !error_is_peer_gone(code) || code == -ETIMEDOUT)
         return code;
     asking_close(&ferry->asking);
-    code = asking_open(address, deadline_ns, &ferry->asking, error);
+    code = ferry_dial_it(ferry, deadline_ns, error);
     return code < 0 ? code : asking_ask(&ferry->asking, "status", deadline_ns, ret_reply, error);
 }
 

@@ -3,7 +3,8 @@
  *
  * A ferry is found by its control socket: a unix listener at a path that ends in "control.sock",
  * held by a process called "ferry". Anybody can make one of those: what it answers is data, bounded
- * in time (TOP_ASK_MS) and escaped when shown.
+ * in time (TOP_ASK_MS) and escaped when shown; and no other socket is dialled than that listener's,
+ * wherever its path leads by now.
  */
 #ifndef FERRY_COMMAND_TOP_FERRIES_H
 #define FERRY_COMMAND_TOP_FERRIES_H
@@ -28,7 +29,8 @@ struct top_ferry {
     uint64_t cookie; /* of its control socket */
     pid_t pid;
     char *path;
-    struct asking asking; /* kept open from look to look */
+    const struct ferry_endpoint *listener; /* in this look's table */
+    struct asking asking;                  /* kept open from look to look */
     json_t *reply;
     struct top_flow *flows;
     size_t flow_count;
