@@ -300,7 +300,7 @@ FERRY_PUBLIC const char *ferry_path_state_name(enum ferry_path_state state);
 FERRY_PUBLIC size_t ferry_endpoint_print_local(
     const struct ferry_endpoint *endpoint, char *text, size_t size);
 /* The same of where it is connected to: of IP sockets the remote address, of others the peer's
- * local one. */
+ * local one, or that of the listener in whose backlog it waits. */
 FERRY_PUBLIC size_t ferry_endpoint_print_remote(
     const struct ferry_endpoint *endpoint, char *text, size_t size);
 

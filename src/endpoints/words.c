@@ -152,9 +152,10 @@ size_t ferry_endpoint_print_local(const struct ferry_endpoint *endpoint, char *t
 
 size_t ferry_endpoint_print_remote(const struct ferry_endpoint *endpoint, char *text, size_t size)
 {
+    const struct ferry_endpoint *other = endpoint->peer ? endpoint->peer : endpoint->listener;
+
     if (!endpoint->inet)
-        return endpoint->peer ? ferry_endpoint_print_local(endpoint->peer, text, size)
-                              : (line_begin(text, size), 0);
+        return other ? ferry_endpoint_print_local(other, text, size) : (line_begin(text, size), 0);
     struct line line = line_begin(text, size);
     print_inet(&line, endpoint, endpoint->inet->remote, endpoint->inet->remote_port);
     return line.length;

@@ -125,6 +125,7 @@ def test_a_server_and_its_clients(ls, opened, runtime_dir):
     assert rows[inode(first)]["REMOTE"] == str(path)
     assert int(rows[inode(first)]["SEND-Q"]) > 0
     assert rows[inode(waiting)]["STATE"] == "WAITING"
+    assert rows[inode(waiting)]["REMOTE"] == str(path)
     assert rows[inode(waiting)]["PEER"] == f"waiting for {mine}"
 
 

@@ -455,6 +455,8 @@ def test_who_waits_at_a_port(show, text):
         assert (found["endpoints"][0]["waiting"], len(found["waiting"])) == (1, 1)
         waiting = labelled(text(f"ino:{inode(server)}"), "waiting")
         assert f"[{SELF}] fd {client.fileno()}," in waiting
+        ends = "{}:{} -> {}:{}".format(*server.getsockname(), *client.getsockname())
+        assert f"\ntcp WAITING {ends}\n" in text("tcp:{1}".format(*server.getsockname()))
         client.close()
 
 

@@ -35,9 +35,7 @@ void endpoint_print_heading(const struct ferry_endpoint *endpoint, struct bytes 
     size = text->size;
     view_print_local(endpoint, text);
     bytes_append_text(text, text->size == size ? "(no name)" : "");
-    if (endpoint->listener)
-        view_print_local(endpoint->listener, &remote);
-    else if (is_socket(endpoint))
+    if (is_socket(endpoint))
         view_print_remote(endpoint, &remote);
     if (remote.size)
         bytes_print(text, " -> %s", remote.data);

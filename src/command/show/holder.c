@@ -195,11 +195,9 @@ static void add_row(
     add_number(cells, endpoint->receive_queue);
     add_number(cells, endpoint->send_queue);
     add_cell(cells, endpoint, view_print_local);
-    const struct ferry_endpoint *listener = endpoint->listener;
-    add_cell(
-        cells, listener ? listener : endpoint, listener ? view_print_local : view_print_remote);
+    add_cell(cells, endpoint, view_print_remote);
     add_number(cells, (int64_t)endpoint->inode);
-    add_cell(cells, listener ? listener : endpoint->peer, view_print_owners);
+    add_cell(cells, endpoint->listener ? endpoint->listener : endpoint->peer, view_print_owners);
 }
 
 static void print_endpoints(const struct ferry_endpoints *table, pid_t pid, struct bytes *text)

@@ -120,14 +120,6 @@ static const struct ferry_endpoint *counterpart(const struct ferry_endpoint *end
     return endpoint->peer ? endpoint->peer : endpoint->listener;
 }
 
-static void print_remote(const struct ferry_endpoint *endpoint, struct bytes *text)
-{
-    if (endpoint->inet || endpoint->peer)
-        view_print_remote(endpoint, text);
-    else if (endpoint->listener)
-        view_print_local(endpoint->listener, text);
-}
-
 static void print_peer(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
     const struct ferry_endpoint *other = counterpart(endpoint);
@@ -147,7 +139,7 @@ static void print_name(const struct top_row *row, enum top_column column, struct
     else if (column == TOP_LOCAL)
         view_print_local(row->main, text);
     else if (column == TOP_REMOTE)
-        print_remote(row->main, text);
+        view_print_remote(row->main, text);
     else if (column == TOP_PEER)
         print_peer(row->main, text);
     else

@@ -125,6 +125,10 @@ START_TEST(the_other_end)
     client.peer = &server;
     ck_assert_uint_eq(ferry_endpoint_print_remote(&client, text, sizeof(text)), 13);
     ck_assert_str_eq(text, "/run/app.sock");
+    client.peer = NULL;
+    client.listener = &server;
+    ck_assert_uint_eq(ferry_endpoint_print_remote(&client, text, sizeof(text)), 13);
+    ck_assert_str_eq(text, "/run/app.sock");
 }
 END_TEST
 
