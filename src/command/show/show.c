@@ -279,8 +279,10 @@ int command_show(int argc, char **argv)
 
     if (argp_parse(&argp, argc, argv, 0, NULL, &show) != 0)
         return EXIT_USAGE;
-    if (view_target_parse(show.word, &show.target, &error) < 0)
-        return command_fail("show", &error);
+    if (view_target_parse(show.word, &show.target, &error) < 0) {
+        command_fail("show", &error);
+        return EXIT_USAGE;
+    }
     int status = show_run(&show);
     view_target_fini(&show.target);
     return status;
