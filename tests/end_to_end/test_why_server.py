@@ -350,13 +350,14 @@ def test_not_accepting_over_tcp(why, program):
 
 
 def fill(one):
-    """Sends until there is no room."""
+    """Sends until there is no room; how many bytes it took."""
     one.setblocking(False)
+    sent = 0
     try:
         while True:
-            one.send(bytes(65536))
+            sent += one.send(bytes(65536))
     except BlockingIOError:
-        pass
+        return sent
 
 
 ACCEPT_AND_SLEEP = "kept = listener.accept()\nprint('accepted', flush=True)\nsignal.pause()"
@@ -369,9 +370,10 @@ def test_a_server_that_does_not_read(why, program, runtime_dir):
         client.connect(str(path))
         process.wait_for("accepted")
         assert why(path)["verdict"] == "healthy"
-        fill(client)
+        sent = fill(client)
         answer = why(path)
         assert answer["verdict"] == "server-not-reading" and answer["cause"] == "blocked"
+        assert f"{sent} bytes from " in evidence(answer), "bytes, not the memory that they take"
         assert f"[{process.pid}] does not read what" in answer["headline"]
         assert f"[{os.getpid()}]" in answer["headline"]
         assert "pause" in evidence(answer)

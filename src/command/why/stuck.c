@@ -70,6 +70,22 @@ static void print_holder(
         bytes_append_text(text, none);
 }
 
+/* What is not read, in bytes. The sender of a unix socket is charged memory, which is more: of a
+ * connection its reader's queue tells the bytes, of datagrams only the first one's. */
+static void prove_unmoved(struct finding *finding, const struct ferry_endpoint *sender,
+    const struct ferry_endpoint *reader, const char *from, const char *to)
+{
+    bool local = sender && sender->family == AF_UNIX;
+
+    if (local && (!reader || reader->kind == FERRY_ENDPOINT_UNIX_DATAGRAM))
+        finding_prove(finding, "what is on its way from %s to %s has not moved within %d ms", from,
+            to, LOOKS_APART_MS);
+    else
+        finding_prove(finding, "%u bytes from %s to %s have not moved within %d ms",
+            sender && !local ? sender->send_queue : reader->receive_queue, from, to,
+            LOOKS_APART_MS);
+}
+
 /* One finding for all of a kind: the first says all, the rest are lines of it. */
 static void add_stuck(struct why *why, enum verdict verdict, const struct ferry_endpoint *sender,
     const struct ferry_endpoint *reader)
@@ -77,7 +93,6 @@ static void add_stuck(struct why *why, enum verdict verdict, const struct ferry_
     AUTO_BYTES struct bytes to = BYTES_EMPTY, from = BYTES_EMPTY;
     struct finding *finding = diagnosis_find(&why->diagnosis, verdict);
     bool first = !finding;
-    uint32_t waiting = sender ? sender->send_queue : reader->receive_queue;
 
     print_holder(reader, "the other machine", &to);
     print_holder(sender, "the other machine", &from);
@@ -88,8 +103,7 @@ static void add_stuck(struct why *why, enum verdict verdict, const struct ferry_
                                         ? "it is connected, and its writes hang, or say EAGAIN"
                                         : "it is connected, and has not taken what it was sent");
     }
-    finding_prove(finding, "%u bytes from %s to %s have not moved within %d ms", waiting,
-        from.data ? from.data : "", to.data ? to.data : "", LOOKS_APART_MS);
+    prove_unmoved(finding, sender, reader, from.data ? from.data : "", to.data ? to.data : "");
     if (sender && sender->family == AF_UNIX)
         finding_prove(finding, "its send buffer: %u of %u bytes of memory taken",
             sender->memory[FERRY_MEMORY_SEND_USED], sender->memory[FERRY_MEMORY_SEND_SIZE]);
