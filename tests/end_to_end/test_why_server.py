@@ -254,10 +254,11 @@ while True:
             thread.join()
 
 
-def test_a_server_without_descriptors(why, program, clients, runtime_dir):
+@pytest.mark.parametrize("hard, limits", [(4096, "48:"), (40, "40:"), (12, "48")])
+def test_a_server_without_descriptors(why, program, clients, runtime_dir, hard, limits):
     path = runtime_dir / "app.sock"
     source = LISTEN + """
-resource.setrlimit(resource.RLIMIT_NOFILE, (12, 4096))
+resource.setrlimit(resource.RLIMIT_NOFILE, (12, int(sys.argv[3])))
 kept = []
 try:
     while True:
@@ -270,13 +271,13 @@ while True:
     except OSError:
         time.sleep(.01)
 """
-    process = program(source, path, "5")
+    process = program(source, path, "5", str(hard))
     process.wait_for("exhausted")
     clients(path, 2)
     answer = why(path)
     assert answer["verdict"] == "descriptors-exhausted"
     assert f"[{process.pid}]" in answer["headline"]
-    assert f"prlimit --pid {process.pid}" in answer["remedy"]
+    assert answer["remedy"].startswith(f"prlimit --pid {process.pid} --nofile={limits} ")
     assert "12 descriptors open, and its limit is 12" in evidence(answer)
     clients(path, 6)
     answer = why(path)

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/names.h"
+#include "command/why/descriptors.h"
 #include "command/why/machine_checks.h"
 #include "command/why/machine_memory.h"
 
@@ -71,9 +72,8 @@ static void descriptors_say(
         shown.data ? shown.data : "", (int)pid, count, limit);
     finding_evidence(finding, "%s accept(2), open(2) and receiving descriptors fail (EMFILE)",
         count >= limit ? "now" : "at the limit");
-    bytes_print(&finding->remedy,
-        "prlimit --pid %d --nofile=%" PRIu64 ":  # and ls -l /proc/%d/fd for what it keeps",
-        (int)pid, limit * 2, (int)pid);
+    descriptors_print_raise(pid, &finding->remedy);
+    bytes_print(&finding->remedy, "  # and ls -l /proc/%d/fd for what it keeps", (int)pid);
     finding_fact_number(finding, "pid", (uint64_t)pid);
     finding_fact_text(finding, "command", name);
     finding_fact_number(finding, "count", count);

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "command/view/blocked.h"
 #include "command/view/names.h"
+#include "command/why/descriptors.h"
 
 #include <string.h>
 
@@ -26,23 +27,9 @@ static unsigned count_descriptors(pid_t pid)
     return count;
 }
 
-/* The soft limit; 0: unknown. */
-static unsigned limit_descriptors(pid_t pid)
-{
-    char path[40], line[160];
-    unsigned limit = 0;
-
-    snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
-    AUTO_FILE FILE *file = fopen(path, "re");
-    while (file && !limit && fgets(line, sizeof(line), file))
-        if (sscanf(line, "Max open files %u", &limit) != 1)
-            limit = 0;
-    return limit;
-}
-
 static void look_descriptors(struct server *server, const struct ferry_process *process)
 {
-    unsigned limit = limit_descriptors(process->pid);
+    unsigned limit = descriptors_limit(process->pid);
     unsigned count = limit ? count_descriptors(process->pid) : 0;
 
     if (!limit || count < limit || server->exhausted)
@@ -187,16 +174,17 @@ void server_print(const struct server *server, struct bytes *text)
 
 static void prove_exhausted(const struct server *server, struct finding *finding)
 {
+    AUTO_BYTES struct bytes more = BYTES_EMPTY;
     int pid = (int)server->exhausted->pid;
 
     finding_prove(finding,
         "%s[%d] has %u descriptors open, and its limit is %u: accept(2) says "
         "EMFILE",
         server->exhausted->name, pid, server->descriptors, server->descriptor_limit);
+    descriptors_print_raise(server->exhausted->pid, &more);
     finding_set_remedy(finding,
-        "prlimit --pid %d --nofile=%u   (for good: LimitNOFILE= of its unit; `ls -l /proc/%d/fd` "
-        "shows what it holds)",
-        pid, server->descriptor_limit * 4, pid);
+        "%s   (for good: LimitNOFILE= of its unit; `ls -l /proc/%d/fd` shows what it holds)",
+        more.data ? more.data : "", pid);
 }
 
 static void set_remedy(const struct server *server, struct finding *finding)
