@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -378,6 +379,21 @@ def test_a_server_that_does_not_read(why, program, runtime_dir):
         assert f"[{process.pid}] does not read what" in answer["headline"]
         assert f"[{os.getpid()}]" in answer["headline"]
         assert "pause" in evidence(answer)
+
+
+def test_many_connections_that_are_not_read(why, program, runtime_dir):
+    """A few are told of, and how many there are: the remedy is not to scroll away."""
+    path = runtime_dir / "app.sock"
+    program(LISTEN + "kept = [listener.accept() for _ in range(9)]\nsignal.pause()", path)
+    with ExitStack() as opened:
+        for _ in range(9):
+            client = opened.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(path))
+            fill(client)
+        answer = why(path)
+        assert answer["verdict"] == "server-not-reading"
+        assert evidence(answer).count("have not moved") == 5
+        assert "it is 9 connections in all" in evidence(answer)
 
 
 def test_a_client_that_does_not_read(why, program, runtime_dir):

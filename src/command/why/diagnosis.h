@@ -63,6 +63,7 @@ struct finding {
     struct bytes client;   /* what a client sees */
     struct bytes evidence; /* lines, each ended by '\n' */
     struct bytes remedy;   /* a command, or what to do */
+    unsigned connections;  /* it is of so many, if it is of connections */
 };
 
 struct diagnosis {

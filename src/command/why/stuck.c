@@ -7,6 +7,7 @@
  * does not read), or sends again (nothing answers).
  */
 #include "base/cleanup.h"
+#include "command/limits.h"
 #include "command/view/names.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
@@ -103,6 +104,8 @@ static void add_stuck(struct why *why, enum verdict verdict, const struct ferry_
                                         ? "it is connected, and its writes hang, or say EAGAIN"
                                         : "it is connected, and has not taken what it was sent");
     }
+    if (finding->connections++ >= WHY_NAMES_MAX)
+        return;
     prove_unmoved(finding, sender, reader, from.data ? from.data : "", to.data ? to.data : "");
     if (sender && sender->family == AF_UNIX)
         finding_prove(finding, "its send buffer: %u of %u bytes of memory taken",
@@ -144,6 +147,8 @@ static void add_unanswered(struct why *why, const struct ferry_endpoint *sender)
             "ferry ping tcp:%s",
             remote.data ? remote.data : "");
     }
+    if (finding->connections++ >= WHY_NAMES_MAX)
+        return;
     finding_prove(finding, "%s sent to %s for the %u. time, and nothing came back",
         who.data ? who.data : "", remote.data ? remote.data : "", sender->inet->retransmits + 1u);
 }
@@ -174,4 +179,13 @@ void why_connection(
         return;
     judge_way(why, server, client, VERDICT_CLIENT_NOT_READING);
     judge_way(why, client, server, VERDICT_SERVER_NOT_READING);
+}
+
+void why_count_connections(struct why *why)
+{
+    for (size_t i = 0; i < why->diagnosis.count; i++) {
+        struct finding *finding = &why->diagnosis.items[i];
+        if (finding->connections > WHY_NAMES_MAX)
+            finding_prove(finding, "it is %u connections in all", finding->connections);
+    }
 }

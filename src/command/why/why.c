@@ -145,6 +145,7 @@ static void judge(struct why *why)
         why_process(why);
         break;
     }
+    why_count_connections(why);
 }
 
 static int say(const struct why *why)

@@ -66,6 +66,8 @@ void prove_hanging(
  *   client  the client's side; NULL */
 void why_connection(
     struct why *why, const struct ferry_endpoint *server, const struct ferry_endpoint *client);
+/* After all connections: of how many a finding is that tells of the first few. */
+void why_count_connections(struct why *why);
 /* What a running ferry's rules say, if a ferry has this listener. */
 void why_ferry(struct why *why, const struct ferry_endpoint *listener);
 /* Connects, and adds what came of it.
