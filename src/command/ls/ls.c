@@ -346,6 +346,10 @@ static void check_together(const struct ls *ls, struct argp_state *state)
         argp_error(state, "--tree goes neither with --json nor with --follow");
     if ((ls->tree || ls->follow) && (ls->request.graph || ls->request.since))
         argp_error(state, "--tree and --follow go neither with --graph nor with --since");
+    if (ls->column_list_count &&
+        (ls->tree || ls->json || ls->follow || ls->request.graph || ls->request.since))
+        argp_error(state, "-o chooses columns of the list; --tree, --graph, --json, --follow and "
+                          "--since have none to choose");
     if (ls->request.by && !ls->request.graph)
         argp_error(state, "--by is about a graph; ask for one with --graph");
     if (ls->follow_option && !ls->follow)
