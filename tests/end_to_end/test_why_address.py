@@ -70,8 +70,10 @@ def test_a_file_where_a_folder_should_be(why, runtime_dir):
 def test_what_is_no_socket(why, runtime_dir, kind):
     path = runtime_dir / "app.sock"
     path.mkdir() if kind == "folder" else path.write_text("")
+    path.chmod(0o750)
     answer = why(path)
     assert answer["verdict"] == "not-a-socket"
+    assert answer["evidence"][0].startswith("its mode is 0750, "), "as everywhere else"
     assert kind in answer["headline"] and str(path) in answer["headline"]
 
 

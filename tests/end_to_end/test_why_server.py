@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -300,6 +301,7 @@ def test_a_full_tcp_backlog(why, program):
     assert answer["cause"] == "blocked" and "ETIMEDOUT" in answer["client"]
     assert f"[{process.pid}]" in answer["headline"]
     assert f"[{os.getpid()}]" in evidence(answer)
+    assert re.search(r"\n2 hang in connect\(2\) for a place: [^,\n]+\n", evidence(answer)), "once"
     for one in kept:
         one.close()
 

@@ -269,12 +269,13 @@ void why_fifo(struct why *why, const char *where, const struct stat *status)
     bool hidden = gaps.hidden_processes && (!has_owner(fifo.reader) || !has_owner(fifo.writer));
     /* Root misses a process of a sandbox around it at most: who else has a FIFO here is seen. */
     if (hidden && geteuid() == 0)
-        diagnosis_note(&why->diagnosis, "the descriptors of %u processes are hidden from this root",
-            gaps.hidden_processes);
+        diagnosis_note(&why->diagnosis, "the descriptors of %u process%s are hidden from this root",
+            gaps.hidden_processes, gaps.hidden_processes == 1 ? "" : "es");
     else if (hidden) {
         struct finding *finding = finding_add(
             &why->diagnosis, VERDICT_NOT_SEEN, "who has it open can't all be seen from here");
-        finding_prove(finding, "the descriptors of %u processes are hidden", gaps.hidden_processes);
+        finding_prove(finding, "the descriptors of %u process%s are hidden", gaps.hidden_processes,
+            gaps.hidden_processes == 1 ? "" : "es");
         finding_set_remedy(finding, "ask again as root");
         return;
     }

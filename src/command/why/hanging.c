@@ -15,12 +15,18 @@
 
 struct hanging {
     struct bytes names;
-    unsigned count;
+    unsigned count;     /* threads or connections */
+    unsigned processes; /* that have them */
+    pid_t last;
 };
 
 static void add_name(struct hanging *hanging, const char *name, pid_t pid)
 {
-    if (hanging->count++ < WHY_NAMES_MAX) {
+    hanging->count++;
+    if (pid == hanging->last)
+        return; /* its next thread or connection */
+    hanging->last = pid;
+    if (hanging->processes++ < WHY_NAMES_MAX) {
         bytes_append_text(&hanging->names, hanging->names.size ? ", " : "");
         bytes_print(&hanging->names, "%s[%d]", name, (int)pid);
     }
@@ -115,6 +121,6 @@ void prove_hanging(
     if (hanging.count && !bytes_failed(&hanging.names))
         finding_prove(finding, "%u hang%s in connect(2) for a place: %s%s", hanging.count,
             hanging.count == 1 ? "s" : "", hanging.names.data,
-            hanging.count > WHY_NAMES_MAX ? " and more" : "");
+            hanging.processes > WHY_NAMES_MAX ? " and more" : "");
     bytes_fini(&hanging.names);
 }

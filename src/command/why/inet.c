@@ -214,9 +214,10 @@ static void prove_held(struct finding *finding, const struct port *port)
         return;
     print_holders(port->holds, &who);
     finding_prove(finding,
-        "%u connections of %s have that port still: who would listen there "
+        "%u connection%s of %s ha%s that port still: who would listen there "
         "without SO_REUSEADDR gets EADDRINUSE (Address already in use)",
-        port->held, who.data ? who.data : "");
+        port->held, port->held == 1 ? "" : "s", who.data ? who.data : "",
+        port->held == 1 ? "s" : "ve");
 }
 
 static void add_nothing(struct why *why, const struct port *port)

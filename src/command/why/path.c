@@ -87,7 +87,7 @@ static void add_type(struct why *why, const struct walk *walk)
         "%s is %s, no socket", walk->at, type_words(walk->status.st_mode));
 
     finding_set_client(finding, "ECONNREFUSED (Connection refused)");
-    finding_prove(finding, "its mode is %o, inode %llu", (unsigned)walk->status.st_mode,
+    finding_prove(finding, "its mode is %04o, inode %llu", (unsigned)walk->status.st_mode & 07777,
         (unsigned long long)walk->status.st_ino);
     finding_set_remedy(finding, "correct the path: `ferry ls -x` lists what there is");
 }
@@ -103,7 +103,7 @@ static void add_kind(struct why *why, const struct walk *walk)
         fifo ? "%s is a FIFO, no socket" : "%s is a socket, no FIFO", walk->at);
     finding_set_client(finding, fifo ? "connect(2): ECONNREFUSED (Connection refused)"
                                      : "open(2): ENXIO (No such device or address)");
-    finding_prove(finding, "its mode is %o", (unsigned)walk->status.st_mode);
+    finding_prove(finding, "its mode is %04o", (unsigned)walk->status.st_mode & 07777);
     finding_set_remedy(finding, "ferry why %s%s", fifo ? "fifo:" : "unix:", quoted.data);
 }
 
