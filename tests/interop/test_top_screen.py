@@ -184,6 +184,13 @@ def test_the_list(screen, columns, lines):
     assert_golden(f"list-{columns}x{lines}", top.wait_for("FROZEN"))
 
 
+def test_a_process_keeps_its_number(screen):
+    """Where its name does not fit: by that others are told from it."""
+    top = screen("-x -d 1s --filter app.sock", 76, 24)
+    top.wait_for(*SETTLED)
+    assert re.search(r" app.sock +py[a-z0-9]*~\[\d+\]", top.text())
+
+
 def test_a_row_in_full(screen):
     top = screen("-x -d 1s")
     top.wait_for(*SETTLED)

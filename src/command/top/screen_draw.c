@@ -191,6 +191,20 @@ static void grid_layout(struct grid *grid, size_t room)
             grid->widths[i] = 0;
 }
 
+/* Of a process too long for its column the command is cut: it is told from others by its number. */
+static void put_process(int line, int column, size_t width, const char *text)
+{
+    const char *number = strrchr(text, '[');
+    size_t size = number ? screen_text_width(number) : 0;
+
+    if (size == 0 || size + 2 > width || screen_text_width(text) <= width) {
+        screen_put(line, column, width, text, false);
+        return;
+    }
+    screen_put(line, column, width - size, text, false);
+    screen_put(line, column + (int)(width - size), size, number, false);
+}
+
 static void draw_cell(const struct grid *grid, size_t index, int line, size_t x, const char *text)
 {
     size_t width = grid->widths[index], used = screen_text_width(text);
@@ -201,8 +215,11 @@ static void draw_cell(const struct grid *grid, size_t index, int line, size_t x,
         return;
     if (width > (size_t)COLS - x)
         width = (size_t)COLS - x;
-    screen_put(line, (int)(x + (right ? width - used : 0)), width, text,
-        column == TOP_LOCAL || column == TOP_REMOTE);
+    if (column == TOP_PROCESS || column == TOP_PEER)
+        put_process(line, (int)x, width, text);
+    else
+        screen_put(line, (int)(x + (right ? width - used : 0)), width, text,
+            column == TOP_LOCAL || column == TOP_REMOTE);
 }
 
 static void draw_heading(const struct grid *grid, int line, enum top_column sort)
