@@ -400,6 +400,30 @@ signal.pause()""",
             other.accept()
 
 
+def test_who_does_not_answer_is_named_by_the_socket(run_ferry, start, runtime_dir):
+    """One process may have several."""
+    mute = start(
+        "/usr/bin/python3",
+        "-c",
+        """import ctypes, os, socket
+ctypes.CDLL(None).prctl(15, b"ferry")
+servers = []
+for name in "ab":
+    os.mkdir(name)
+    servers.append(socket.socket(socket.AF_UNIX))
+    servers[-1].bind(f"{os.getcwd()}/{name}/control.sock")
+    servers[-1].listen(8)
+print("ready", flush=True)
+while True:
+    for server in servers: server.accept()[0].close()""",
+    )
+    mute.wait_for("ready")
+    done = run_ferry("top", "-b", "-x", "-n", "3", "-d", "300ms")
+    for name in "ab":
+        path = re.escape(str(runtime_dir / name / "control.sock"))
+        assert re.search(rf"^ferry {mute.pid} at {path} tells nothing: ", done.stdout, re.M)
+
+
 # --- text ------------------------------------------------------------------------------------------
 
 

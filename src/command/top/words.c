@@ -215,7 +215,9 @@ void top_print_ferries(
         count += add_ferry(&table, ferry, people, flows);
         if (!ferry->failure[0])
             continue;
-        bytes_print(text, "ferry %d does not tell what it carries: ", (int)ferry->pid);
+        bytes_print(text, "ferry %d at ", (int)ferry->pid);
+        bytes_append_escaped(text, ferry->path, strlen(ferry->path));
+        bytes_append_text(text, " tells nothing: ");
         bytes_append_escaped(text, ferry->failure, strlen(ferry->failure));
         bytes_append_char(text, '\n');
     }
