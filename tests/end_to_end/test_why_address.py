@@ -137,6 +137,15 @@ def test_an_access_list(why, program, runtime_dir):
     assert "access list" in evidence(answer)
 
 
+@ROOT_ONLY
+def test_a_process_that_may_not_be_looked_at(why, program, runtime_dir):
+    """That nothing of it is seen does not mean that nothing is wrong with it."""
+    process = program(LISTEN + "signal.pause()", runtime_dir / "app.sock")
+    assert why(process.pid)["verdict"] == "healthy"
+    answer = why(process.pid, user=STRANGER, group=STRANGER, extra_groups=[])
+    assert answer["verdict"] == "not-seen"
+
+
 # --- nobody there -------------------------------------------------------------------------------
 
 

@@ -7,7 +7,11 @@
 #include "command/why/server.h"
 #include "command/why/why.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Whether it is the side that was called: it has its listener's name, or its port. */
 static bool is_called(const struct why *why, const struct ferry_endpoint *endpoint)
@@ -115,6 +119,32 @@ static void judge_process(struct why *why)
     blocked_fini(&blocked);
 }
 
+/* Whether a process has open what we may not look at: in the table it seems to have nothing. Its
+ * folder may be hidden, or only where its descriptors lead to. */
+static bool is_hidden(pid_t pid)
+{
+    char path[40], target[8];
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    AUTO_DIR DIR *folder = opendir(path);
+    if (!folder)
+        return errno == EACCES;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (entry->d_name[0] != '.')
+            return readlinkat(dirfd(folder), entry->d_name, target, sizeof(target)) < 0 &&
+                   errno == EACCES;
+    return false;
+}
+
+static void add_hidden(struct why *why)
+{
+    struct finding *finding =
+        finding_add(&why->diagnosis, VERDICT_NOT_SEEN, "what it has open can't be seen from here");
+
+    finding_prove(finding, "/proc/%d/fd: EACCES (Permission denied)", (int)why->target.pid);
+    finding_set_remedy(finding, "ask again as root, or with CAP_SYS_PTRACE");
+}
+
 void why_process(struct why *why)
 {
     bool process = why->target.kind == VIEW_PROCESS || why->target.kind == VIEW_DESCRIPTOR;
@@ -124,6 +154,8 @@ void why_process(struct why *why)
         judge_process(why);
     if (count) {
         diagnosis_check(&why->diagnosis, "%u of its sockets, pipes and queues", count);
+    } else if (process && is_hidden(why->target.pid)) {
+        add_hidden(why);
     } else if (why->target.kind != VIEW_PROCESS) {
         struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOT_SEEN,
             "no socket, pipe or queue that can be seen is meant by that");
