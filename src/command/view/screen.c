@@ -94,6 +94,17 @@ static size_t characters_size(const char *text, size_t size, size_t count)
     return i;
 }
 
+/* Columns of the number at the end by which one is told from others: "[4711] +2", ":8080". */
+static size_t number_width(const char *cell, size_t size)
+{
+    size_t at = size;
+
+    while (at > 0 && cell[at - 1] != '[' && cell[at - 1] != ':')
+        if (!memchr("0123456789] +", cell[--at], 13))
+            return 0;
+    return at > 0 ? size - at + 1 : 0;
+}
+
 void view_append_cut(struct bytes *text, const char *cell, size_t size, size_t width)
 {
     size_t whole = view_text_width(cell, size);
@@ -104,7 +115,10 @@ void view_append_cut(struct bytes *text, const char *cell, size_t size, size_t w
     }
     if (width == 0)
         return;
-    size_t tail = (width - 1) / 2, head = width - 1 - tail;
+    size_t tail = (width - 1) / 2, number = number_width(cell, size);
+    if (number > tail && number < width - 1)
+        tail = number; /* half a number would be another one */
+    size_t head = width - 1 - tail;
     size_t tail_start = characters_size(cell, size, whole - tail);
     bytes_append(text, cell, characters_size(cell, size, head));
     bytes_append_text(text, "\xe2\x80\xa6");

@@ -27,7 +27,8 @@ const char *view_state_colour(const struct ferry_endpoint *endpoint);
 size_t view_screen_width(void);
 /* Characters of text[0..size): what continues a UTF-8 sequence takes no room. */
 size_t view_text_width(const char *text, size_t size);
-/* Appends at most `width` characters; of a longer text its two ends, with an ellipsis between. */
+/* Appends at most `width` characters; of a longer text its two ends, with an ellipsis between: a
+ * pid or port at its end whole, if there is room. */
 void view_append_cut(struct bytes *text, const char *cell, size_t size, size_t width);
 
 #endif

@@ -35,6 +35,19 @@ START_TEST(both_ends_are_kept)
 }
 END_TEST
 
+/* "pytho…849]" would be of a process 849. */
+START_TEST(numbers_at_the_end_are_kept)
+{
+    check_cut("python3[25849]", 11, "<pyt…[25849]>");
+    check_cut("python3[25849]", 9, "<p…[25849]>");
+    check_cut("nginx[32589] +2", 13, "<ng…[32589] +2>");
+    check_cut("127.0.0.1:48428", 11, "<127.…:48428>");
+    check_cut("[fe80::1]:80", 8, "<[fe8…:80>");
+    check_cut("python3[25849]", 8, "<pyth…49]>");
+    check_cut("/run/a:12/app.sock", 9, "</run…sock>");
+}
+END_TEST
+
 START_TEST(characters_are_never_cut)
 {
     check_cut("äbcdefgö", 3, "<ä…ö>");
@@ -78,6 +91,7 @@ int main(void)
 
     tcase_add_test(tests, what_fits_is_whole);
     tcase_add_test(tests, both_ends_are_kept);
+    tcase_add_test(tests, numbers_at_the_end_are_kept);
     tcase_add_test(tests, characters_are_never_cut);
     tcase_add_test(tests, colours_are_asked_for);
     tcase_add_test(tests, states_have_colours);
