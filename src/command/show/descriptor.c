@@ -182,29 +182,24 @@ static void set_fdinfo(void *data, const char *key, const char *value)
     }
 }
 
-static void set_number(json_t *object, const char *key, uint64_t number)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)number));
-}
-
 json_t *descriptor_json(const struct descriptor_facts *facts)
 {
     json_t *object = json_object();
     json_t *fdinfo = json_object();
     char mode[8];
 
-    set_number(object, "pid", (uint64_t)facts->pid);
-    set_number(object, "fd", (uint64_t)facts->fd);
+    view_json_set_number(object, "pid", (uint64_t)facts->pid);
+    view_json_set_number(object, "fd", (uint64_t)facts->fd);
     json_object_set_new(object, "link", view_json_text(facts->link));
     if (facts->has_status) {
         snprintf(mode, sizeof(mode), "%04o", (unsigned)(facts->status.st_mode & 07777));
         json_object_set_new(object, "type", json_string(type_name(facts->status.st_mode)));
         json_object_set_new(object, "mode", json_string(mode));
-        set_number(object, "uid", facts->status.st_uid);
-        set_number(object, "gid", facts->status.st_gid);
-        set_number(object, "size", (uint64_t)facts->status.st_size);
-        set_number(object, "inode", facts->status.st_ino);
-        set_number(object, "device", facts->status.st_dev);
+        view_json_set_number(object, "uid", facts->status.st_uid);
+        view_json_set_number(object, "gid", facts->status.st_gid);
+        view_json_set_number(object, "size", (uint64_t)facts->status.st_size);
+        view_json_set_number(object, "inode", facts->status.st_ino);
+        view_json_set_number(object, "device", facts->status.st_dev);
     }
     each_line(facts->fdinfo, set_fdinfo, fdinfo);
     json_object_set_new(object, "fdinfo", fdinfo);

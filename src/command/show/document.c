@@ -14,17 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void set_number(json_t *object, const char *key, uint64_t number)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)number));
-}
-
-static void set_text(json_t *object, const char *key, const char *text)
-{
-    if (text)
-        json_object_set_new(object, key, view_json_text(text));
-}
-
 /* --- one endpoint -------------------------------------------------------------------------------
  */
 
@@ -40,10 +29,10 @@ static void set_folders(json_t *object, const struct ferry_endpoint *endpoint)
         const struct folder *folder = &folders.items[i];
         json_t *item = json_object();
         snprintf(mode, sizeof(mode), "%04o", (unsigned)(folder->mode & 07777));
-        set_text(item, "path", folder->path);
-        set_text(item, "mode", mode);
-        set_number(item, "uid", folder->uid);
-        set_number(item, "gid", folder->gid);
+        view_json_set_text(item, "path", folder->path);
+        view_json_set_text(item, "mode", mode);
+        view_json_set_number(item, "uid", folder->uid);
+        view_json_set_number(item, "gid", folder->gid);
         json_object_set_new(item, "stops", json_boolean(folder->stops));
         json_object_set_new(item, "acl", json_boolean(folder->has_acl));
         json_array_append_new(array, item);
@@ -61,11 +50,11 @@ static void set_file(json_t *object, const struct ferry_endpoint *endpoint)
         return;
     json_t *file = json_object();
     snprintf(mode, sizeof(mode), "%04o", (unsigned)(facts.mode & 07777));
-    set_text(file, "mode", mode);
-    set_number(file, "uid", facts.uid);
-    set_number(file, "gid", facts.gid);
+    view_json_set_text(file, "mode", mode);
+    view_json_set_number(file, "uid", facts.uid);
+    view_json_set_number(file, "gid", facts.gid);
     if (facts.has_notify)
-        set_number(file, "notify_pid", (uint64_t)facts.notify_pid);
+        view_json_set_number(file, "notify_pid", (uint64_t)facts.notify_pid);
     json_object_set_new(object, "file", file);
 }
 
@@ -97,13 +86,13 @@ static void set_options(json_t *object, const struct ferry_endpoint *endpoint)
         ferry_error_format(&error, line, sizeof(line));
         json_decref(units_told);
         json_decref(told);
-        set_text(object, "options_missing", line);
+        view_json_set_text(object, "options_missing", line);
         return;
     }
     for (size_t i = 0; i < options.count; i++) {
         const struct show_option *option = &options.items[i];
         json_object_set_new(told, option->key, option_value(option));
-        set_text(units_told, option->key, units[option->unit]);
+        view_json_set_text(units_told, option->key, units[option->unit]);
     }
     json_object_set_new(object, "options", told);
     json_object_set_new(object, "option_units", units_told);
@@ -119,7 +108,7 @@ static void set_memory(json_t *object, const struct ferry_endpoint *endpoint)
         return;
     json_t *memory = json_object();
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        set_number(memory, names[i], endpoint->memory[i]);
+        view_json_set_number(memory, names[i], endpoint->memory[i]);
     json_object_set_new(object, "memory", memory);
 }
 
@@ -128,8 +117,8 @@ static void set_network(json_t *object, const struct ferry_namespace *network)
     if (!network)
         return;
     json_t *json = json_object();
-    set_number(json, "inode", network->inode);
-    set_text(json, "name", network->name);
+    view_json_set_number(json, "inode", network->inode);
+    view_json_set_text(json, "name", network->name);
     json_object_set_new(json, "own", json_boolean(network->own));
     json_object_set_new(object, "network", json);
 }
@@ -144,7 +133,7 @@ static json_t *endpoint_json(const struct ferry_endpoint *endpoint)
     set_file(object, endpoint);
     set_options(object, endpoint);
     if (endpoint->client_count)
-        set_number(object, "client_count", endpoint->client_count);
+        view_json_set_number(object, "client_count", endpoint->client_count);
     return object;
 }
 
@@ -159,8 +148,8 @@ static json_t *ancestors_json(pid_t pid)
 
     for (unsigned i = 0; i < count; i++) {
         json_t *item = json_object();
-        set_number(item, "pid", (uint64_t)ancestors[i].pid);
-        set_text(item, "command", ancestors[i].name);
+        view_json_set_number(item, "pid", (uint64_t)ancestors[i].pid);
+        view_json_set_text(item, "command", ancestors[i].name);
         json_array_append_new(array, item);
     }
     return array;
@@ -168,8 +157,8 @@ static json_t *ancestors_json(pid_t pid)
 
 static void set_start(json_t *object, pid_t pid, uint64_t start_ticks)
 {
-    set_number(object, "started", (uint64_t)process_start_s(start_ticks));
-    set_number(object, "age_ms", (uint64_t)process_age_ms(start_ticks));
+    view_json_set_number(object, "started", (uint64_t)process_start_s(start_ticks));
+    view_json_set_number(object, "age_ms", (uint64_t)process_age_ms(start_ticks));
     json_object_set_new(object, "ancestors", ancestors_json(pid));
 }
 
@@ -180,7 +169,7 @@ static void set_blocked(const struct ferry_endpoints *table, json_t *object, pid
 
     if (blocked_look(pid, &blocked) == 0 && blocked_main(&blocked)) {
         blocked_print_thread(blocked_main(&blocked), table, &text);
-        set_text(object, "blocked", bytes_failed(&text) ? NULL : text.data);
+        view_json_set_text(object, "blocked", bytes_failed(&text) ? NULL : text.data);
     }
     blocked_fini(&blocked);
 }
@@ -216,9 +205,9 @@ static json_t *values_of(json_t *object)
 static void set_limit(json_t *object, const char *key, int64_t limit)
 {
     if (limit == INT64_MAX)
-        set_text(object, key, "unlimited");
+        view_json_set_text(object, key, "unlimited");
     else if (limit >= 0)
-        set_number(object, key, (uint64_t)limit);
+        view_json_set_number(object, key, (uint64_t)limit);
 }
 
 static json_t *process_json(const struct ferry_endpoints *table, pid_t pid)
@@ -239,8 +228,8 @@ static json_t *process_json(const struct ferry_endpoints *table, pid_t pid)
         .unit = facts.unit,
         .container = known ? known->container : NULL,
         .executable = facts.executable });
-    set_text(object, "state_word", process_state_word(facts.state));
-    set_text(object, "command_line", facts.command);
+    view_json_set_text(object, "state_word", process_state_word(facts.state));
+    view_json_set_text(object, "command_line", facts.command);
     set_limit(object, "descriptors", facts.descriptor_count);
     set_limit(object, "descriptors_soft", facts.descriptors_soft);
     set_limit(object, "descriptors_hard", facts.descriptors_hard);
@@ -268,8 +257,8 @@ json_t *document_make(const struct ferry_endpoints *table, const struct view_tar
     json_t *document = json_object(), *processes = json_object();
     json_t *told = json_array(), *peers = json_array(), *waiting = json_array();
 
-    set_number(document, "schema", VIEW_SCHEMA);
-    set_text(document, "asked", target->word);
+    view_json_set_number(document, "schema", VIEW_SCHEMA);
+    view_json_set_text(document, "asked", target->word);
     if (target->kind == VIEW_PROCESS)
         json_object_set_new(document, "process", process_json(table, target->pid));
     if (descriptor)

@@ -193,20 +193,16 @@ static void print_endpoint(struct bytes *text, const struct ferry_endpoint *endp
 /* --- for programs -------------------------------------------------------------------------------
  */
 
-static void set_number(json_t *object, const char *key, int64_t number)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)number));
-}
-
 static json_t *event_json(const char *event)
 {
     json_t *object = json_object();
     struct timespec clock;
 
     clock_gettime(CLOCK_REALTIME, &clock);
-    set_number(object, "schema", VIEW_SCHEMA);
+    view_json_set_number(object, "schema", VIEW_SCHEMA);
     json_object_set_new(object, "event", json_string(event));
-    set_number(object, "time_ms", clock.tv_sec * INT64_C(1000) + clock.tv_nsec / NS_PER_MS);
+    view_json_set_number(
+        object, "time_ms", clock.tv_sec * INT64_C(1000) + clock.tv_nsec / NS_PER_MS);
     return object;
 }
 
@@ -216,7 +212,7 @@ static json_t *gone_json(const struct sample *before)
     char cookie[20];
 
     json_object_set_new(object, "kind", json_string(ferry_endpoint_kind_name(before->kind)));
-    set_number(object, "inode", (int64_t)before->inode);
+    view_json_set_number(object, "inode", (int64_t)before->inode);
     snprintf(cookie, sizeof(cookie), "%" PRIx64, before->cookie);
     if (before->cookie)
         json_object_set_new(object, "cookie", json_string(cookie));
@@ -243,10 +239,11 @@ static json_t *endpoint_json(const struct ferry_endpoint *endpoint, const struct
         json_object_set_new(object, "rates", json_incref(rates));
     json_decref(rates);
     if (before) {
-        set_number(object, "span_ns", span_ns);
-        set_number(
+        view_json_set_number(object, "span_ns", span_ns);
+        view_json_set_number(
             object, "receive_queue_change", (int64_t)now->receive_queue - before->receive_queue);
-        set_number(object, "send_queue_change", (int64_t)now->send_queue - before->send_queue);
+        view_json_set_number(
+            object, "send_queue_change", (int64_t)now->send_queue - before->send_queue);
     }
     return object;
 }

@@ -62,11 +62,6 @@ static void set_rate(json_t *object, const char *key, double rate)
         json_object_set_new(object, key, json_real(rate));
 }
 
-static void set_number(json_t *object, const char *key, uint64_t number)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)number));
-}
-
 static void set_rates(json_t *object, const struct top_row *row)
 {
     set_rate(object, "in_per_s", row->in);
@@ -74,7 +69,7 @@ static void set_rates(json_t *object, const struct top_row *row)
     set_rate(object, "made_per_s", row->made);
     set_rate(object, "closed_per_s", row->closed);
     if (row->fill >= 0)
-        set_number(object, "fill_percent", (uint64_t)row->fill);
+        view_json_set_number(object, "fill_percent", (uint64_t)row->fill);
 }
 
 static json_t *json_endpoint(const struct top_row *row)
@@ -82,7 +77,7 @@ static json_t *json_endpoint(const struct top_row *row)
     json_t *object = view_json_endpoint(row->main);
 
     if (row->age_ns >= 0) {
-        set_number(object, "age_ms", (uint64_t)(row->age_ns / NS_PER_MS));
+        view_json_set_number(object, "age_ms", (uint64_t)(row->age_ns / NS_PER_MS));
         json_object_set_new(object, "older", json_boolean(row->older));
     }
     set_rates(object, row);
@@ -93,11 +88,11 @@ static json_t *json_process(const struct top_row *row)
 {
     json_t *object = view_json_process(row->process);
 
-    set_number(object, "sockets", row->endpoints);
-    set_number(object, "listeners", row->listeners);
-    set_number(object, "waiting", row->waiting);
-    set_number(object, "receive_queue", row->receive_queue);
-    set_number(object, "send_queue", row->send_queue);
+    view_json_set_number(object, "sockets", row->endpoints);
+    view_json_set_number(object, "listeners", row->listeners);
+    view_json_set_number(object, "waiting", row->waiting);
+    view_json_set_number(object, "receive_queue", row->receive_queue);
+    view_json_set_number(object, "send_queue", row->send_queue);
     set_rates(object, row);
     return object;
 }
@@ -112,7 +107,7 @@ static json_t *json_counts(const struct top_totals *totals)
             const char *name = ferry_endpoint_state_name(state);
             uint64_t before = (uint64_t)json_integer_value(json_object_get(states, name));
             if (totals->count[kind][state]) /* two states have one name */
-                set_number(states, name, before + totals->count[kind][state]);
+                view_json_set_number(states, name, before + totals->count[kind][state]);
         }
         if (totals->kinds[kind])
             json_object_set(counts, ferry_endpoint_kind_name(kind), states);
@@ -148,8 +143,8 @@ static json_t *json_ferry(const struct top_ferry *ferry)
 {
     json_t *object = json_object(), *routes = json_array(), *connections = NULL;
 
-    set_number(object, "pid", (uint64_t)ferry->pid);
-    set_number(object, "elapsed_ms", (uint64_t)(ferry->elapsed_ns / NS_PER_MS));
+    view_json_set_number(object, "pid", (uint64_t)ferry->pid);
+    view_json_set_number(object, "elapsed_ms", (uint64_t)(ferry->elapsed_ns / NS_PER_MS));
     if (ferry->failure[0])
         json_object_set_new(object, "failure", json_string(ferry->failure));
     for (size_t i = 0; i < ferry->flow_count; i++) {
@@ -171,12 +166,12 @@ static json_t *json_look(const struct top *top)
     const struct top_totals *totals = &top->model.totals;
     json_t *look = json_object(), *rows = json_array(), *ferries = json_array();
 
-    set_number(look, "schema", VIEW_SCHEMA);
-    set_number(look, "look", top->model.looks);
-    set_number(look, "elapsed_ms", (uint64_t)(top->model.elapsed_ns / NS_PER_MS));
-    set_number(look, "sockets", totals->all);
+    view_json_set_number(look, "schema", VIEW_SCHEMA);
+    view_json_set_number(look, "look", top->model.looks);
+    view_json_set_number(look, "elapsed_ms", (uint64_t)(top->model.elapsed_ns / NS_PER_MS));
+    view_json_set_number(look, "sockets", totals->all);
     json_object_set_new(look, "counts", json_counts(totals));
-    set_number(look, "waiting", totals->waiting);
+    view_json_set_number(look, "waiting", totals->waiting);
     if (totals->worst)
         json_object_set_new(look, "fullest_backlog", view_json_endpoint(totals->worst));
     set_rate(look, "tcp_in_per_s", totals->in);

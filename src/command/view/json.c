@@ -11,32 +11,48 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void set_number(json_t *object, const char *key, uint64_t number)
+void view_json_set_number(json_t *object, const char *key, uint64_t number)
 {
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
-/* Bytes that are no UTF-8 make no JSON: they are written as \xHH. */
-json_t *view_json_text(const char *text)
+static json_t *text_json(const char *text, size_t size)
 {
-    json_t *json = json_string(text);
+    json_t *json = json_stringn(text, size);
     AUTO_BYTES struct bytes escaped = BYTES_EMPTY;
 
     if (json)
         return json;
-    for (const char *at = text; *at; at++) {
-        if ((unsigned char)*at >= 0x80)
-            bytes_print(&escaped, "\\x%02x", (unsigned char)*at);
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] >= 0x80)
+            bytes_print(&escaped, "\\x%02x", (unsigned char)text[i]);
         else
-            bytes_append_char(&escaped, *at);
+            bytes_append_char(&escaped, text[i]);
     }
-    return bytes_failed(&escaped) ? NULL : json_string(escaped.data);
+    return bytes_failed(&escaped) ? NULL : json_stringn(escaped.data, escaped.size);
 }
 
-static void set_text(json_t *object, const char *key, const char *text)
+json_t *view_json_text(const char *text)
+{
+    return text_json(text, strlen(text));
+}
+
+void view_json_set_text(json_t *object, const char *key, const char *text)
 {
     if (text)
         json_object_set_new(object, key, view_json_text(text));
+}
+
+json_t *view_json_lines(const struct bytes *lines)
+{
+    json_t *array = json_array();
+
+    for (const char *line = lines->data; line && *line;) {
+        size_t size = strcspn(line, "\n");
+        json_array_append_new(array, text_json(line, size));
+        line += size + (line[size] == '\n');
+    }
+    return array;
 }
 
 static void set_address(json_t *object, const char *key, const struct ferry_endpoint *endpoint,
@@ -46,7 +62,7 @@ static void set_address(json_t *object, const char *key, const struct ferry_endp
 
     print(endpoint, &text);
     if (text.size && !bytes_failed(&text))
-        set_text(object, key, text.data);
+        view_json_set_text(object, key, text.data);
 }
 
 static const char *ends_name(unsigned ends)
@@ -62,10 +78,10 @@ static json_t *owners_json(const struct ferry_endpoint *endpoint, unsigned count
     for (unsigned i = 0; i < count; i++) {
         const struct ferry_owner *owner = &endpoint->owners[i];
         json_t *object = json_object();
-        set_number(object, "pid", (uint64_t)owner->process->pid);
-        set_text(object, "command", owner->process->name);
-        set_number(object, "fd", (uint64_t)owner->fd);
-        set_text(object, "ends", ends_name(owner->ends));
+        view_json_set_number(object, "pid", (uint64_t)owner->process->pid);
+        view_json_set_text(object, "command", owner->process->name);
+        view_json_set_number(object, "fd", (uint64_t)owner->fd);
+        view_json_set_text(object, "ends", ends_name(owner->ends));
         json_array_append_new(owners, object);
     }
     return owners;
@@ -96,7 +112,8 @@ static void set_peer(json_t *object, const struct ferry_endpoint *endpoint)
     if (!endpoint->peer && !endpoint->peer_inode)
         return;
     peer = json_object();
-    set_number(peer, "inode", endpoint->peer ? endpoint->peer->inode : endpoint->peer_inode);
+    view_json_set_number(
+        peer, "inode", endpoint->peer ? endpoint->peer->inode : endpoint->peer_inode);
     if (endpoint->peer) {
         set_address(peer, "local", endpoint->peer, view_print_local);
         set_peer_owners(peer, endpoint->peer);
@@ -109,7 +126,7 @@ static void set_clients(json_t *object, const struct ferry_endpoint *endpoint)
     json_t *clients;
 
     if (endpoint->listener)
-        set_number(object, "listener", endpoint->listener->inode);
+        view_json_set_number(object, "listener", endpoint->listener->inode);
     if (!endpoint->clients)
         return;
     clients = json_array();
@@ -130,14 +147,15 @@ static void set_memory(json_t *object, const struct ferry_endpoint *endpoint)
     json_t *memory;
 
     if ((1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS) {
-        set_number(object, listens ? "waiting" : "receive_queue", endpoint->receive_queue);
-        set_number(object, listens ? "backlog" : "send_queue", endpoint->send_queue);
+        view_json_set_number(
+            object, listens ? "waiting" : "receive_queue", endpoint->receive_queue);
+        view_json_set_number(object, listens ? "backlog" : "send_queue", endpoint->send_queue);
     }
     if (!endpoint->has_memory)
         return;
     memory = json_object();
     for (size_t i = 0; i < COUNT_OF(places); i++)
-        set_number(memory, places[i].key, endpoint->memory[places[i].place]);
+        view_json_set_number(memory, places[i].key, endpoint->memory[places[i].place]);
     json_object_set_new(object, "memory", memory);
 }
 
@@ -149,13 +167,13 @@ static void set_path(json_t *object, const struct ferry_path *path)
     if (!path || path->state == FERRY_PATH_NONE)
         return;
     json = json_object();
-    set_text(json, "state", ferry_path_state_name(path->state));
-    set_text(json, "where", path->where);
+    view_json_set_text(json, "state", ferry_path_state_name(path->state));
+    view_json_set_text(json, "where", path->where);
     if (path->state == FERRY_PATH_THERE || path->state == FERRY_PATH_REPLACED) {
         snprintf(mode, sizeof(mode), "%04o", (unsigned)(path->mode & 07777));
-        set_text(json, "mode", mode);
-        set_number(json, "uid", path->uid);
-        set_number(json, "gid", path->gid);
+        view_json_set_text(json, "mode", mode);
+        view_json_set_number(json, "uid", path->uid);
+        view_json_set_number(json, "gid", path->gid);
     }
     json_object_set_new(object, "path", json);
 }
@@ -167,8 +185,8 @@ static void set_network(json_t *object, const struct ferry_namespace *network)
     if (!network || network->own)
         return;
     json = json_object();
-    set_number(json, "inode", network->inode);
-    set_text(json, "name", network->name);
+    view_json_set_number(json, "inode", network->inode);
+    view_json_set_text(json, "name", network->name);
     json_object_set_new(object, "namespace", json);
 }
 
@@ -181,10 +199,10 @@ static void set_tcp(json_t *object, const struct ferry_inet *inet)
 
     if (!inet)
         return;
-    set_text(object, "congestion", inet->congestion);
+    view_json_set_text(object, "congestion", inet->congestion);
     if (inet->timer && inet->timer < COUNT_OF(timers)) {
-        set_text(object, "timer", timers[inet->timer]);
-        set_number(object, "timer_ms", inet->timer_ms);
+        view_json_set_text(object, "timer", timers[inet->timer]);
+        view_json_set_number(object, "timer_ms", inet->timer_ms);
     }
     if (!inet->tcp_info_size)
         return;
@@ -192,7 +210,7 @@ static void set_tcp(json_t *object, const struct ferry_inet *inet)
     /* No integer of JSON holds what stands for "unlimited" (pacing rates): it is left out. */
     for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++)
         if (field.value <= INT64_MAX)
-            set_number(tcp, field.name, field.value);
+            view_json_set_number(tcp, field.name, field.value);
     json_object_set_new(object, "tcp", tcp);
 }
 
@@ -215,14 +233,14 @@ static void set_shutdown(json_t *object, const struct ferry_endpoint *endpoint)
 static void set_file(json_t *object, const struct ferry_endpoint *endpoint)
 {
     if (endpoint->kind == FERRY_ENDPOINT_MEMFD)
-        set_number(object, "size", endpoint->size);
+        view_json_set_number(object, "size", endpoint->size);
     if (endpoint->kind != FERRY_ENDPOINT_QUEUE)
         return;
-    set_number(object, "receive_queue", endpoint->receive_queue);
+    view_json_set_number(object, "receive_queue", endpoint->receive_queue);
     if (endpoint->messages_max) {
-        set_number(object, "messages", endpoint->messages);
-        set_number(object, "messages_max", endpoint->messages_max);
-        set_number(object, "message_size_max", endpoint->message_size_max);
+        view_json_set_number(object, "messages", endpoint->messages);
+        view_json_set_number(object, "messages_max", endpoint->messages_max);
+        view_json_set_number(object, "message_size_max", endpoint->message_size_max);
     }
 }
 
@@ -231,19 +249,19 @@ json_t *view_json_endpoint(const struct ferry_endpoint *endpoint)
     json_t *object = json_object();
     char cookie[20];
 
-    set_text(object, "kind", ferry_endpoint_kind_name(endpoint->kind));
+    view_json_set_text(object, "kind", ferry_endpoint_kind_name(endpoint->kind));
     if (endpoint->state != FERRY_STATE_NONE)
-        set_text(object, "state", ferry_endpoint_state_name(endpoint->state));
-    set_number(object, "inode", endpoint->inode);
+        view_json_set_text(object, "state", ferry_endpoint_state_name(endpoint->state));
+    view_json_set_number(object, "inode", endpoint->inode);
     if (endpoint->cookie) {
         snprintf(cookie, sizeof(cookie), "%" PRIx64, endpoint->cookie);
-        set_text(object, "cookie", cookie);
+        view_json_set_text(object, "cookie", cookie);
     }
     if (endpoint->uid != (uid_t)-1)
-        set_number(object, "uid", endpoint->uid);
+        view_json_set_number(object, "uid", endpoint->uid);
     set_address(object, "local", endpoint, view_print_local);
     set_address(object, "remote", endpoint, view_print_remote);
-    set_text(object, "ends", ends_name(endpoint->ends));
+    view_json_set_text(object, "ends", ends_name(endpoint->ends));
     json_object_set_new(object, "owners", view_json_owners(endpoint));
     set_peer(object, endpoint);
     set_clients(object, endpoint);
@@ -254,7 +272,7 @@ json_t *view_json_endpoint(const struct ferry_endpoint *endpoint)
     set_tcp(object, endpoint->inet);
     set_file(object, endpoint);
     if (endpoint->descriptors_in_flight)
-        set_number(object, "descriptors_in_flight", endpoint->descriptors_in_flight);
+        view_json_set_number(object, "descriptors_in_flight", endpoint->descriptors_in_flight);
     return object;
 }
 
@@ -263,19 +281,19 @@ json_t *view_json_process(const struct ferry_process *process)
     char state[2] = { process->state, '\0' };
     json_t *object = json_object();
 
-    set_number(object, "pid", (uint64_t)process->pid);
-    set_number(object, "parent", (uint64_t)process->parent);
-    set_text(object, "state", state);
-    set_text(object, "command", process->name);
-    set_number(object, "start_ticks", process->start_ticks);
+    view_json_set_number(object, "pid", (uint64_t)process->pid);
+    view_json_set_number(object, "parent", (uint64_t)process->parent);
+    view_json_set_text(object, "state", state);
+    view_json_set_text(object, "command", process->name);
+    view_json_set_number(object, "start_ticks", process->start_ticks);
     if (process->uid != (uid_t)-1)
-        set_number(object, "uid", process->uid);
+        view_json_set_number(object, "uid", process->uid);
     if (process->gid != (gid_t)-1)
-        set_number(object, "gid", process->gid);
-    set_text(object, "cgroup", process->cgroup);
-    set_text(object, "unit", process->unit);
-    set_text(object, "container", process->container);
-    set_text(object, "executable", process->executable);
+        view_json_set_number(object, "gid", process->gid);
+    view_json_set_text(object, "cgroup", process->cgroup);
+    view_json_set_text(object, "unit", process->unit);
+    view_json_set_text(object, "container", process->container);
+    view_json_set_text(object, "executable", process->executable);
     return object;
 }
 
@@ -295,10 +313,10 @@ json_t *view_json_gaps(const struct ferry_endpoints *table)
     json_t *object = json_object();
 
     ferry_endpoints_get_gaps(table, &gaps);
-    set_number(object, "hidden_processes", gaps.hidden_processes);
-    set_number(object, "hidden_namespaces", gaps.hidden_namespaces);
-    set_number(object, "unlisted_queues", gaps.unlisted_queues);
-    set_number(object, "ambiguous_backlogs", gaps.ambiguous_backlogs);
+    view_json_set_number(object, "hidden_processes", gaps.hidden_processes);
+    view_json_set_number(object, "hidden_namespaces", gaps.hidden_namespaces);
+    view_json_set_number(object, "unlisted_queues", gaps.unlisted_queues);
+    view_json_set_number(object, "ambiguous_backlogs", gaps.ambiguous_backlogs);
     json_object_set_new(object, "missing_kinds", view_json_kinds(gaps.missing_kinds));
     return object;
 }
@@ -339,8 +357,8 @@ json_t *view_json_table(const struct ferry_endpoints *table,
     json_t *endpoints = json_array(), *processes = json_array();
     char boot[VIEW_BOOT_SIZE];
 
-    set_number(document, "schema", VIEW_SCHEMA);
-    set_text(document, "boot", view_boot_read(boot) ? boot : NULL);
+    view_json_set_number(document, "schema", VIEW_SCHEMA);
+    view_json_set_text(document, "boot", view_boot_read(boot) ? boot : NULL);
     for (size_t i = 0; marks && i < ferry_endpoints_count(table); i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(table, i);
         if (wanted && !wanted(endpoint, data))

@@ -5,6 +5,8 @@
 #ifndef FERRY_COMMAND_VIEW_JSON_H
 #define FERRY_COMMAND_VIEW_JSON_H
 
+#include "base/bytes.h"
+
 #include <ferry/endpoints.h>
 #include <jansson.h>
 
@@ -45,6 +47,11 @@ json_t *view_json_table(const struct ferry_endpoints *table,
     bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
 /* A text that a process chose: what is no UTF-8 is written as \xHH. NULL: out of memory. */
 json_t *view_json_text(const char *text);
+/* The same of each line, as an array. */
+json_t *view_json_lines(const struct bytes *lines);
+/* Members of an object. Of a text that is NULL, none. */
+void view_json_set_number(json_t *object, const char *key, uint64_t number);
+void view_json_set_text(json_t *object, const char *key, const char *text);
 /* What could not be seen: {hidden_processes, hidden_namespaces, unlisted_queues,
  * ambiguous_backlogs, missing_kinds}. */
 json_t *view_json_gaps(const struct ferry_endpoints *table);

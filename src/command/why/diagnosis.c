@@ -205,39 +205,10 @@ void diagnosis_print(const struct diagnosis *diagnosis, const char *word, struct
     print_lines(text, "note", &diagnosis->notes);
 }
 
-/* What is no UTF-8 was a name that somebody chose: its bytes are written as \xHH. */
-static json_t *json_text(const char *text, size_t size)
-{
-    json_t *json = json_stringn(text, size);
-    AUTO_BYTES struct bytes escaped = BYTES_EMPTY;
-
-    if (json)
-        return json;
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)text[i] >= 0x80)
-            bytes_print(&escaped, "\\x%02x", (unsigned char)text[i]);
-        else
-            bytes_append_char(&escaped, text[i]);
-    }
-    return bytes_failed(&escaped) ? json_null() : json_stringn(escaped.data, escaped.size);
-}
-
-static json_t *json_lines(const struct bytes *lines)
-{
-    json_t *array = json_array();
-
-    for (const char *line = lines->data; line && *line;) {
-        size_t size = strcspn(line, "\n");
-        json_array_append_new(array, json_text(line, size));
-        line += size + (line[size] == '\n');
-    }
-    return array;
-}
-
 static void set_bytes(json_t *object, const char *key, const struct bytes *text)
 {
     if (text->size)
-        json_object_set_new(object, key, json_text(text->data, text->size));
+        view_json_set_text(object, key, text->data);
 }
 
 static void set_finding(json_t *object, const struct finding *finding)
@@ -247,7 +218,7 @@ static void set_finding(json_t *object, const struct finding *finding)
         json_object_set_new(object, "cause", json_string(finding->cause));
     set_bytes(object, "headline", &finding->headline);
     set_bytes(object, "client", &finding->client);
-    json_object_set_new(object, "evidence", json_lines(&finding->evidence));
+    json_object_set_new(object, "evidence", view_json_lines(&finding->evidence));
     set_bytes(object, "remedy", &finding->remedy);
 }
 
@@ -257,7 +228,7 @@ json_t *diagnosis_json(const struct diagnosis *diagnosis, const char *word)
     json_t *document = json_object(), *also = json_array();
 
     json_object_set_new(document, "schema", json_integer(VIEW_SCHEMA));
-    json_object_set_new(document, "target", json_text(word, strlen(word)));
+    view_json_set_text(document, "target", word);
     if (first)
         set_finding(document, first);
     else
@@ -270,8 +241,8 @@ json_t *diagnosis_json(const struct diagnosis *diagnosis, const char *word)
         json_array_append_new(also, object);
     }
     json_object_set_new(document, "also", also);
-    json_object_set_new(document, "checked", json_lines(&diagnosis->checked));
-    json_object_set_new(document, "notes", json_lines(&diagnosis->notes));
+    json_object_set_new(document, "checked", view_json_lines(&diagnosis->checked));
+    json_object_set_new(document, "notes", view_json_lines(&diagnosis->notes));
     if (diagnosis->endpoint)
         json_object_set_new(document, "endpoint", view_json_endpoint(diagnosis->endpoint));
     return document;

@@ -2,6 +2,7 @@
 #include "command/why/machine_findings.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
+#include "command/view/json.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -132,26 +133,9 @@ void finding_evidence(struct finding *finding, const char *format, ...)
     bytes_append_char(&finding->evidence, '\n');
 }
 
-/* Bytes that are no UTF-8 make no JSON: they are written as \xHH. */
-static json_t *text_json(const char *text)
-{
-    json_t *json = json_string(text);
-    AUTO_BYTES struct bytes escaped = BYTES_EMPTY;
-
-    if (json)
-        return json;
-    for (const char *at = text; *at; at++) {
-        if ((unsigned char)*at >= 0x80)
-            bytes_print(&escaped, "\\x%02x", (unsigned char)*at);
-        else
-            bytes_append_char(&escaped, *at);
-    }
-    return bytes_failed(&escaped) ? NULL : json_string(escaped.data);
-}
-
 void finding_fact_number(struct finding *finding, const char *key, uint64_t number)
 {
-    json_object_set_new(finding->facts, key, json_integer((json_int_t)number));
+    view_json_set_number(finding->facts, key, number);
 }
 
 void finding_fact_text(struct finding *finding, const char *key, const char *text)
@@ -160,7 +144,7 @@ void finding_fact_text(struct finding *finding, const char *key, const char *tex
 
     bytes_append_escaped(&escaped, text, strlen(text));
     if (!bytes_failed(&escaped))
-        json_object_set_new(finding->facts, key, text_json(escaped.data ? escaped.data : ""));
+        view_json_set_text(finding->facts, key, escaped.data ? escaped.data : "");
 }
 
 /* --- saying -------------------------------------------------------------------------------------
@@ -243,19 +227,6 @@ void findings_print(const struct findings *findings, struct bytes *text)
     }
 }
 
-static json_t *lines_json(const struct bytes *lines)
-{
-    json_t *array = json_array();
-    const char *at = lines->data ? lines->data : "";
-
-    for (size_t length; *at; at += length + 1) {
-        length = strcspn(at, "\n");
-        AUTO_FREE char *line = strndup(at, length);
-        json_array_append_new(array, line ? text_json(line) : NULL);
-    }
-    return array;
-}
-
 json_t *findings_json(const struct findings *findings)
 {
     json_t *array = json_array();
@@ -265,11 +236,11 @@ json_t *findings_json(const struct findings *findings)
         json_t *object = json_object();
         json_object_set_new(object, "id", json_string(finding_kind_name(finding->kind)));
         json_object_set_new(object, "severity", json_string(severity_name(finding->severity)));
-        json_object_set_new(
-            object, "headline", text_json(finding->headline.data ? finding->headline.data : ""));
-        json_object_set_new(object, "evidence", lines_json(&finding->evidence));
+        view_json_set_text(
+            object, "headline", finding->headline.data ? finding->headline.data : "");
+        json_object_set_new(object, "evidence", view_json_lines(&finding->evidence));
         if (finding->remedy.size)
-            json_object_set_new(object, "remedy", text_json(finding->remedy.data));
+            view_json_set_text(object, "remedy", finding->remedy.data);
         json_object_update(object, finding->facts);
         json_array_append_new(array, object);
     }
