@@ -16,6 +16,7 @@
 #include "command/ls/columns.h"
 #include "command/ls/rows.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/view/screen.h"
 
 #include <string.h>
@@ -131,18 +132,12 @@ static size_t node_find(const struct tree *tree, pid_t pid)
 static pid_t parent_of(const struct ferry_endpoints *table, pid_t pid)
 {
     const struct ferry_process *known = ferry_endpoints_find_process(table, pid);
-    char path[32], text[512];
-    int parent = 0;
+    struct proc_stat stat;
 
     if (known)
         return known->parent;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    AUTO_FILE FILE *file = fopen(path, "re");
-    size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    text[size] = '\0';
-    /* The name stands in parentheses and may hold some itself. */
-    const char *end = strrchr(text, ')');
-    return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+    AUTO_FD int folder = proc_open(pid);
+    return proc_stat_read(folder, &stat) ? stat.parent : 0;
 }
 
 /* As many steps up as there may be generations of processes; a way round ends there too. */

@@ -33,7 +33,7 @@ static int explain(pid_t pid, int fd, int code, struct ferry_error *error)
 /* fdinfo of an epoll or inotify instance may be long: it is cut at the size, behind a line. */
 static char *read_fdinfo(pid_t pid, int fd)
 {
-    char path[48], text[SHOW_PROC_FILE_SIZE_MAX];
+    char path[48], text[PROC_FILE_SIZE_MAX];
 
     snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
     AUTO_FILE FILE *file = fopen(path, "re");
@@ -142,7 +142,7 @@ void descriptor_print(const struct descriptor_facts *facts, struct bytes *text)
 
     bytes_print(text, "descriptor %d of ", facts->fd);
     if (process_facts_read(facts->pid, &process) == 0) {
-        bytes_append_escaped(text, process.name, strlen(process.name));
+        bytes_append_escaped(text, process.stat.name, strlen(process.stat.name));
         bytes_print(text, "[%d]\n", (int)facts->pid);
         process_facts_fini(&process);
     } else {

@@ -218,22 +218,22 @@ static json_t *process_json(const struct ferry_endpoints *table, pid_t pid)
     if (process_facts_read(pid, &facts) < 0)
         return NULL;
     json_t *object = view_json_process(&(struct ferry_process){ .pid = pid,
-        .parent = facts.parent,
-        .state = facts.state,
-        .name = facts.name,
-        .start_ticks = facts.start_ticks,
+        .parent = facts.stat.parent,
+        .state = facts.stat.state,
+        .name = facts.stat.name,
+        .start_ticks = facts.stat.start_ticks,
         .uid = facts.uid,
         .gid = facts.gid,
         .cgroup = facts.cgroup,
         .unit = facts.unit,
         .container = known ? known->container : NULL,
         .executable = facts.executable });
-    view_json_set_text(object, "state_word", process_state_word(facts.state));
+    view_json_set_text(object, "state_word", process_state_word(facts.stat.state));
     view_json_set_text(object, "command_line", facts.command);
     set_limit(object, "descriptors", facts.descriptor_count);
     set_limit(object, "descriptors_soft", facts.descriptors_soft);
     set_limit(object, "descriptors_hard", facts.descriptors_hard);
-    set_start(object, pid, facts.start_ticks);
+    set_start(object, pid, facts.stat.start_ticks);
     set_blocked(table, object, pid);
     process_facts_fini(&facts);
     return object;

@@ -146,18 +146,18 @@ static void print_facts(
     const struct process_facts *facts, const char *container, struct bytes *text)
 {
     bytes_append_text(text, "process ");
-    bytes_append_escaped(text, facts->name, strlen(facts->name));
+    bytes_append_escaped(text, facts->stat.name, strlen(facts->stat.name));
     bytes_print(text, "[%d]\n", (int)facts->pid);
     print_hostile(text, "command", facts->command);
     print_hostile(text, "executable", facts->executable);
-    print_line(text, "state", "%s", process_state_word(facts->state));
+    print_line(text, "state", "%s", process_state_word(facts->stat.state));
     print_label(text, "user");
     print_user(text, facts->uid);
     bytes_append_text(text, ", group ");
     print_group(text, facts->gid);
     bytes_append_char(text, '\n');
     print_label(text, "started");
-    print_start(text, facts->start_ticks);
+    print_start(text, facts->stat.start_ticks);
     bytes_append_char(text, '\n');
     print_hostile(text, "unit", facts->unit);
     print_hostile(text, "container", container);

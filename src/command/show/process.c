@@ -9,62 +9,9 @@
 #include "command/limits.h"
 #include "wire/cgroup.h"
 
-#include <ctype.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-
-/* Reads a file of /proc, NUL-terminated and cut at the size; returns its length, -errno. */
-static ssize_t proc_read(int folder, const char *name, char *text, size_t size)
-{
-    AUTO_FD int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
-
-    if (fd < 0)
-        return -errno;
-    while (length < size - 1) {
-        ssize_t got = read(fd, text + length, size - 1 - length);
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            break;
-        length += (size_t)got;
-    }
-    text[length] = '\0';
-    return (ssize_t)length;
-}
-
-static int proc_open(pid_t pid)
-{
-    char path[32];
-
-    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* "4711 (name) S 1 ...": the name may hold a parenthesis, so its end is the last one. */
-static int read_stat(int folder, struct process_facts *facts)
-{
-    char text[1024];
-    ssize_t length = proc_read(folder, "stat", text, sizeof(text));
-    char *name = length > 0 ? strchr(text, '(') : NULL;
-    char *end = name ? strrchr(name, ')') : NULL;
-    unsigned long long start;
-    int parent;
-
-    if (!end || sscanf(end,
-                    ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                    "%*d %llu",
-                    &facts->state, &parent, &start) != 3)
-        return -ESRCH;
-    *end = '\0';
-    snprintf(facts->name, sizeof(facts->name), "%s", name + 1);
-    facts->parent = parent;
-    facts->start_ticks = start;
-    return 0;
-}
 
 /* The effective one of "Uid:\treal\teffective\t...". */
 static unsigned read_id(const char *status, const char *key)
@@ -77,7 +24,7 @@ static unsigned read_id(const char *status, const char *key)
 
 static void read_ids(int folder, struct process_facts *facts)
 {
-    char text[SHOW_PROC_FILE_SIZE_MAX];
+    char text[PROC_FILE_SIZE_MAX];
 
     facts->uid = facts->gid = (unsigned)-1;
     if (proc_read(folder, "status", text, sizeof(text)) <= 0)
@@ -88,7 +35,7 @@ static void read_ids(int folder, struct process_facts *facts)
 
 static void read_cgroup(int folder, struct process_facts *facts)
 {
-    char text[SHOW_PROC_FILE_SIZE_MAX];
+    char text[PROC_FILE_SIZE_MAX];
     size_t length;
 
     if (proc_read(folder, "cgroup", text, sizeof(text)) <= 0)
@@ -101,7 +48,7 @@ static void read_cgroup(int folder, struct process_facts *facts)
 /* Arguments end with a NUL each; a process may have written anything there. */
 static char *read_command(int folder)
 {
-    char text[SHOW_PROC_FILE_SIZE_MAX];
+    char text[PROC_FILE_SIZE_MAX];
     ssize_t length = proc_read(folder, "cmdline", text, sizeof(text));
 
     while (length > 0 && text[length - 1] == '\0')
@@ -121,38 +68,15 @@ static char *read_executable(int folder)
     return length > 0 && (size_t)length < sizeof(text) ? strndup(text, (size_t)length) : NULL;
 }
 
-static int64_t limit_number(const char *word)
-{
-    return isdigit((unsigned char)*word) ? strtoll(word, NULL, 10) : INT64_MAX;
-}
-
 static void read_limits(int folder, struct process_facts *facts)
 {
-    char text[SHOW_PROC_FILE_SIZE_MAX], soft[24], hard[24];
-    const char *line;
+    uint64_t soft, hard;
 
     facts->descriptors_soft = facts->descriptors_hard = -1;
-    if (proc_read(folder, "limits", text, sizeof(text)) <= 0 ||
-        !(line = strstr(text, "\nMax open files")) ||
-        sscanf(line + strlen("\nMax open files"), "%23s %23s", soft, hard) != 2)
+    if (!proc_limit(folder, "Max open files", &soft, &hard))
         return;
-    facts->descriptors_soft = limit_number(soft);
-    facts->descriptors_hard = limit_number(hard);
-}
-
-static int64_t count_descriptors(int folder)
-{
-    int fd = openat(folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_DIR DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    int64_t count = 0;
-
-    if (!directory) {
-        fd_close(&fd);
-        return -1;
-    }
-    for (struct dirent *entry; (entry = readdir(directory));)
-        count += entry->d_name[0] != '.';
-    return count;
+    facts->descriptors_soft = soft < INT64_MAX ? (int64_t)soft : INT64_MAX;
+    facts->descriptors_hard = hard < INT64_MAX ? (int64_t)hard : INT64_MAX;
 }
 
 int process_facts_read(pid_t pid, struct process_facts *ret_facts)
@@ -160,17 +84,14 @@ int process_facts_read(pid_t pid, struct process_facts *ret_facts)
     AUTO_FD int folder = proc_open(pid);
     struct process_facts facts = { .pid = pid };
 
-    if (folder < 0)
+    if (!proc_stat_read(folder, &facts.stat))
         return -ESRCH;
-    int code = read_stat(folder, &facts);
-    if (code < 0)
-        return code;
     read_ids(folder, &facts);
     read_cgroup(folder, &facts);
     facts.command = read_command(folder);
     facts.executable = read_executable(folder);
     read_limits(folder, &facts);
-    facts.descriptor_count = count_descriptors(folder);
+    facts.descriptor_count = proc_descriptor_count(folder);
     *ret_facts = facts;
     return 0;
 }
@@ -217,18 +138,18 @@ int64_t process_start_s(uint64_t start_ticks)
 
 unsigned process_ancestors(pid_t pid, struct ancestor *ret_ancestors)
 {
-    struct process_facts facts = { 0 };
+    struct proc_stat stat;
     unsigned count = 0;
 
-    for (pid_t at = pid; count < SHOW_ANCESTORS_MAX; at = facts.parent) {
+    for (pid_t at = pid; count < SHOW_ANCESTORS_MAX; at = stat.parent) {
         AUTO_FD int folder = proc_open(at);
-        if (folder < 0 || read_stat(folder, &facts) < 0)
+        if (!proc_stat_read(folder, &stat))
             break;
         if (at != pid) {
             ret_ancestors[count].pid = at;
-            memcpy(ret_ancestors[count++].name, facts.name, sizeof(facts.name));
+            memcpy(ret_ancestors[count++].name, stat.name, sizeof(stat.name));
         }
-        if (facts.parent <= 0)
+        if (stat.parent <= 0)
             break;
     }
     return count;

@@ -3,23 +3,23 @@
 #ifndef FERRY_COMMAND_SHOW_PROCESS_H
 #define FERRY_COMMAND_SHOW_PROCESS_H
 
+#include "command/view/proc.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /* What is unknown is NULL, -1 or (uid_t)-1. Texts are as the kernel has them: escape them. */
 struct process_facts {
-    pid_t pid, parent;
-    char state; /* proc_pid_stat(5) */
-    char name[64];
-    uint64_t start_ticks; /* since boot */
-    uid_t uid;            /* effective */
+    pid_t pid;
+    struct proc_stat stat;
+    uid_t uid; /* effective */
     gid_t gid;
     char *command; /* its arguments with blanks between; NULL: none, or a kernel thread */
     char
         *executable; /* a path as the process's root has it; " (deleted)" behind one that is gone */
     char *cgroup, *unit;
-    int64_t descriptor_count;                   /* those open now */
+    int64_t descriptor_count;                   /* those open now; negative: may not be seen */
     int64_t descriptors_soft, descriptors_hard; /* RLIMIT_NOFILE; INT64_MAX: unlimited */
 };
 

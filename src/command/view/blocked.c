@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/calls.h"
+#include "command/view/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,25 +21,13 @@
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-/* A file of /proc as text; the length, or -errno. */
-static ssize_t proc_read(const char *path, char *text, size_t size)
-{
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, size - 1);
-
-    if (length < 0)
-        return -errno;
-    text[length] = '\0';
-    return length;
-}
-
 static ssize_t thread_read(
     const struct blocked_thread *thread, const char *file, char *text, size_t size)
 {
     char path[96];
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)thread->pid, (int)thread->tid, file);
-    return proc_read(path, text, size);
+    return proc_read(AT_FDCWD, path, text, size);
 }
 
 /* Its memory, as far as it could be read. */
@@ -244,10 +233,10 @@ static bool is_foreign(pid_t pid)
 
 static pid_t tracer_of(pid_t pid)
 {
-    char path[40], text[4096];
+    AUTO_FD int folder = proc_open(pid);
+    char text[4096];
 
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    if (proc_read(path, text, sizeof(text)) <= 0)
+    if (proc_read(folder, "status", text, sizeof(text)) <= 0)
         return 0;
     const char *line = strstr(text, "\nTracerPid:");
     return line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;

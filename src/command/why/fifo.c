@@ -8,11 +8,11 @@
 #include "base/cleanup.h"
 #include "command/view/blocked.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/quote.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -64,9 +64,8 @@ static void look_at_openers(struct fifo *fifo)
 {
     AUTO_DIR DIR *folder = opendir("/proc");
 
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            look_at_process(fifo, (pid_t)atoi(entry->d_name));
+    for (pid_t pid; folder && (pid = proc_next(folder));)
+        look_at_process(fifo, pid);
 }
 
 /* --- how full -----------------------------------------------------------------------------------

@@ -6,9 +6,9 @@
 #include "base/cleanup.h"
 #include "command/view/blocked.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/why.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -61,30 +61,18 @@ static bool connects_to(const struct blocked_thread *thread, const struct ferry_
     return is_same_file(thread, address.sun_path, strnlen(address.sun_path, size), listener->path);
 }
 
-static void name_of(pid_t pid, char name[32])
-{
-    char path[40];
-    AUTO_FILE FILE *file = NULL;
-
-    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-    file = fopen(path, "re");
-    if (!file || !fgets(name, 32, file))
-        strcpy(name, "?");
-    name[strcspn(name, "\n")] = '\0';
-}
-
 static void look_at_process(
     struct hanging *hanging, const struct ferry_endpoint *listener, pid_t pid)
 {
     struct blocked blocked;
-    char name[32];
+    struct proc_stat stat;
 
     if (blocked_look(pid, &blocked) == 0)
         for (size_t i = 0; i < blocked.count; i++) {
             if (!connects_to(&blocked.threads[i], listener))
                 continue;
-            name_of(pid, name);
-            add_name(hanging, name, pid);
+            AUTO_FD int folder = proc_open(pid);
+            add_name(hanging, proc_stat_read(folder, &stat) ? stat.name : "?", pid);
         }
     blocked_fini(&blocked);
 }
@@ -93,9 +81,8 @@ static void look_unix(struct hanging *hanging, const struct ferry_endpoint *list
 {
     AUTO_DIR DIR *folder = opendir("/proc");
 
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            look_at_process(hanging, listener, (pid_t)atoi(entry->d_name));
+    for (pid_t pid; folder && (pid = proc_next(folder));)
+        look_at_process(hanging, listener, pid);
 }
 
 static void look_tcp(

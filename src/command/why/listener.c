@@ -9,6 +9,7 @@
  */
 #include "base/cleanup.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
@@ -134,7 +135,7 @@ static void prove_speed(const struct backlog *backlog, struct finding *finding)
 
 static void prove_overflows(const struct why *why, struct finding *finding)
 {
-    uint64_t now = listen_overflows();
+    uint64_t now = proc_listen_overflows();
 
     if (now)
         finding_prove(finding,

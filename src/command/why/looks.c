@@ -1,8 +1,9 @@
 /* looks.c - the first look. */
 #include "command/why/looks.h"
-#include "base/cleanup.h"
+#include "command/view/proc.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint64_t endpoint_tcp_field(const struct ferry_endpoint *endpoint, const char *name)
@@ -15,25 +16,6 @@ uint64_t endpoint_tcp_field(const struct ferry_endpoint *endpoint, const char *n
          i++)
         if (strcmp(field.name, name) == 0)
             return field.value;
-    return 0;
-}
-
-uint64_t listen_overflows(void)
-{
-    AUTO_FILE FILE *file = fopen("/proc/self/net/netstat", "re");
-    AUTO_FREE char *names = NULL, *values = NULL;
-    size_t names_size = 0, values_size = 0;
-
-    while (file && getline(&names, &names_size, file) > 0 &&
-           getline(&values, &values_size, file) > 0) {
-        char *name_rest, *value_rest;
-        char *name = strtok_r(names, " \n", &name_rest);
-        char *value = strtok_r(values, " \n", &value_rest);
-        for (; name && value;
-             name = strtok_r(NULL, " \n", &name_rest), value = strtok_r(NULL, " \n", &value_rest))
-            if (strcmp(name, "ListenOverflows") == 0)
-                return strtoull(value, NULL, 10);
-    }
     return 0;
 }
 
@@ -60,7 +42,7 @@ int looks_note(struct looks *looks, const struct ferry_endpoints *table)
 
     looks->items = calloc(count + 1, sizeof(*looks->items));
     looks->count = 0;
-    looks->overflows = listen_overflows();
+    looks->overflows = proc_listen_overflows();
     if (!looks->items)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {

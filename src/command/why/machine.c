@@ -49,20 +49,6 @@ bool machine_reaches(uint64_t part, uint64_t whole, unsigned percent)
     return (double)part * 100 >= (double)whole * percent;
 }
 
-bool machine_read_number(const char *path, unsigned index, uint64_t *ret_number)
-{
-    AUTO_FILE FILE *file = fopen(path, "re");
-    uint64_t number;
-
-    if (!file)
-        return false;
-    for (unsigned i = 0; i <= index; i++)
-        if (fscanf(file, "%" SCNu64, &number) != 1)
-            return false;
-    *ret_number = number;
-    return true;
-}
-
 void machine_print_user(struct bytes *text, uid_t uid)
 {
     const struct passwd *user = getpwuid(uid);
@@ -92,18 +78,6 @@ void machine_say_network(struct finding *finding, const struct ferry_endpoint *e
     if (!bytes_failed(&name))
         finding_evidence(finding, "in the network namespace %s", name.data);
     finding_fact_number(finding, "namespace", network->inode);
-}
-
-bool machine_read_limit(pid_t pid, const char *name, uint64_t *ret_limit)
-{
-    char path[64], line[256];
-
-    snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
-    AUTO_FILE FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (strncmp(line, name, strlen(name)) == 0)
-            return sscanf(line + strlen(name), "%" SCNu64, ret_limit) == 1;
-    return false;
 }
 
 /* --- looking ------------------------------------------------------------------------------------

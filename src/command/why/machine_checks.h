@@ -38,16 +38,12 @@ __attribute__((format(printf, 2, 3))) void machine_unseen(
 const char *machine_perhaps(const struct machine *machine);
 /* Whether `part` is at least `percent` of `whole`. */
 bool machine_reaches(uint64_t part, uint64_t whole, unsigned percent);
-/* A file of one number, or the index-th of several; false: it can't be had. */
-bool machine_read_number(const char *path, unsigned index, uint64_t *ret_number);
 /* Who owns a user id: "root", "1000" if it has no name here. */
 void machine_print_user(struct bytes *text, uid_t uid);
 /* "3 processes": the right word for one. */
 const char *machine_plural(uint64_t count, const char *one, const char *more);
 /* Says in which network an endpoint is, if not in ours. */
 void machine_say_network(struct finding *finding, const struct ferry_endpoint *endpoint);
-/* The soft limit in /proc/PID/limits; false: none, or unknown. */
-bool machine_read_limit(pid_t pid, const char *name, uint64_t *ret_limit);
 
 /* Notes what looks bad; call it with the first look. Returns 0, -ENOMEM. */
 int machine_suspect(struct machine *machine);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/machine_checks.h"
 
 #include <inttypes.h>
@@ -129,8 +130,7 @@ static int check_ports(struct machine *machine)
 
     if (!flows)
         return -ENOMEM;
-    if (!machine_read_number(path, 0, &first) || !machine_read_number(path, 1, &last) ||
-        last < first)
+    if (!proc_number(path, 0, &first) || !proc_number(path, 1, &last) || last < first)
         return 0;
     for (size_t i = 0; i < total; i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(machine->table, i);
@@ -151,31 +151,6 @@ static int check_ports(struct machine *machine)
 /* --- dropped ------------------------------------------------------------------------------------
  */
 
-/* The word of that place in a line; its length. */
-static const char *word_at(const char *line, unsigned index, size_t *ret_length)
-{
-    for (unsigned i = 0; i < index && *line; i++) {
-        line += strcspn(line, " ");
-        line += strspn(line, " ");
-    }
-    *ret_length = strcspn(line, " \n");
-    return line;
-}
-
-/* A counter of /proc/net/netstat: one line of names, one of numbers. */
-static uint64_t netstat_read(const char *names, const char *numbers, const char *wanted)
-{
-    size_t length;
-
-    for (unsigned i = 1;; i++) {
-        const char *name = word_at(names, i, &length);
-        if (!length)
-            return 0;
-        if (length == strlen(wanted) && memcmp(name, wanted, length) == 0)
-            return strtoull(word_at(numbers, i, &length), NULL, 10);
-    }
-}
-
 static void overflows_say(struct machine *machine, uint64_t overflows)
 {
     uint64_t most = 0, shown = 0;
@@ -183,7 +158,7 @@ static void overflows_say(struct machine *machine, uint64_t overflows)
 
     if (!finding)
         return;
-    machine_read_number("/proc/sys/net/core/somaxconn", 0, &most);
+    proc_number("/proc/sys/net/core/somaxconn", 0, &most);
     bytes_print(&finding->headline,
         "%" PRIu64 " TCP %s dropped since boot because a backlog was full", overflows,
         machine_plural(overflows, "connection was", "connections were"));
@@ -208,18 +183,10 @@ static void overflows_say(struct machine *machine, uint64_t overflows)
 
 static void check_overflows(struct machine *machine)
 {
-    AUTO_FILE FILE *file = fopen("/proc/thread-self/net/netstat", "re");
-    AUTO_FREE char *names = NULL, *numbers = NULL;
-    size_t names_size = 0, numbers_size = 0;
+    uint64_t overflows = proc_listen_overflows();
 
-    while (file && getline(&names, &names_size, file) > 0 &&
-           getline(&numbers, &numbers_size, file) > 0) {
-        if (strncmp(names, "TcpExt:", 7) != 0)
-            continue;
-        uint64_t overflows = netstat_read(names, numbers, "ListenOverflows");
-        if (overflows)
-            overflows_say(machine, overflows);
-    }
+    if (overflows)
+        overflows_say(machine, overflows);
 }
 
 static void drops_say(struct machine *machine, const struct ferry_endpoint *endpoint)

@@ -7,58 +7,23 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/descriptors.h"
 #include "command/why/machine_checks.h"
 #include "command/why/machine_memory.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* --- descriptors --------------------------------------------------------------------------------
  */
-
-/* How many a process has open; -errno. The size of the folder tells since Linux 6.2. */
-static int64_t descriptors_count(int process)
-{
-    struct stat status;
-    int64_t count = 0;
-
-    if (fstatat(process, "fd", &status, 0) < 0)
-        return -errno;
-    if (status.st_size > 0)
-        return status.st_size;
-    int fd = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_DIR DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    if (!folder) {
-        int code = -errno;
-        fd_close(&fd);
-        return code;
-    }
-    for (struct dirent *entry; (entry = readdir(folder));)
-        count += entry->d_name[0] != '.';
-    return count;
-}
-
-static void name_read(int process, char *name, size_t size)
-{
-    AUTO_FD int fd = openat(process, "comm", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, name, size - 1);
-
-    name[length > 0 ? length : 0] = '\0';
-    if (length > 0 && name[length - 1] == '\n')
-        name[length - 1] = '\0';
-}
 
 static void descriptors_say(
     struct machine *machine, int process, pid_t pid, uint64_t count, uint64_t limit)
 {
     struct finding *finding;
     AUTO_BYTES struct bytes shown = BYTES_EMPTY;
-    char name[64];
+    struct proc_stat stat;
 
     if (!machine_reaches(count, limit, LIMIT_HIGH_PERCENT))
         return;
@@ -66,7 +31,7 @@ static void descriptors_say(
         count >= limit ? BREAKS_NOW : WILL_BREAK, count * 100 / (limit ? limit : 1));
     if (!finding)
         return;
-    name_read(process, name, sizeof(name));
+    const char *name = proc_stat_read(process, &stat) ? stat.name : "";
     bytes_append_escaped(&shown, name, strlen(name));
     bytes_print(&finding->headline, "%s[%d] has %" PRIu64 " of %" PRIu64 " descriptors open",
         shown.data ? shown.data : "", (int)pid, count, limit);
@@ -80,17 +45,15 @@ static void descriptors_say(
     finding_fact_number(finding, "limit", limit);
 }
 
-static void process_look(
-    struct machine *machine, int proc, const char *name, struct shared_files *files)
+static void process_look(struct machine *machine, pid_t pid, struct shared_files *files)
 {
-    AUTO_FD int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    pid_t pid = (pid_t)atoi(name);
+    AUTO_FD int process = proc_open(pid);
     uint64_t limit;
 
     if (process < 0)
         return;
-    int64_t count = descriptors_count(process);
-    if (count > 0 && machine_read_limit(pid, "Max open files", &limit))
+    int64_t count = proc_descriptor_count(process);
+    if (count > 0 && proc_limit(process, "Max open files", &limit, NULL))
         descriptors_say(machine, process, pid, (uint64_t)count, limit);
     shared_files_mark(files, process);
 }
@@ -103,7 +66,7 @@ static void check_files(struct machine *machine)
     static const char path[] = "/proc/sys/fs/file-nr";
     uint64_t used, most;
 
-    if (!machine_read_number(path, 0, &used) || !machine_read_number(path, 2, &most) || !most ||
+    if (!proc_number(path, 0, &used) || !proc_number(path, 2, &most) || !most ||
         !machine_reaches(used, most, LIMIT_HIGH_PERCENT))
         return;
     struct finding *finding = findings_add(
@@ -155,10 +118,11 @@ static void sender_add(struct sender *sender, const struct ferry_endpoint *recei
     uint64_t limit;
 
     sender->count += receiver->descriptors_in_flight;
-    for (unsigned i = 0; from && i < from->owner_count; i++)
-        if (machine_read_limit(from->owners[i].process->pid, "Max open files", &limit) &&
-            limit < sender->limit)
+    for (unsigned i = 0; from && i < from->owner_count; i++) {
+        AUTO_FD int process = proc_open(from->owners[i].process->pid);
+        if (proc_limit(process, "Max open files", &limit, NULL) && limit < sender->limit)
             sender->limit = limit;
+    }
 }
 
 static void check_in_flight(struct machine *machine)
@@ -194,9 +158,8 @@ int check_processes(struct machine *machine)
 
     if (!proc)
         machine_unseen(machine, "processes (/proc: %s)", strerror(errno));
-    for (struct dirent *entry; code == 0 && proc && (entry = readdir(proc));)
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-            process_look(machine, dirfd(proc), entry->d_name, &files);
+    for (pid_t pid; code == 0 && proc && (pid = proc_next(proc));)
+        process_look(machine, pid, &files);
     if (code == 0 && proc)
         shared_files_say(machine, &files);
     shared_files_fini(&files);

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/machine_checks.h"
 
 #include <inttypes.h>
@@ -100,7 +101,7 @@ static void count_say(struct machine *machine, uint64_t count)
 {
     uint64_t most;
 
-    if (!machine_read_number("/proc/sys/fs/mqueue/queues_max", 0, &most) || !most ||
+    if (!proc_number("/proc/sys/fs/mqueue/queues_max", 0, &most) || !most ||
         !machine_reaches(count, most, LIMIT_HIGH_PERCENT))
         return;
     struct finding *finding = findings_add(
@@ -130,8 +131,8 @@ static void user_add(struct user_queues *user, const struct ferry_endpoint *endp
     for (unsigned i = 0; i < endpoint->owner_count; i++) {
         uint64_t limit;
         const struct ferry_process *process = endpoint->owners[i].process;
-        if (process->uid == user->uid &&
-            machine_read_limit(process->pid, "Max msgqueue size", &limit) && limit < user->limit)
+        AUTO_FD int folder = process->uid == user->uid ? proc_open(process->pid) : -1;
+        if (proc_limit(folder, "Max msgqueue size", &limit, NULL) && limit < user->limit)
             user->limit = limit;
     }
 }

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/table.h"
+#include "command/view/proc.h"
 #include "command/why/machine_checks.h"
 
 #include <inttypes.h>
@@ -200,11 +201,11 @@ int check_sysv(struct machine *machine)
 
     if (left.count)
         sets_say(machine, &left);
-    if (machine_read_number("/proc/sys/kernel/shmmni", 0, &most))
+    if (proc_number("/proc/sys/kernel/shmmni", 0, &most))
         limit_say(machine, "segments of memory", segments, most, "sysctl kernel.shmmni=32768");
-    if (machine_read_number("/proc/sys/kernel/msgmni", 0, &most))
+    if (proc_number("/proc/sys/kernel/msgmni", 0, &most))
         limit_say(machine, "queues", queues, most, "ipcs -q  # and ipcrm -q those of nobody");
-    if (machine_read_number("/proc/sys/kernel/sem", 3, &most))
+    if (proc_number("/proc/sys/kernel/sem", 3, &most))
         limit_say(machine, "sets of semaphores", sets, most,
             "ipcs -s  # and ipcrm -s those of nobody, or raise the last of kernel.sem");
     return 0;

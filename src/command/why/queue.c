@@ -2,41 +2,33 @@
  * it open, and what they are blocked in, does. */
 #include "base/cleanup.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <mqueue.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static unsigned queues_max(void)
-{
-    unsigned count = 0;
-    AUTO_FILE FILE *file = fopen("/proc/sys/fs/mqueue/queues_max", "re");
-
-    if (file && fscanf(file, "%u", &count) != 1)
-        count = 0;
-    return count;
-}
-
 static void add_missing(struct why *why)
 {
-    unsigned count = 0;
+    uint64_t count = 0, most = 0;
 
+    proc_number("/proc/sys/fs/mqueue/queues_max", 0, &most);
     for (size_t i = 0; i < ferry_endpoints_count(why->table); i++)
         count += ferry_endpoints_get(why->table, i)->kind == FERRY_ENDPOINT_QUEUE;
     struct finding *finding =
         finding_add(&why->diagnosis, VERDICT_NO_QUEUE, "there is no queue %s", why->target.name);
     finding_set_client(finding, "mq_open(3): ENOENT (No such file or directory)");
     finding_prove(finding,
-        "%u queues were seen, of %u at most (fs.mqueue.queues_max); this one is "
+        "%" PRIu64 " queues were seen, of %" PRIu64 " at most (fs.mqueue.queues_max); this one is "
         "not among them",
-        count, queues_max());
+        count, most);
     finding_set_remedy(finding, "start what makes it%s",
-        count && count >= queues_max()
-            ? ", after sysctl fs.mqueue.queues_max=... : no user may make another"
-            : "; queues belong to one IPC namespace, so it may be a container's");
+        most && count >= most ? ", after sysctl fs.mqueue.queues_max=... : no user may make another"
+                              : "; queues belong to one IPC namespace, so it may be a container's");
 }
 
 static void print_holders(const struct ferry_endpoint *queue, struct bytes *text)

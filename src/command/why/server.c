@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "command/view/blocked.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/descriptors.h"
 
 #include <string.h>
@@ -15,28 +16,18 @@
 /* --- descriptors --------------------------------------------------------------------------------
  */
 
-static unsigned count_descriptors(pid_t pid)
-{
-    unsigned count = 0;
-    char path[40];
-
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    AUTO_DIR DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        count += entry->d_name[0] != '.';
-    return count;
-}
-
 static void look_descriptors(struct server *server, const struct ferry_process *process)
 {
-    unsigned limit = descriptors_limit(process->pid);
-    unsigned count = limit ? count_descriptors(process->pid) : 0;
+    AUTO_FD int folder = proc_open(process->pid);
+    int64_t count = proc_descriptor_count(folder);
+    uint64_t limit;
 
-    if (!limit || count < limit || server->exhausted)
+    if (server->exhausted || count <= 0 || !proc_limit(folder, "Max open files", &limit, NULL) ||
+        (uint64_t)count < limit)
         return;
     server->exhausted = process;
-    server->descriptors = count;
-    server->descriptor_limit = limit;
+    server->descriptors = (unsigned)count;
+    server->descriptor_limit = (unsigned)limit;
 }
 
 /* --- threads ------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@
  */
 #include "base/cleanup.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 #include "command/why/quote.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -164,16 +166,6 @@ static bool is_unmoved(const struct why *why, const struct ferry_endpoint *endpo
            endpoint->receive_queue == look->receive_queue;
 }
 
-static unsigned dgram_queue_max(void)
-{
-    unsigned count = 0;
-    AUTO_FILE FILE *file = fopen("/proc/sys/net/unix/max_dgram_qlen", "re");
-
-    if (file && fscanf(file, "%u", &count) != 1)
-        count = 0;
-    return count;
-}
-
 static void prove_senders(struct finding *finding, const struct ferry_endpoint *endpoint)
 {
     AUTO_BYTES struct bytes names = BYTES_EMPTY;
@@ -195,8 +187,10 @@ static void judge_datagram(struct why *why, const struct ferry_endpoint *endpoin
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
     struct server server;
     int room = datagram_has_room(why);
+    uint64_t most = 0;
 
     why->diagnosis.endpoint = endpoint;
+    proc_number("/proc/sys/net/unix/max_dgram_qlen", 0, &most);
     print_holders(endpoint, &who);
     server_look(why->table, endpoint, &server);
     bool stands = server.doing == SERVER_STOPPED || server.doing == SERVER_TRACED;
@@ -215,8 +209,8 @@ static void judge_datagram(struct why *why, const struct ferry_endpoint *endpoin
         if (room == 0)
             finding_prove(finding,
                 "poll(2) calls a socket connected to it not writable; queues "
-                "made now hold %u messages (net.unix.max_dgram_qlen)",
-                dgram_queue_max());
+                "made now hold %" PRIu64 " messages (net.unix.max_dgram_qlen)",
+                most);
         server_prove(&server, finding);
         prove_senders(finding, endpoint);
     } else {

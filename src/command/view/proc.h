@@ -1,0 +1,44 @@
+/* proc.h - single facts of /proc: what the table of endpoints does not have, since its processes
+ * are those that hold endpoints, and its facts those of a look.
+ *
+ * A process is read by one handle on its folder: once it has ended every read through that fails,
+ * whoever has its number then. So what is read by one handle is about one process.
+ */
+#ifndef FERRY_COMMAND_VIEW_PROC_H
+#define FERRY_COMMAND_VIEW_PROC_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The next process of a folder that is /proc; 0: there are no more. */
+pid_t proc_next(DIR *proc);
+/* A handle on a process's folder, to be closed; -1: there is no such process. The rest takes that
+ * for a process of which nothing can be read. */
+int proc_open(pid_t pid);
+/* Reads a file of it, NUL-terminated and cut at the size; returns its length, -errno. */
+ssize_t proc_read(int process, const char *file, char *text, size_t size);
+
+/* proc_pid_stat(5). */
+struct proc_stat {
+    pid_t parent;
+    char state;           /* R S D T t Z X I */
+    uint64_t start_ticks; /* since boot */
+    char name[64];        /* as the kernel has it: escape it */
+};
+/* False: it has gone. */
+bool proc_stat_read(int process, struct proc_stat *ret_stat);
+/* How many descriptors it has open; -errno: before Linux 6.2 -EACCES, of who may not be seen. */
+int64_t proc_descriptor_count(int process);
+/* One of its limits, as "Max open files"; UINT64_MAX: unlimited. False: unknown.
+ *   ret_hard  NULL: not asked for */
+bool proc_limit(int process, const char *name, uint64_t *ret_soft, uint64_t *ret_hard);
+
+/* A file of one number, or the index-th of several; false: it can't be had. */
+bool proc_number(const char *path, unsigned index, uint64_t *ret_number);
+/* "ListenOverflows": connections that full backlogs of this network namespace have lost since boot;
+ * 0: none, or it can't be read. */
+uint64_t proc_listen_overflows(void);
+
+#endif
