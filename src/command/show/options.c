@@ -6,7 +6,7 @@
 #include "command/show/options.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "command/show/copy.h"
+#include "command/view/copy.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -302,7 +302,7 @@ int show_options_read(const struct ferry_endpoint *endpoint, struct show_options
     ret_options->count = 0;
     if (endpoint->kind == FERRY_ENDPOINT_QUEUE)
         return -EOPNOTSUPP;
-    AUTO_FD int fd = copy_endpoint(endpoint, error);
+    AUTO_FD int fd = view_copy_descriptor(endpoint, error);
     if (fd < 0)
         return fd;
     read_flags(fd, ret_options);

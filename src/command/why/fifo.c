@@ -7,17 +7,16 @@
  */
 #include "base/cleanup.h"
 #include "command/view/blocked.h"
+#include "command/view/copy.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
 #include "command/why/quote.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 struct fifo {
     const struct stat *status;
@@ -71,23 +70,14 @@ static void look_at_openers(struct fifo *fifo)
 /* --- how full -----------------------------------------------------------------------------------
  */
 
-static int borrow(const struct ferry_owner *owner)
-{
-#if defined(SYS_pidfd_open) && defined(SYS_pidfd_getfd)
-    AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, owner->process->pid, 0);
-    int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, owner->fd, 0);
-    return fd < 0 ? -errno : fd;
-#else
-    (void)owner;
-    return -ENOSYS;
-#endif
-}
-
 static void look_at_filling(struct fifo *fifo, const struct ferry_endpoint *end)
 {
-    AUTO_FD int fd = end && end->owner_count ? borrow(&end->owners[0]) : -1;
+    struct ferry_error error;
 
-    if (fd < 0 || fifo->known)
+    if (!end || fifo->known)
+        return;
+    AUTO_FD int fd = view_copy_descriptor(end, &error);
+    if (fd < 0)
         return;
     fifo->size = fcntl(fd, F_GETPIPE_SZ);
     fifo->known = fifo->size > 0 && ioctl(fd, FIONREAD, &fifo->filled) == 0;

@@ -1,9 +1,10 @@
 /* copy.c - a copy of another process's descriptor. */
-#include "command/show/copy.h"
+#include "command/view/copy.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -36,20 +37,12 @@ static bool is_endpoint(int fd, const struct ferry_endpoint *endpoint)
            S_ISSOCK(status.st_mode) == socket;
 }
 
-/* -1: there is no Yama. */
-static int yama_scope(void)
-{
-    AUTO_FILE FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-    int scope;
-
-    return file && fscanf(file, "%d", &scope) == 1 ? scope : -1;
-}
-
 static int explain_refusal(const struct ferry_process *process, struct ferry_error *error)
 {
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
-    int scope = yama_scope();
+    uint64_t scope = 0; /* as if there were no Yama */
 
+    proc_number("/proc/sys/kernel/yama/ptrace_scope", 0, &scope);
     view_print_process(process, &who);
     if (bytes_failed(&who))
         return -ENOMEM;
@@ -63,7 +56,7 @@ static int explain_refusal(const struct ferry_process *process, struct ferry_err
         return error_set(error, -EPERM, who.data,
             scope == 1 ? "run it with CAP_SYS_PTRACE, or set kernel.yama.ptrace_scope to 0"
                        : "run it as root, or with CAP_SYS_PTRACE",
-            "kernel.yama.ptrace_scope is %d: %s", scope,
+            "kernel.yama.ptrace_scope is %d: %s", (int)scope,
             scope == 1 ? "only a process's ancestors may copy its descriptors"
                        : "only with CAP_SYS_PTRACE may descriptors be copied");
     return error_set(error, -EPERM, who.data,
@@ -93,7 +86,7 @@ static int explain(int code, const struct ferry_process *process, struct ferry_e
     }
 }
 
-int copy_endpoint(const struct ferry_endpoint *endpoint, struct ferry_error *error)
+int view_copy_descriptor(const struct ferry_endpoint *endpoint, struct ferry_error *error)
 {
     int first = 0;
 

@@ -4,14 +4,14 @@
  * open file description, flags and position included, so nothing is read, written or set by it,
  * and it is closed at once: an end that closes meanwhile ends that moment later.
  */
-#ifndef FERRY_COMMAND_SHOW_COPY_H
-#define FERRY_COMMAND_SHOW_COPY_H
+#ifndef FERRY_COMMAND_VIEW_COPY_H
+#define FERRY_COMMAND_VIEW_COPY_H
 
 #include <ferry/endpoints.h>
 #include <ferry/error.h>
 
 /* Copies a descriptor of the first owner that lets us, and checks that it is still the endpoint's.
  * Returns the descriptor, or -errno with *error: why it may not be, and what would allow it. */
-int copy_endpoint(const struct ferry_endpoint *endpoint, struct ferry_error *error);
+int view_copy_descriptor(const struct ferry_endpoint *endpoint, struct ferry_error *error);
 
 #endif
