@@ -9,7 +9,6 @@
 #include "command/view/names.h"
 
 #include <assert.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -60,24 +59,10 @@ static void print_uid(const struct ferry_endpoint *endpoint, struct bytes *text)
         bytes_append_number(text, endpoint->uid);
 }
 
-/* Neighbouring rows mostly have the same user, and a look-up may ask a directory: the last is kept.
- */
 static void print_user(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    static uid_t known = (uid_t)-1;
-    static char name[64];
-
-    if (endpoint->uid == (uid_t)-1)
-        return;
-    if (endpoint->uid != known) {
-        const struct passwd *entry = getpwuid(endpoint->uid);
-        if (entry)
-            snprintf(name, sizeof(name), "%s", entry->pw_name);
-        else
-            snprintf(name, sizeof(name), "%u", (unsigned)endpoint->uid);
-        known = endpoint->uid;
-    }
-    add_escaped(text, name);
+    if (endpoint->uid != (uid_t)-1)
+        view_print_user(endpoint->uid, text);
 }
 
 static void print_inode(const struct ferry_endpoint *endpoint, struct bytes *text)

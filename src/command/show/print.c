@@ -4,9 +4,9 @@
 #include "command/limits.h"
 #include "command/show/process.h"
 #include "command/table.h"
+#include "process/user.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -93,8 +93,7 @@ static void print_id(struct bytes *text, const char *name, unsigned id)
 
 void print_user(struct bytes *text, uid_t uid)
 {
-    const struct passwd *entry = uid == (uid_t)-1 ? NULL : getpwuid(uid);
-    print_id(text, entry ? entry->pw_name : NULL, uid);
+    print_id(text, uid == (uid_t)-1 ? NULL : user_name(uid), uid);
 }
 
 void print_group(struct bytes *text, gid_t gid)

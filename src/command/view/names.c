@@ -1,5 +1,6 @@
 /* names.c - endpoints and their owners in words. */
 #include "command/view/names.h"
+#include "process/user.h"
 
 #include <limits.h>
 #include <string.h>
@@ -34,6 +35,16 @@ void view_print_owners(const struct ferry_endpoint *endpoint, struct bytes *text
         bytes_append_text(text, "waiting for ");
         view_print_process(endpoint->listener->owners[0].process, text);
     }
+}
+
+void view_print_user(uid_t uid, struct bytes *text)
+{
+    const char *name = user_name(uid);
+
+    if (name)
+        bytes_append_escaped(text, name, strlen(name));
+    else
+        bytes_append_number(text, uid);
 }
 
 static void print_address(const struct ferry_endpoint *endpoint,

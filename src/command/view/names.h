@@ -12,6 +12,8 @@ void view_print_process(const struct ferry_process *process, struct bytes *text)
  * "waiting for nginx[1234]" of one in a backlog that nobody has accepted; nothing if nobody can be
  * seen. */
 void view_print_owners(const struct ferry_endpoint *endpoint, struct bytes *text);
+/* Appends "root"; "1000" of a user without a name here. */
+void view_print_user(uid_t uid, struct bytes *text);
 /* Appends the local or remote address, as ferry_endpoint_print_local() and _remote() do. */
 void view_print_local(const struct ferry_endpoint *endpoint, struct bytes *text);
 void view_print_remote(const struct ferry_endpoint *endpoint, struct bytes *text);

@@ -14,7 +14,6 @@
 #include "command/why/machine_checks.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -47,16 +46,6 @@ const char *machine_perhaps(const struct machine *machine)
 bool machine_reaches(uint64_t part, uint64_t whole, unsigned percent)
 {
     return (double)part * 100 >= (double)whole * percent;
-}
-
-void machine_print_user(struct bytes *text, uid_t uid)
-{
-    const struct passwd *user = getpwuid(uid);
-
-    if (user)
-        bytes_append_escaped(text, user->pw_name, strlen(user->pw_name));
-    else
-        bytes_print(text, "%u", uid);
 }
 
 const char *machine_plural(uint64_t count, const char *one, const char *more)

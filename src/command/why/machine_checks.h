@@ -38,8 +38,6 @@ __attribute__((format(printf, 2, 3))) void machine_unseen(
 const char *machine_perhaps(const struct machine *machine);
 /* Whether `part` is at least `percent` of `whole`. */
 bool machine_reaches(uint64_t part, uint64_t whole, unsigned percent);
-/* Who owns a user id: "root", "1000" if it has no name here. */
-void machine_print_user(struct bytes *text, uid_t uid);
 /* "3 processes": the right word for one. */
 const char *machine_plural(uint64_t count, const char *one, const char *more);
 /* Says in which network an endpoint is, if not in ours. */

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/table.h"
+#include "command/view/names.h"
 #include "command/why/machine_search.h"
 
 #include <dirent.h>
@@ -182,7 +183,7 @@ static void shared_say(
     if (!finding)
         return;
     bytes_append_escaped(&path, file->path, strlen(file->path));
-    machine_print_user(&user, file->uid);
+    view_print_user(file->uid, &user);
     size_print(true, file->size, size);
     span_print(age_ms > 0 ? age_ms : 0, age);
     bytes_print(&finding->headline,

@@ -141,7 +141,7 @@ static void writable_say(
         return;
     view_print_local(endpoint, &local);
     view_print_owners(endpoint, &owners);
-    machine_print_user(&user, server_uid(endpoint));
+    view_print_user(server_uid(endpoint), &user);
     bytes_print(&finding->headline, "%s: every user may connect to what %s runs there", local.data,
         user.data ? user.data : "somebody");
     finding_evidence(finding, "mode %04o, and every folder above lets all pass",

@@ -100,7 +100,7 @@ static void sender_say(struct machine *machine, const struct sender *sender)
     finding = findings_add(&machine->findings, FINDING_IN_FLIGHT, WILL_BREAK, sender->count);
     if (!finding)
         return;
-    machine_print_user(&user, sender->uid);
+    view_print_user(sender->uid, &user);
     bytes_print(&finding->headline,
         "user %s has %" PRIu64 " descriptors on their way that nobody has received, of %" PRIu64,
         user.data, sender->count, sender->limit);

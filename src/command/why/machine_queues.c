@@ -80,7 +80,7 @@ static void orphan_say(struct machine *machine, const struct ferry_endpoint *end
     if (!finding)
         return;
     view_print_local(endpoint, &local);
-    machine_print_user(&user, endpoint->uid);
+    view_print_user(endpoint->uid, &user);
     bytes_print(&finding->headline,
         "mq %s is %sorphaned: it holds %u bytes, and nobody has it open", local.data,
         machine_perhaps(machine), endpoint->receive_queue);
@@ -147,7 +147,7 @@ static void user_say(struct machine *machine, const struct user_queues *user)
         findings_add(&machine->findings, FINDING_QUEUE_LIMIT, WILL_BREAK, user->size);
     if (!finding)
         return;
-    machine_print_user(&name, user->uid);
+    view_print_user(user->uid, &name);
     bytes_print(&finding->headline,
         "user %s has message queues for %" PRIu64 " bytes of the %" PRIu64 " he may have",
         name.data, user->size, user->limit);

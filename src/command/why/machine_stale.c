@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/table.h"
+#include "command/view/names.h"
 #include "command/why/machine_checks.h"
 #include "command/why/machine_search.h"
 
@@ -120,7 +121,7 @@ static void stale_say(
     if (!finding)
         return;
     bytes_append_escaped(&shown, path, strlen(path));
-    machine_print_user(&user, status->st_uid);
+    view_print_user(status->st_uid, &user);
     span_print(age_ms > 0 ? age_ms : 0, age);
     bytes_print(&finding->headline, "%s: %sstale: nobody is bound to this socket file", shown.data,
         sure ? "" : "perhaps ");

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/table.h"
+#include "command/view/names.h"
 #include "command/view/proc.h"
 #include "command/why/machine_checks.h"
 
@@ -39,7 +40,7 @@ static void segment_say(struct machine *machine, const struct segment *segment)
     if (!finding)
         return;
     size_print(true, segment->size, size);
-    machine_print_user(&user, segment->uid);
+    view_print_user(segment->uid, &user);
     bytes_print(&finding->headline,
         "System V memory %d of %s bytes is orphaned: nobody has it attached, and its maker has "
         "ended",
@@ -82,7 +83,7 @@ static void queue_read(struct machine *machine, const char *line)
     struct finding *finding = findings_add(&machine->findings, FINDING_SYSV_QUEUE, RISK, size);
     if (!finding)
         return;
-    machine_print_user(&user, uid);
+    view_print_user(uid, &user);
     bytes_print(&finding->headline,
         "System V queue %d is %sorphaned: it holds %" PRIu64 " %s, and who used it has ended", id,
         receiver ? "" : "perhaps ", count, machine_plural(count, "message", "messages"));
