@@ -2,6 +2,7 @@
  *
  * Rows do not move any more once join_index() was called, so that all else may point to them.
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "endpoints/table.h"
 

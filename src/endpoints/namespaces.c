@@ -9,6 +9,7 @@
  * back to where we were must not fail: nothing could be relied on afterwards, so it ends the
  * program.
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
 #include "endpoints/table.h"

@@ -4,6 +4,7 @@
  * A pipe or FIFO is two rows, its reading and its writing end; who has it open for both stands at
  * both. A queue or memfd is one.
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "endpoints/table.h"
 

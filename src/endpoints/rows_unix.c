@@ -5,6 +5,7 @@
  * Those that the second leaves out are asked for one by one, which works for about a thousand
  * clients; what is to be known of the rest, waiting.c finds out.
  */
+#include "base/array.h"
 #include "endpoints/limits.h"
 #include "endpoints/table.h"
 

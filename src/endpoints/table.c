@@ -1,5 +1,6 @@
 /* table.c - a look at the machine, step by step. */
 #include "endpoints/table.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -13,21 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
-
-bool array_reserve(void *pointer, size_t count, size_t *capacity, size_t item_size)
-{
-    void **array = pointer;
-
-    if (count < *capacity)
-        return true;
-    size_t wanted = *capacity ? *capacity * 2 : 16;
-    void *grown = reallocarray(*array, wanted, item_size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = wanted;
-    return true;
-}
 
 struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
 {

@@ -119,9 +119,6 @@ static inline bool table_wants_kind(const struct ferry_endpoints *table, unsigne
 /* A new row, zeroed but for uid; NULL: out of memory. Rows move when the next is added. */
 struct ferry_endpoint *table_add_row(struct ferry_endpoints *table);
 
-/* Room for one more of an array; false: out of memory. */
-bool array_reserve(void *pointer, size_t count, size_t *capacity, size_t item_size);
-
 /* --- the steps; each returns 0 or -errno ------------------------------------------------------ */
 
 /* Walks through /proc. Processes that have not changed since the last look are not walked through

@@ -11,6 +11,7 @@
  * with its local port, at its address rather than at any. Of several at the same (SO_REUSEPORT) we
  * do not know which.
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "endpoints/table.h"
 

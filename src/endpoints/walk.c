@@ -16,6 +16,7 @@
  * through each time. Besides, each has its turn every WALK_ROUNDS looks: two that have swapped old
  * sockets are found by nothing else.
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
 #include "endpoints/process.h"

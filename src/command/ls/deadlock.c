@@ -18,6 +18,7 @@
  * too, which it does not tell either: of those only the sleeping writer counts.
  */
 #include "command/ls/deadlock.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "command/limits.h"
@@ -132,14 +133,8 @@ static int rings_init(struct rings *rings, const struct ferry_endpoints *table)
 
 static int arc_add(struct rings *rings, uint32_t from, uint32_t to)
 {
-    if (rings->arc_count == rings->arc_capacity) {
-        size_t more = rings->arc_capacity ? rings->arc_capacity * 2 : 64;
-        struct arc *arcs = reallocarray(rings->arcs, more, sizeof(*arcs));
-        if (!arcs)
-            return -ENOMEM;
-        rings->arcs = arcs;
-        rings->arc_capacity = more;
-    }
+    if (!array_reserve(&rings->arcs, rings->arc_count, &rings->arc_capacity, sizeof(*rings->arcs)))
+        return -ENOMEM;
     rings->arcs[rings->arc_count++] = (struct arc){ from, to };
     return 0;
 }
@@ -208,14 +203,8 @@ static bool in_ring(const struct rings *rings, uint32_t node)
 
 static int sighting_add(struct look *look, const struct wait *wait, uint32_t row)
 {
-    if (look->count == look->capacity) {
-        size_t more = look->capacity ? look->capacity * 2 : 16;
-        struct sighting *data = reallocarray(look->data, more, sizeof(*data));
-        if (!data)
-            return -ENOMEM;
-        look->data = data;
-        look->capacity = more;
-    }
+    if (!array_reserve(&look->data, look->count, &look->capacity, sizeof(*look->data)))
+        return -ENOMEM;
     look->data[look->count++] = (struct sighting){ *wait, row };
     return 0;
 }

@@ -4,6 +4,7 @@
  * inode that counts; a TCP connection's is 0 until accept(2), which is a change too.
  */
 #include "command/ls/difference.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "command/table.h"
 #include "command/view/json.h"
@@ -44,14 +45,9 @@ static bool is_other_owner(const struct ferry_endpoint *now, const struct ferry_
 
 static bool difference_add(struct differences *differences, const struct difference *difference)
 {
-    if (differences->count == differences->capacity) {
-        size_t more = differences->capacity ? differences->capacity * 2 : 32;
-        struct difference *data = reallocarray(differences->data, more, sizeof(*data));
-        if (!data)
-            return false;
-        differences->data = data;
-        differences->capacity = more;
-    }
+    if (!array_reserve(&differences->data, differences->count, &differences->capacity,
+            sizeof(*differences->data)))
+        return false;
     differences->data[differences->count++] = *difference;
     return true;
 }

@@ -7,6 +7,7 @@
  * not init, which holds for others, and not the one at the other end, whose child has the rest.
  */
 #include "command/ls/graph.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "command/view/names.h"
 
@@ -53,14 +54,9 @@ static uint32_t node_add(
     uint32_t node = words_add(&graph->names, name.data, name.size);
     if (node == WORDS_NONE || node < graph->node_count)
         return node;
-    if (graph->node_count == graph->node_capacity) {
-        size_t more = graph->node_capacity ? graph->node_capacity * 2 : 32;
-        struct graph_node *nodes = reallocarray(graph->nodes, more, sizeof(*nodes));
-        if (!nodes)
-            return WORDS_NONE;
-        graph->nodes = nodes;
-        graph->node_capacity = more;
-    }
+    if (!array_reserve(
+            &graph->nodes, graph->node_count, &graph->node_capacity, sizeof(*graph->nodes)))
+        return WORDS_NONE;
     graph->nodes[graph->node_count++] =
         (struct graph_node){ graph->names.texts[node] + 1, type, pid };
     return node;
@@ -333,14 +329,9 @@ static int edge_add(struct graph *graph, const struct graph_edge *edge)
 {
     if (edge->client == WORDS_NONE || edge->server == WORDS_NONE || edge->address == WORDS_NONE)
         return -ENOMEM;
-    if (graph->edge_count == graph->edge_capacity) {
-        size_t more = graph->edge_capacity ? graph->edge_capacity * 2 : 64;
-        struct graph_edge *edges = reallocarray(graph->edges, more, sizeof(*edges));
-        if (!edges)
-            return -ENOMEM;
-        graph->edges = edges;
-        graph->edge_capacity = more;
-    }
+    if (!array_reserve(
+            &graph->edges, graph->edge_count, &graph->edge_capacity, sizeof(*graph->edges)))
+        return -ENOMEM;
     graph->edges[graph->edge_count++] = *edge;
     return 0;
 }

@@ -7,6 +7,7 @@
  * a number with one of these.
  */
 #include "command/ls/tasks.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>
@@ -74,14 +75,8 @@ static void call_read(int folder, const char *tid, struct task *task)
 
 static bool task_add(struct tasks *tasks, size_t *capacity, const struct task *task)
 {
-    if (tasks->count == *capacity) {
-        size_t more = *capacity ? *capacity * 2 : 8;
-        struct task *data = reallocarray(tasks->data, more, sizeof(*data));
-        if (!data)
-            return false;
-        tasks->data = data;
-        *capacity = more;
-    }
+    if (!array_reserve(&tasks->data, tasks->count, &*capacity, sizeof(*tasks->data)))
+        return false;
     tasks->data[tasks->count++] = *task;
     return true;
 }

@@ -1,5 +1,6 @@
 /* listeners.c - connections of each listening address. */
 #include "command/top/listeners.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "command/top/past.h"
 
@@ -86,14 +87,9 @@ static bool same_address(const struct ferry_endpoint *a, const struct ferry_endp
 
 int top_listeners_add(struct top_listeners *listeners, const struct ferry_endpoint *endpoint)
 {
-    if (listeners->count == listeners->capacity) {
-        size_t capacity = listeners->capacity ? listeners->capacity * 2 : 64;
-        void *items = reallocarray(listeners->items, capacity, sizeof(*listeners->items));
-        if (!items)
-            return -ENOMEM;
-        listeners->items = items;
-        listeners->capacity = capacity;
-    }
+    if (!array_reserve(
+            &listeners->items, listeners->count, &listeners->capacity, sizeof(*listeners->items)))
+        return -ENOMEM;
     uint32_t place = (uint32_t)listeners->count++;
     uint64_t address = hash_address(endpoint, is_any(endpoint));
     uint32_t other = top_map_get(&listeners->addresses, address);

@@ -1,5 +1,6 @@
 /* model.c - from a table to rows. */
 #include "command/top/model.h"
+#include "base/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,14 +16,8 @@ void top_model_fini(struct top_model *model)
 
 static struct top_row *row_add(struct top_model *model)
 {
-    if (model->count == model->capacity) {
-        size_t capacity = model->capacity ? model->capacity * 2 : 256;
-        void *rows = reallocarray(model->rows, capacity, sizeof(*model->rows));
-        if (!rows)
-            return NULL;
-        model->rows = rows;
-        model->capacity = capacity;
-    }
+    if (!array_reserve(&model->rows, model->count, &model->capacity, sizeof(*model->rows)))
+        return NULL;
     struct top_row *row = &model->rows[model->count++];
     *row = (struct top_row){ .in = TOP_UNKNOWN,
         .out = TOP_UNKNOWN,

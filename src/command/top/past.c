@@ -1,5 +1,6 @@
 /* past.c - rates of TCP sockets, from the kernel's counters. */
 #include "command/top/past.h"
+#include "base/array.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -28,14 +29,8 @@ static struct top_past_item *look_find(const struct top_past_look *look, uint64_
 
 static struct top_past_item *look_add(struct top_past_look *look, uint64_t cookie)
 {
-    if (look->count == look->capacity) {
-        size_t capacity = look->capacity ? look->capacity * 2 : 64;
-        void *items = reallocarray(look->items, capacity, sizeof(*look->items));
-        if (!items)
-            return NULL;
-        look->items = items;
-        look->capacity = capacity;
-    }
+    if (!array_reserve(&look->items, look->count, &look->capacity, sizeof(*look->items)))
+        return NULL;
     if (top_map_put(&look->map, cookie, (uint32_t)look->count) < 0)
         return NULL;
     return &look->items[look->count++];

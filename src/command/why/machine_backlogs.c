@@ -1,6 +1,7 @@
 /* machine_backlogs.c - what is full and stays full: backlogs, and connections whose other side does
  * not read.
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/names.h"
@@ -79,14 +80,9 @@ int machine_suspect(struct machine *machine)
         if (!backlog_is_high(endpoint) && !is_stuck(endpoint) && !queue_is_high(endpoint) &&
             !is_not_closed(endpoint))
             continue;
-        if (suspects->count == suspects->capacity) {
-            size_t wanted = suspects->capacity ? suspects->capacity * 2 : 64;
-            struct suspect *grown = reallocarray(suspects->data, wanted, sizeof(*grown));
-            if (!grown)
-                return -ENOMEM;
-            suspects->data = grown;
-            suspects->capacity = wanted;
-        }
+        if (!array_reserve(
+                &suspects->data, suspects->count, &suspects->capacity, sizeof(*suspects->data)))
+            return -ENOMEM;
         suspects->data[suspects->count++] = suspect_of(endpoint);
     }
     return 0;

@@ -1,5 +1,6 @@
 /* machine_findings.c - what was found: collected, the worst of each kind kept, sorted, said. */
 #include "command/why/machine_findings.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/view/json.h"
@@ -80,14 +81,9 @@ static struct finding *find_lightest(
 
 static struct finding *find_room(struct findings *findings)
 {
-    if (findings->count == findings->capacity) {
-        size_t wanted = findings->capacity ? findings->capacity * 2 : 16;
-        struct finding *grown = reallocarray(findings->data, wanted, sizeof(*grown));
-        if (!grown)
-            return NULL;
-        findings->data = grown;
-        findings->capacity = wanted;
-    }
+    if (!array_reserve(
+            &findings->data, findings->count, &findings->capacity, sizeof(*findings->data)))
+        return NULL;
     return &findings->data[findings->count++];
 }
 

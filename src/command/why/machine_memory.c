@@ -6,6 +6,7 @@
  * if there are such files at all.
  */
 #include "command/why/machine_memory.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/table.h"
@@ -38,14 +39,9 @@ static void on_file(void *data, int folder, const char *path, const char *name)
         finding->cut = true;
         return;
     }
-    if (files->count == files->capacity) {
-        size_t wanted = files->capacity ? files->capacity * 2 : 16;
-        struct shared_file *grown = reallocarray(files->data, wanted, sizeof(*grown));
-        finding->failed |= !grown;
-        if (!grown)
-            return;
-        files->data = grown;
-        files->capacity = wanted;
+    if (!array_reserve(&files->data, files->count, &files->capacity, sizeof(*files->data))) {
+        finding->failed = true;
+        return;
     }
     struct shared_file file = { .device = status.st_dev,
         .inode = status.st_ino,

@@ -5,6 +5,7 @@
  * meanwhile.
  */
 #include "command/why/machine_search.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/mounts.h"
 #include "command/limits.h"
@@ -37,21 +38,6 @@ static void unescape_octal(char *text)
     *to = '\0';
 }
 
-static bool reserve(void *pointer, size_t count, size_t *capacity, size_t item_size)
-{
-    void **array = pointer;
-
-    if (count < *capacity)
-        return true;
-    size_t wanted = *capacity ? *capacity * 2 : 16;
-    void *grown = reallocarray(*array, wanted, item_size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = wanted;
-    return true;
-}
-
 /* "36 35 98:0 /root /point options optional... - type source options" */
 static int mount_add(struct machine_search *search, char *line)
 {
@@ -68,7 +54,7 @@ static int mount_add(struct machine_search *search, char *line)
     if (!word)
         return 0;
     unescape_octal(word);
-    if (!reserve(
+    if (!array_reserve(
             &search->mounts, search->mount_count, &search->mount_capacity, sizeof(*search->mounts)))
         return -ENOMEM;
     /* Were the root a network's, nothing here would run without it. */
@@ -132,7 +118,7 @@ struct waiting {
 
 static int waiting_push(struct waiting *waiting, const char *path, const char *name, unsigned depth)
 {
-    if (!reserve(&waiting->data, waiting->count, &waiting->capacity, sizeof(*waiting->data)))
+    if (!array_reserve(&waiting->data, waiting->count, &waiting->capacity, sizeof(*waiting->data)))
         return -ENOMEM;
     char *whole;
     int length = strcmp(path, ".") == 0 ? asprintf(&whole, "%s", name)
@@ -162,7 +148,8 @@ static int folder_is_new(struct machine_search *search, int folder)
     for (size_t i = 0; i < search->seen_count; i++)
         if (search->seen[i].inode == status.st_ino && search->seen[i].device == status.st_dev)
             return 0;
-    if (!reserve(&search->seen, search->seen_count, &search->seen_capacity, sizeof(*search->seen)))
+    if (!array_reserve(
+            &search->seen, search->seen_count, &search->seen_capacity, sizeof(*search->seen)))
         return -ENOMEM;
     search->seen[search->seen_count++] = (struct seen_folder){ status.st_dev, status.st_ino };
     return 1;

@@ -1,5 +1,6 @@
 /* sums.c - series by their labels. */
 #include "service/metrics/sums.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "service/limits.h"
 
@@ -60,26 +61,12 @@ static bool sums_sweep(struct sums *sums, unsigned look)
     return kept < before;
 }
 
-static bool sums_grow(struct sums *sums)
-{
-    size_t wanted = sums->capacity ? sums->capacity * 2 : 16;
-
-    if (sums->count < sums->capacity)
-        return true;
-    struct sum *grown = reallocarray(sums->data, wanted, sizeof(*grown));
-    if (!grown)
-        return false;
-    sums->data = grown;
-    sums->capacity = wanted;
-    return true;
-}
-
 static void sums_insert(
     struct sums *sums, size_t at, const char *labels, uint64_t value, unsigned look)
 {
     char *copy = strdup(labels);
 
-    if (!copy || !sums_grow(sums)) {
+    if (!copy || !array_reserve(&sums->data, sums->count, &sums->capacity, sizeof(*sums->data))) {
         free(copy);
         sums->failed = true;
         return;

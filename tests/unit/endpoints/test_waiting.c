@@ -1,4 +1,5 @@
 /* test_waiting.c - who waits in which backlog, on made-up rows. */
+#include "base/array.h"
 #include "endpoints/table.h"
 
 #include <arpa/inet.h>
