@@ -42,6 +42,14 @@ int clock_poll_ms(int64_t deadline_ns, int64_t now_ns)
     return span_ms > INT_MAX ? INT_MAX : (int)span_ms;
 }
 
+void clock_pause_ms(int64_t span_ms)
+{
+    struct timespec left = { span_ms / 1000, span_ms % 1000 * NS_PER_MS };
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
+}
+
 int64_t clock_parse_ms(const char *text)
 {
     static const struct {

@@ -14,6 +14,8 @@ int64_t clock_after(int64_t from_ns, int64_t span_ns);
 /* Milliseconds until the deadline for poll(2): rounded up, 0 when past, -1 when never, at most
  * INT_MAX. */
 int clock_poll_ms(int64_t deadline_ns, int64_t now_ns);
+/* Sleeps so long, whatever signals are handled meanwhile. */
+void clock_pause_ms(int64_t span_ms);
 /* Parses "250ms", "30s", "5m", "2h", "1d", "30" (seconds), "0"; returns milliseconds or -EINVAL. */
 int64_t clock_parse_ms(const char *text);
 

@@ -20,6 +20,7 @@
 #include "command/ls/deadlock.h"
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "command/limits.h"
 #include "command/ls/components.h"
@@ -27,7 +28,6 @@
 
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define NONE UINT32_MAX
 
@@ -459,17 +459,10 @@ static int rings_find(
     return code;
 }
 
-static void pause_ms(long span_ms)
-{
-    struct timespec span = { span_ms / 1000, span_ms % 1000 * 1000000 };
-    while (nanosleep(&span, &span) < 0 && errno == EINTR)
-        ;
-}
-
 static int look_again(
     struct ferry_endpoints *table, struct look *before, struct look *now, struct ferry_error *error)
 {
-    pause_ms(DEADLOCK_PAUSE_MS);
+    clock_pause_ms(DEADLOCK_PAUSE_MS);
     int code = ferry_endpoints_refresh(table, error);
     if (code < 0)
         return code;

@@ -6,6 +6,7 @@
  */
 #include "command/why/machine.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "command/command.h"
 #include "command/limits.h"
 #include "command/view/gaps.h"
@@ -16,7 +17,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 /* --- what the checks share ----------------------------------------------------------------------
  */
@@ -86,8 +86,7 @@ static int look_again(struct machine *machine, struct ferry_error *error)
     if (!suspects->count)
         return 0;
     qsort(suspects->data, suspects->count, sizeof(*suspects->data), compare_suspects);
-    struct timespec pause = { .tv_nsec = LOOKS_APART_MS * 1000000L };
-    nanosleep(&pause, NULL);
+    clock_pause_ms(LOOKS_APART_MS);
     return ferry_endpoints_refresh(machine->table, error);
 }
 

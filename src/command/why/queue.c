@@ -1,6 +1,7 @@
 /* queue.c - a POSIX message queue. Whether anybody waits in it, the kernel does not tell; who has
  * it open, and what they are blocked in, does. */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
 #include "command/why/server.h"
@@ -107,7 +108,7 @@ static void judge_opened(struct why *why, mqd_t queue)
     if (mq_getattr(queue, &before) < 0)
         return;
     if (before.mq_curmsgs >= before.mq_maxmsg)
-        pause_between_looks();
+        clock_pause_ms(LOOKS_APART_MS);
     if (mq_getattr(queue, &after) < 0)
         return;
     if (before.mq_curmsgs >= before.mq_maxmsg && after.mq_curmsgs >= after.mq_maxmsg) {

@@ -8,6 +8,7 @@
  */
 #include "command/why/why.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "command/command.h"
 #include "command/view/gaps.h"
@@ -16,7 +17,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { KEY_JSON = 0x400, KEY_AS, KEY_TRY };
 
@@ -83,14 +83,6 @@ static const struct argp argp = {
            "  ferry why --json mq:/jobs | jq -r .verdict\n",
 };
 
-void pause_between_looks(void)
-{
-    struct timespec left = { .tv_nsec = LOOKS_APART_MS * 1000000L };
-
-    while (nanosleep(&left, &left) < 0 && errno == EINTR)
-        continue;
-}
-
 static bool is_asked(const struct why *why, const struct ferry_endpoint *endpoint)
 {
     return endpoint && view_target_matches(&why->target, endpoint);
@@ -122,7 +114,7 @@ static int look(struct why *why, struct ferry_error *error)
         return error_set_errno(error, -ENOMEM, "memory", NULL);
     if (!needs_second_look(why))
         return 0;
-    pause_between_looks();
+    clock_pause_ms(LOOKS_APART_MS);
     return ferry_endpoints_refresh(why->table, error);
 }
 

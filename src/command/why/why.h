@@ -41,9 +41,6 @@ struct why {
     bool json, try;
 };
 
-/* LOOKS_APART_MS. */
-void pause_between_looks(void);
-
 /* Each judges its own and adds what it finds. */
 void why_path(struct why *why);
 /*   where   the path with its links resolved
