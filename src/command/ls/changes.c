@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "command/ls/owners.h"
+#include "command/view/names.h"
 
 #include <assert.h>
 #include <string.h>
@@ -165,7 +166,7 @@ static bool is_bound(const struct ferry_endpoint *endpoint)
 static void tell_new(const struct ls_changes *changes, const struct look *look,
     const struct ferry_endpoint *endpoint)
 {
-    bool socket = (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;
+    bool socket = view_is_socket(endpoint);
 
     if (was_accepted(look, endpoint)) {
         tell(changes, LS_ACCEPTED, endpoint, NULL);
@@ -263,16 +264,8 @@ static void tell_changed(const struct ls_changes *changes, const struct ferry_en
 
 static uint64_t bytes_passed(const struct ferry_endpoint *endpoint)
 {
-    const struct ferry_inet *inet = endpoint->inet;
-    struct ferry_tcp_field field;
-    uint64_t passed = 0;
-
-    if (!inet || !inet->tcp_info_size)
-        return 0;
-    for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++)
-        if (strcmp(field.name, "bytes_acked") == 0 || strcmp(field.name, "bytes_received") == 0)
-            passed += field.value;
-    return passed;
+    return view_tcp_value(endpoint->inet, "bytes_acked") +
+           view_tcp_value(endpoint->inet, "bytes_received");
 }
 
 static void watch_backlog(const struct ls_changes *changes, const struct ferry_endpoint *endpoint,

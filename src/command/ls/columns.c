@@ -35,21 +35,16 @@ static void print_state(const struct ferry_endpoint *endpoint, struct bytes *tex
     bytes_append_text(text, ferry_endpoint_state_name(endpoint->state));
 }
 
-static bool is_socket(const struct ferry_endpoint *endpoint)
-{
-    return (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;
-}
-
 /* How much is in a pipe only its holders can ask. */
 static void print_receive(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    if (is_socket(endpoint) || endpoint->kind == FERRY_ENDPOINT_QUEUE)
+    if (view_is_socket(endpoint) || endpoint->kind == FERRY_ENDPOINT_QUEUE)
         bytes_append_number(text, endpoint->receive_queue);
 }
 
 static void print_send(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    if (is_socket(endpoint))
+    if (view_is_socket(endpoint))
         bytes_append_number(text, endpoint->send_queue);
 }
 
@@ -285,25 +280,12 @@ MEMORY_COLUMN(drops, DROPS)
 /* --- TCP ---------------------------------------------------------------------------------------
  */
 
-static bool tcp_find(
-    const struct ferry_endpoint *endpoint, const char *name, struct ferry_tcp_field *ret_field)
-{
-    const struct ferry_inet *inet = endpoint->inet;
-
-    if (!inet || !inet->tcp_info_size)
-        return false;
-    for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, ret_field); i++)
-        if (strcmp(ret_field->name, name) == 0)
-            return true;
-    return false;
-}
-
 static void add_field(const struct ferry_endpoint *endpoint, const char *name, struct bytes *text)
 {
-    struct ferry_tcp_field field;
+    uint64_t value;
 
-    if (tcp_find(endpoint, name, &field))
-        bytes_append_number(text, field.value);
+    if (view_tcp_find(endpoint->inet, name, &value))
+        bytes_append_number(text, value);
 }
 
 #define TCP_COLUMN(name, field)                                                                    \
@@ -328,13 +310,11 @@ static void print_congestion(const struct ferry_endpoint *endpoint, struct bytes
 
 static void print_timer(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    static const char *const names[] = { "", "retransmission", "keepalive", "time-wait",
-        "window-probe" };
     const struct ferry_inet *inet = endpoint->inet;
 
-    if (!inet || !inet->timer || inet->timer >= COUNT_OF(names))
+    if (!inet || !view_timer_name(inet->timer))
         return;
-    bytes_append_text(text, names[inet->timer]);
+    bytes_append_text(text, view_timer_name(inet->timer));
     bytes_append_char(text, ':');
     bytes_append_number(text, inet->timer_ms);
     bytes_append_text(text, "ms");

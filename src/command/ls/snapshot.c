@@ -11,6 +11,7 @@
 #include "command/limits.h"
 #include "command/ls/snapshot_address.h"
 #include "command/view/json.h"
+#include "command/view/names.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -271,7 +272,7 @@ static int namespace_read(
     uint64_t inode = 0;
     const char *name = NULL;
 
-    if (!((1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS))
+    if (!view_is_socket(endpoint))
         return 0;
     if (member && (!json_is_object(member) || !number_get(member, "inode", INT64_MAX, &inode) ||
                       !text_get(member, "name", &name)))

@@ -16,11 +16,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-static bool is_socket(const struct ferry_endpoint *endpoint)
-{
-    return (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;
-}
-
 void endpoint_print_heading(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
     static const char *const ends[] = { "", " reading end", " writing end", "" };
@@ -35,7 +30,7 @@ void endpoint_print_heading(const struct ferry_endpoint *endpoint, struct bytes 
     size = text->size;
     view_print_local(endpoint, text);
     bytes_append_text(text, text->size == size ? "(no name)" : "");
-    if (is_socket(endpoint))
+    if (view_is_socket(endpoint))
         view_print_remote(endpoint, &remote);
     if (remote.size)
         bytes_print(text, " -> %s", remote.data);
@@ -202,7 +197,7 @@ static void print_file(const struct ferry_endpoint *endpoint, struct bytes *text
 
 static void print_content(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    if (is_socket(endpoint)) {
+    if (view_is_socket(endpoint)) {
         print_socket_queues(endpoint, text);
         print_memory(endpoint, text);
     }
@@ -242,9 +237,9 @@ static void print_tcp(const struct ferry_endpoint *endpoint, struct bytes *text)
     if (!inet)
         return;
     print_hostile(text, "congestion", inet->congestion);
-    if (tcp_timer_name(inet->timer)) {
+    if (view_timer_name(inet->timer)) {
         print_label(text, "timer");
-        bytes_print(text, "%s, ", tcp_timer_name(inet->timer));
+        bytes_print(text, "%s, ", view_timer_name(inet->timer));
         print_span_us(inet->timer_ms * UINT64_C(1000), text);
         bytes_print(text, " left, %u retransmissions\n", inet->retransmits);
     }
@@ -315,7 +310,7 @@ static void print_options(const struct ferry_endpoint *endpoint, struct bytes *t
         print_list_add(&list, &item);
     }
     print_list_end(&list);
-    if (is_socket(endpoint))
+    if (view_is_socket(endpoint))
         print_line(text, "error", "not asked: reading a pending error clears it");
 }
 

@@ -13,6 +13,7 @@
 #include "command/show/selection.h"
 #include "command/show/tcp.h"
 #include "command/view/json.h"
+#include "command/view/names.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -66,7 +67,7 @@ static struct sample sample_of(const struct ferry_endpoint *endpoint)
     if (endpoint->state == FERRY_STATE_LISTENING)
         return sample;
     for (size_t i = 0; i < COUNTER_COUNT; i++)
-        sample.told[i] = tcp_find(endpoint->inet, counter_names[i], &sample.counters[i]);
+        sample.told[i] = view_tcp_find(endpoint->inet, counter_names[i], &sample.counters[i]);
     return sample;
 }
 
@@ -160,13 +161,13 @@ static void print_window(struct bytes *text, const struct ferry_inet *inet)
 {
     uint64_t value;
 
-    if (tcp_find(inet, "rtt", &value)) {
+    if (view_tcp_find(inet, "rtt", &value)) {
         bytes_append_text(text, ", rtt ");
         print_span_us(value, text);
     }
-    if (tcp_find(inet, "snd_cwnd", &value))
+    if (view_tcp_find(inet, "snd_cwnd", &value))
         bytes_print(text, ", cwnd %" PRIu64, value);
-    if (tcp_find(inet, "total_retrans", &value))
+    if (view_tcp_find(inet, "total_retrans", &value))
         bytes_print(text, ", retransmitted %" PRIu64, value);
 }
 

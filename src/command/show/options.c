@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "command/view/copy.h"
+#include "command/view/names.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -306,7 +307,7 @@ int show_options_read(const struct ferry_endpoint *endpoint, struct show_options
     if (fd < 0)
         return fd;
     read_flags(fd, ret_options);
-    if ((1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS)
+    if (view_is_socket(endpoint))
         read_socket(fd, endpoint, ret_options);
     else if (endpoint->kind == FERRY_ENDPOINT_MEMFD)
         read_seals(fd, ret_options);

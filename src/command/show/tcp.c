@@ -111,24 +111,3 @@ void tcp_print_value(const struct ferry_tcp_field *field, struct bytes *text)
         break;
     }
 }
-
-bool tcp_find(const struct ferry_inet *inet, const char *name, uint64_t *ret_value)
-{
-    struct ferry_tcp_field field;
-
-    for (size_t i = 0; inet && ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field);
-         i++) {
-        if (strcmp(field.name, name) != 0)
-            continue;
-        *ret_value = field.value;
-        return true;
-    }
-    return false;
-}
-
-const char *tcp_timer_name(unsigned timer)
-{
-    static const char *const names[] = { NULL, "retransmission", "keepalive", "time-wait",
-        "window-probe" };
-    return timer < COUNT_OF(names) ? names[timer] : "unknown";
-}

@@ -13,9 +13,5 @@ void tcp_print_value(const struct ferry_tcp_field *field, struct bytes *text);
 void print_rate(double bytes_s, struct bytes *text);
 /* Appends a span: "52 us", "1.25 ms", "3.4 s". */
 void print_span_us(uint64_t us, struct bytes *text);
-/* The value of that name; false: this kernel does not tell it. */
-bool tcp_find(const struct ferry_inet *inet, const char *name, uint64_t *ret_value);
-/* "retransmission", "keepalive", "time-wait", "window-probe"; NULL: none. */
-const char *tcp_timer_name(unsigned timer);
 
 #endif

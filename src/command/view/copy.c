@@ -30,11 +30,10 @@ static int copy_descriptor(pid_t pid, int fd)
 /* The number may lead elsewhere by now. */
 static bool is_endpoint(int fd, const struct ferry_endpoint *endpoint)
 {
-    bool socket = (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;
     struct stat status;
 
     return fstat(fd, &status) == 0 && status.st_ino == endpoint->inode &&
-           S_ISSOCK(status.st_mode) == socket;
+           S_ISSOCK(status.st_mode) == view_is_socket(endpoint);
 }
 
 static int explain_refusal(const struct ferry_process *process, struct ferry_error *error)

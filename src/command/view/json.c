@@ -146,7 +146,7 @@ static void set_memory(json_t *object, const struct ferry_endpoint *endpoint)
     bool listens = endpoint->state == FERRY_STATE_LISTENING;
     json_t *memory;
 
-    if ((1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS) {
+    if (view_is_socket(endpoint)) {
         view_json_set_number(
             object, listens ? "waiting" : "receive_queue", endpoint->receive_queue);
         view_json_set_number(object, listens ? "backlog" : "send_queue", endpoint->send_queue);
@@ -192,16 +192,14 @@ static void set_network(json_t *object, const struct ferry_namespace *network)
 
 static void set_tcp(json_t *object, const struct ferry_inet *inet)
 {
-    static const char *const timers[] = { NULL, "retransmission", "keepalive", "time-wait",
-        "window-probe" };
     struct ferry_tcp_field field;
     json_t *tcp;
 
     if (!inet)
         return;
     view_json_set_text(object, "congestion", inet->congestion);
-    if (inet->timer && inet->timer < COUNT_OF(timers)) {
-        view_json_set_text(object, "timer", timers[inet->timer]);
+    if (view_timer_name(inet->timer)) {
+        view_json_set_text(object, "timer", view_timer_name(inet->timer));
         view_json_set_number(object, "timer_ms", inet->timer_ms);
     }
     if (!inet->tcp_info_size)

@@ -1,5 +1,6 @@
 /* names.c - endpoints and their owners in words. */
 #include "command/view/names.h"
+#include "base/cleanup.h"
 #include "process/user.h"
 
 #include <limits.h>
@@ -64,4 +65,43 @@ void view_print_local(const struct ferry_endpoint *endpoint, struct bytes *text)
 void view_print_remote(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
     print_address(endpoint, ferry_endpoint_print_remote, text);
+}
+
+bool view_is_socket(const struct ferry_endpoint *endpoint)
+{
+    return (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;
+}
+
+bool view_tcp_find(const struct ferry_inet *inet, const char *name, uint64_t *ret_value)
+{
+    struct ferry_tcp_field field;
+
+    if (!inet || !inet->tcp_info_size)
+        return false;
+    for (size_t i = 0; ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field); i++) {
+        if (strcmp(field.name, name) != 0)
+            continue;
+        *ret_value = field.value;
+        return true;
+    }
+    return false;
+}
+
+uint64_t view_tcp_value(const struct ferry_inet *inet, const char *name)
+{
+    uint64_t value = 0;
+
+    view_tcp_find(inet, name, &value);
+    return value;
+}
+
+const char *view_timer_name(unsigned timer)
+{
+    static const char *const names[] = {
+        [VIEW_TIMER_RETRANSMISSION] = "retransmission",
+        [VIEW_TIMER_KEEPALIVE] = "keepalive",
+        [VIEW_TIMER_TIME_WAIT] = "time-wait",
+        [VIEW_TIMER_PROBE] = "window-probe",
+    };
+    return timer < COUNT_OF(names) ? names[timer] : "unknown";
 }

@@ -19,5 +19,24 @@ void view_print_local(const struct ferry_endpoint *endpoint, struct bytes *text)
 void view_print_remote(const struct ferry_endpoint *endpoint, struct bytes *text);
 /* How many processes hold it, each once. */
 unsigned view_owner_processes(const struct ferry_endpoint *endpoint);
+/* Whether it is a socket; else a pipe, FIFO, queue or memfd. */
+bool view_is_socket(const struct ferry_endpoint *endpoint);
+
+/* The value of a field of TCP_INFO; false: it was not gathered, or this kernel does not tell it.
+ *   inet  NULL: false */
+bool view_tcp_find(const struct ferry_inet *inet, const char *name, uint64_t *ret_value);
+/* The same; 0 if it is unknown. */
+uint64_t view_tcp_value(const struct ferry_inet *inet, const char *name);
+
+/* What a TCP socket's timer is for: `timer` of struct ferry_inet. */
+enum {
+    VIEW_TIMER_NONE,
+    VIEW_TIMER_RETRANSMISSION,
+    VIEW_TIMER_KEEPALIVE,
+    VIEW_TIMER_TIME_WAIT,
+    VIEW_TIMER_PROBE /* asks for a window that is closed */
+};
+/* "retransmission", "keepalive", "time-wait", "window-probe"; "unknown"; NULL: none runs. */
+const char *view_timer_name(unsigned timer);
 
 #endif

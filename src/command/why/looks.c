@@ -1,23 +1,11 @@
 /* looks.c - the first look. */
 #include "command/why/looks.h"
+#include "command/view/names.h"
 #include "command/view/proc.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-uint64_t endpoint_tcp_field(const struct ferry_endpoint *endpoint, const char *name)
-{
-    const struct ferry_inet *inet = endpoint->inet;
-    struct ferry_tcp_field field;
-
-    for (size_t i = 0;
-         inet && inet->tcp_info && ferry_tcp_field(inet->tcp_info, inet->tcp_info_size, i, &field);
-         i++)
-        if (strcmp(field.name, name) == 0)
-            return field.value;
-    return 0;
-}
 
 static bool has_something(const struct ferry_endpoint *endpoint)
 {
@@ -54,7 +42,7 @@ int looks_note(struct looks *looks, const struct ferry_endpoints *table)
             .receive_queue = endpoint->receive_queue,
             .send_queue = endpoint->send_queue,
             .send_used = endpoint->memory[FERRY_MEMORY_SEND_USED],
-            .bytes_acked = endpoint_tcp_field(endpoint, "bytes_acked") };
+            .bytes_acked = view_tcp_value(endpoint->inet, "bytes_acked") };
     }
     qsort(looks->items, looks->count, sizeof(*looks->items), compare);
     return 0;

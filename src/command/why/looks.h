@@ -24,7 +24,5 @@ void looks_fini(struct looks *looks);
 const struct look *looks_find(const struct looks *looks, const struct ferry_endpoint *endpoint);
 /* How many of those that waited for this listener at the first look wait no longer. */
 unsigned looks_accepted(const struct looks *looks, const struct ferry_endpoint *listener);
-/* A field of TCP_INFO by its name; 0: unknown. */
-uint64_t endpoint_tcp_field(const struct ferry_endpoint *endpoint, const char *name);
 
 #endif

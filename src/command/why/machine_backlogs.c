@@ -32,7 +32,7 @@ static bool is_stuck(const struct ferry_endpoint *endpoint)
     if (endpoint->state != FERRY_STATE_ESTABLISHED)
         return false;
     if (endpoint->inet)
-        return endpoint->inet->timer == 4;
+        return endpoint->inet->timer == VIEW_TIMER_PROBE;
     return endpoint->family == AF_UNIX && endpoint->has_memory && endpoint->peer &&
            endpoint->memory[FERRY_MEMORY_SEND_SIZE] > 0 &&
            machine_reaches(endpoint->memory[FERRY_MEMORY_SEND_USED],

@@ -14,7 +14,6 @@
 
 #include <sys/socket.h>
 
-enum { TIMER_RETRANSMISSION = 1, TIMER_PROBE = 4 };
 /* Retransmissions that are no longer a packet lost by chance: a second and more of silence. */
 #define RETRANSMITS_MIN 3
 
@@ -40,16 +39,16 @@ static bool is_tcp_stuck(
 {
     const struct look *look = looks_find(&why->looks, sender);
     bool unmoved = look && sender->send_queue > 0 && sender->send_queue >= look->send_queue &&
-                   endpoint_tcp_field(sender, "bytes_acked") == look->bytes_acked;
+                   view_tcp_value(sender->inet, "bytes_acked") == look->bytes_acked;
 
-    return unmoved && (sender->inet->timer == TIMER_PROBE || is_unread(why, reader));
+    return unmoved && (sender->inet->timer == VIEW_TIMER_PROBE || is_unread(why, reader));
 }
 
 static bool is_unanswered(const struct ferry_endpoint *sender)
 {
     unsigned enough = sender->state == FERRY_STATE_SYN_SENT ? 1 : RETRANSMITS_MIN;
 
-    return sender->inet->timer == TIMER_RETRANSMISSION && sender->inet->retransmits >= enough;
+    return sender->inet->timer == VIEW_TIMER_RETRANSMISSION && sender->inet->retransmits >= enough;
 }
 
 /* A reader whose sender is on another machine: its buffer is full, and stays so. */
@@ -110,9 +109,9 @@ static void add_stuck(struct why *why, enum verdict verdict, const struct ferry_
     if (sender && sender->family == AF_UNIX)
         finding_prove(finding, "its send buffer: %u of %u bytes of memory taken",
             sender->memory[FERRY_MEMORY_SEND_USED], sender->memory[FERRY_MEMORY_SEND_SIZE]);
-    if (sender && sender->inet && sender->inet->timer == TIMER_PROBE)
+    if (sender && sender->inet && sender->inet->timer == VIEW_TIMER_PROBE)
         finding_prove(finding, "the window is closed: the kernel probes it");
-    uint64_t limited_us = sender ? endpoint_tcp_field(sender, "rwnd_limited") : 0;
+    uint64_t limited_us = sender ? view_tcp_value(sender->inet, "rwnd_limited") : 0;
     if (limited_us)
         finding_prove(finding, "the reader's window has held the sender up for %llu ms in all",
             (unsigned long long)limited_us / 1000);
