@@ -16,9 +16,11 @@
  *     }
  *     ferry_endpoints_free(table);
  *
- * Structures here are lent by the table, to read; they live until it is refreshed or freed, and may
- * grow at their end. Texts that a process can choose (names, paths, commands) are as the kernel has
- * them: escape control characters before they go to a terminal.
+ * Structures here are lent by the table, to read; they live until it is refreshed or freed. They
+ * may grow at their end, but for those that stand in an array or that the caller makes room for:
+ * struct ferry_owner, ferry_endpoints_gaps, ferry_tcp_field. Texts that a process can choose
+ * (names, paths, commands) are as the kernel has them: escape control characters before they go to
+ * a terminal.
  *
  * These functions are in libferry-endpoints, which needs libmnl; pkg-config libferry-endpoints. A
  * table belongs to one thread. Reading other network namespaces moves the calling thread into each
@@ -187,7 +189,9 @@ struct ferry_endpoint {
     uint64_t cookie;        /* the kernel's number for a socket, never used twice; 0: none */
     uint32_t receive_queue; /* bytes to be read (of a datagram socket: of the first datagram); of a
                                listener: connections that wait; of a queue: bytes in it */
-    uint32_t send_queue;    /* bytes not taken by the other side; of a listener: its backlog */
+    uint32_t send_queue;    /* not taken by the other side: bytes, of unix sockets the memory that
+                               they take, as in FERRY_MEMORY_SEND_USED; of a listener: its backlog,
+                               beyond which one more is let in */
     const struct ferry_owner *owners; /* by pid, then descriptor */
 
     /* The other end: of a connected socket, whose peer may point elsewhere (a datagram server's
@@ -234,7 +238,8 @@ enum {
 
 struct ferry_endpoints_options {
     size_t struct_size; /* sizeof(struct ferry_endpoints_options) */
-    unsigned kinds;     /* FERRY_ENDPOINTS_*; 0: FERRY_ENDPOINTS_SOCKETS */
+    unsigned kinds;     /* FERRY_ENDPOINTS_*; 0: FERRY_ENDPOINTS_SOCKETS. Pipes, FIFOs, queues and
+                           memfds are found by who has them: FERRY_GATHER_OWNERS comes with them */
     unsigned gather;    /* FERRY_GATHER_*; 0: FERRY_GATHER_USUAL */
 };
 
@@ -251,26 +256,33 @@ struct ferry_endpoints_gaps {
 
 /* Makes a table of what is there now.
  *   options  NULL: sockets, FERRY_GATHER_USUAL
- * Returns 0, -EPROTONOSUPPORT (no sock_diag in this kernel), -ENOMEM, -errno; *error says more.
+ *   ret_table  ferry_endpoints_free() it
+ *   error      NULL: not asked for
+ * Returns 0, -EPROTONOSUPPORT (no sock_diag in this kernel), -ENOENT (no /proc), -ENOMEM, -errno;
+ * *error says more.
  * What can't be seen for want of privilege is no error: ferry_endpoints_get_gaps(). */
 FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_new(const struct ferry_endpoints_options *options,
     struct ferry_endpoints **ret_table, struct ferry_error *error);
-/* Looks again. What was lent is gone, on failure too (the table is then empty). Only processes
- * whose descriptors have changed are walked through again. */
+/* Looks again. What was lent is gone, on failure too (the table is then empty, and may be refreshed
+ * again). Only processes that have another number of descriptors than before are walked through
+ * again; all of them, now and then: who closed one and opened another shows later. Returns as
+ * ferry_endpoints_new() does. */
 FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_refresh(
     struct ferry_endpoints *table, struct ferry_error *error);
 /* NULL is allowed. */
 FERRY_PUBLIC void ferry_endpoints_free(struct ferry_endpoints *table);
 FERRY_PUBLIC void ferry_endpoints_get_gaps(
     const struct ferry_endpoints *table, struct ferry_endpoints_gaps *ret_gaps);
-/* When it was made, CLOCK_MONOTONIC in nanoseconds. */
+/* When the last look began, CLOCK_MONOTONIC in nanoseconds. */
 FERRY_PUBLIC int64_t ferry_endpoints_time_ns(const struct ferry_endpoints *table);
 
-/* Rows come by kind, listeners first, then by the lowest owning pid. */
+/* Rows come by kind, listeners first, then by the lowest owning pid. An index is below its count,
+ * here and for what follows. */
 FERRY_PUBLIC size_t ferry_endpoints_count(const struct ferry_endpoints *table);
 FERRY_PUBLIC const struct ferry_endpoint *ferry_endpoints_get(
     const struct ferry_endpoints *table, size_t index);
-/* The socket (or pipe: its reading end) of that inode; NULL: there is none. */
+/* The socket of that inode, or else an end of the pipe; NULL: there is none. FIFOs, queues and
+ * memfds are files, whose inodes are unique in their file system only. */
 FERRY_PUBLIC const struct ferry_endpoint *ferry_endpoints_find(
     const struct ferry_endpoints *table, uint64_t inode);
 
@@ -296,7 +308,9 @@ FERRY_PUBLIC const char *ferry_path_state_name(enum ferry_path_state state);
 
 /* The local address as ferry-address(7) writes it, without the scheme: a path, "@name" (NULs inside
  * as \x00), "127.0.0.1:80", "[::1]:80", "*:53"; "" if there is none. Control characters are
- * escaped. text, size  cut to fit, always NUL-terminated Returns the length it would have. */
+ * escaped.
+ *   text, size  cut to fit, NUL-terminated unless size is 0
+ * Returns the length it would have. */
 FERRY_PUBLIC size_t ferry_endpoint_print_local(
     const struct ferry_endpoint *endpoint, char *text, size_t size);
 /* The same of where it is connected to: of IP sockets the remote address, of others the peer's
@@ -321,8 +335,9 @@ struct ferry_tcp_field {
     uint64_t value;
 };
 
-/* The index-th field that this kernel filled, as far as Linux 6.12 has them. Returns 1, 0 (there
- * are no more). */
+/* The index-th field that this kernel filled, as far as Linux 6.12 has them.
+ *   tcp_info, size  those of struct ferry_inet; size 0: there are no fields
+ * Returns 1, 0 (there are no more). */
 FERRY_PUBLIC int ferry_tcp_field(
     const void *tcp_info, size_t size, size_t index, struct ferry_tcp_field *ret_field);
 

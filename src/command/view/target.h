@@ -18,8 +18,8 @@ enum view_target_kind {
 struct view_target {
     enum view_target_kind kind;
     char *word; /* as it was given */
-    char
-        *name; /* VIEW_PATH: absolute; VIEW_ABSTRACT: without the '@'; VIEW_QUEUE: with the slash */
+    /* VIEW_PATH: absolute; VIEW_ABSTRACT: without the '@'; VIEW_QUEUE: with the slash. */
+    char *name;
     size_t name_size;
     uint64_t inode, device; /* VIEW_PATH: of the file, 0 if it can't be looked at; VIEW_INODE */
     unsigned kinds;         /* which kinds it can be, 1 << enum ferry_endpoint_kind */
@@ -31,8 +31,9 @@ struct view_target {
 };
 
 /* Reads a word. Names of hosts are not looked up: those that are no address are an error;
- * "localhost" is both loopbacks. ret_target  view_target_fini() it Returns 0, -EINVAL, -ENOMEM,
- * with *error. */
+ * "localhost" is both loopbacks.
+ *   ret_target  view_target_fini() it
+ * Returns 0, -EINVAL, -ENOMEM, with *error. */
 int view_target_parse(const char *word, struct view_target *ret_target, struct ferry_error *error);
 void view_target_fini(struct view_target *target);
 /* Whether an endpoint is meant: it is bound there, accepted there, connected there (tcp and udp),
