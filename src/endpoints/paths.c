@@ -15,24 +15,18 @@
  * Accepted sockets have their listener's name and file: each file is looked at once.
  */
 #include "base/cleanup.h"
-#include "base/mounts.h"
+#include "base/quiet.h"
 #include "endpoints/limits.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#ifndef RESOLVE_CACHED /* Linux 5.12; older headers lack it */
-#define RESOLVE_CACHED 0x20
-#endif
 
 static int compare_bounds(const void *one, const void *other)
 {
@@ -45,106 +39,10 @@ static int compare_bounds(const void *one, const void *other)
     return (a->row > b->row) - (a->row < b->row);
 }
 
-/* Opens what is at a path, without reading or waking anything (O_PATH, no automounter). */
-static int path_open(int root, const char *path, uint64_t resolve)
-{
-    struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = resolve };
-    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-
-    /* Where a filter of system calls does not know it: absolute links then lead into our root. */
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-        path += resolve & RESOLVE_IN_ROOT ? strspn(path, "/") : 0;
-        fd = openat(root, path, O_PATH | O_CLOEXEC);
-    }
-    return fd < 0 ? -errno : fd;
-}
-
-/* The same, from what the kernel has in memory only (RESOLVE_CACHED, Linux 5.12). A socket that is
- * bound keeps its file and all folders above it there; a file system that must ask somebody first
- * makes it -EAGAIN. */
-static int path_open_cached(int root, const char *path, uint64_t resolve)
-{
-    int fd = path_open(root, path, resolve | RESOLVE_CACHED);
-    return fd == -EINVAL ? path_open(root, path, resolve) : fd;
-}
-
-/* One name in a folder that could be reached: asked of its file system, but neither over a mount
- * nor through a link, behind which a dead one may be. */
-static int step_open(int folder, const char *name)
-{
-    return path_open(folder, name, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
-}
-
-/* From where a path is looked at. */
-struct view {
-    int root;         /* AT_FDCWD: ours */
-    uint64_t resolve; /* RESOLVE_IN_ROOT: absolute links begin at the root too */
-    pid_t pid;        /* who sees its mounts; 0: we */
-};
-
-static const struct view ours = { .root = AT_FDCWD };
-
-/* A process's own mountinfo leaves out what its root folder is in, unless that is a mount's root:
- * ours has it then. */
-static bool is_local(const struct view *view, int folder)
-{
-    char mountinfo[64];
-
-    if (mounts_is_local(folder, "/proc/self/mountinfo"))
-        return true;
-    snprintf(mountinfo, sizeof(mountinfo), "/proc/%d/mountinfo", (int)view->pid);
-    return view->pid && mounts_is_local(folder, mountinfo);
-}
-
-/* The next folder on a path, or what the path leads to; takes the one before.
- *   path  cut behind the name that begins at `at` */
-static int path_step(const struct view *view, int folder, const char *path, size_t at)
-{
-    int stepped = is_local(view, folder) ? step_open(folder, path + at) : -EAGAIN;
-    char target[1];
-
-    /* To follow a link is to note the time, for which a walk in memory gives up; to read it does
-     * that too. */
-    if (stepped == -ELOOP && readlinkat(folder, path + at, target, sizeof(target)) < 0)
-        stepped = -EAGAIN;
-    int cached = path_open_cached(view->root, path, view->resolve);
-    bool crosses = stepped == -EXDEV || stepped == -ELOOP || stepped == -EAGAIN;
-
-    fd_close(&folder);
-    if (cached < 0 && !crosses)
-        return stepped;
-    fd_close(&stepped);
-    return cached;
-}
-
-/* Opens a path without being held up by a file system that does not answer, wherever somebody has
- * made the path lead meanwhile: as far as memory goes, and by single steps where it ends, which
- * also puts into memory what was not there. -EAGAIN: it leads to one that would have to be asked.
- */
-static int path_open_quietly(const struct view *view, const char *path)
-{
-    char start[PATH_MAX * 2];
-    size_t size = strlen(path), end = 0;
-    int fd = path_open_cached(view->root, path, view->resolve);
-
-    if (fd != -EAGAIN || size >= sizeof(start))
-        return fd;
-    fd = path_open_cached(view->root, path[0] == '/' ? "/" : ".", view->resolve);
-    while (end < size && fd >= 0) {
-        size_t at = end + strspn(path + end, "/");
-        end = at + strcspn(path + at, "/");
-        memcpy(start, path, end);
-        start[end] = '\0';
-        if (end > at)
-            fd = path_step(view, fd, start, at);
-    }
-    return fd;
-}
-
 /* Looks at one path; what it says counts unless it can't say anything. */
-static void look_at(const struct view *view, const char *path, struct ferry_path *found)
+static void look_at(const struct quiet_view *view, const char *path, struct ferry_path *found)
 {
-    AUTO_FD int fd = path_open_quietly(view, path);
+    AUTO_FD int fd = quiet_open(view, path);
     struct statx status;
 
     if (fd < 0 ||
@@ -191,11 +89,11 @@ static void look_relative(struct ferry_endpoints *table, const struct ferry_proc
     if (!process || !folder_of(process, folder))
         return;
     snprintf(path, sizeof(path), "%s/%s", folder, name);
-    look_at(&ours, path, found);
+    look_at(NULL, path, found);
     if (found->state != FERRY_PATH_THERE) {
         snprintf(path, sizeof(path), "/proc/%d/cwd", (int)process->pid);
         AUTO_FD int work = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        const struct view theirs = { .root = work, .pid = process->pid };
+        const struct quiet_view theirs = { .folder = work, .pid = process->pid };
         if (work >= 0)
             look_at(&theirs, name, found);
         snprintf(path, sizeof(path), "/proc/%d/cwd/%s", (int)process->pid, name);
@@ -211,7 +109,7 @@ static void look_absolute(struct ferry_endpoints *table, const struct ferry_proc
     char path[PATH_MAX + 64];
     struct ferry_path there = *found;
 
-    look_at(&ours, name, found);
+    look_at(NULL, name, found);
     if (found->state == FERRY_PATH_THERE || !process)
         return;
     snprintf(path, sizeof(path), "/proc/%d/root", (int)process->pid);
@@ -219,7 +117,7 @@ static void look_absolute(struct ferry_endpoints *table, const struct ferry_proc
     if (root < 0) /* not ours to see, or gone: our own view is all there is */
         return;
     /* A container's /var/run is a link to its own /run, not to ours. */
-    const struct view theirs = { root, RESOLVE_IN_ROOT, process->pid };
+    const struct quiet_view theirs = { .folder = root, .is_root = true, .pid = process->pid };
     look_at(&theirs, name, &there);
     snprintf(path, sizeof(path), "/proc/%d/root%s", (int)process->pid, name);
     if (there.state == FERRY_PATH_UNKNOWN)

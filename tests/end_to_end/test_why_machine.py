@@ -796,6 +796,29 @@ def test_a_path_that_leads_to_one_later_holds_nobody_up(machine, way):
     assert process.running()
 
 
+@pytest.mark.parametrize("call", ["open", "connect"])
+def test_who_hangs_in_one_does_not_make_us_hang(machine, call):
+    """What somebody waits for is looked at: a FIFO without a reader, a backlog that is full."""
+    machine.serve(
+        DEAD
+        + f"""
+    os.mkdir('/tmp/dead')
+    fd = mount_dead('/tmp/dead')
+    os.mkfifo('/run/fifo')
+    s = socket.socket(socket.AF_UNIX); s.bind('/run/full'); s.listen(0)
+    first = socket.socket(socket.AF_UNIX); first.connect('/run/full')
+    for path in '/tmp/dead/it', '/run/full':
+        if os.fork() == 0:
+            if {call!r} == 'open' and path != '/run/full': os.open(path, os.O_RDONLY)
+            socket.socket(socket.AF_UNIX).connect(path)
+    """
+    )
+    asked = {"open": ("/run/fifo", "no-reader"), "connect": ("/run/full", "backlog-full")}
+    target, verdict = asked[call]
+    done = machine.run("--json", target)
+    assert json.loads(done.stdout)["verdict"] == verdict, done.stderr
+
+
 def test_a_folder_that_was_made_anew_has_no_socket_any_more(machine):
     machine.serve(
         """

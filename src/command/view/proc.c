@@ -1,6 +1,7 @@
 /* proc.c - single facts of /proc. */
 #include "command/view/proc.h"
 #include "base/cleanup.h"
+#include "base/quiet.h"
 #include "command/limits.h"
 
 #include <ctype.h>
@@ -9,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 pid_t proc_next(DIR *proc)
 {
@@ -43,6 +45,24 @@ ssize_t proc_read(int process, const char *file, char *text, size_t size)
     }
     text[length] = '\0';
     return (ssize_t)length;
+}
+
+bool proc_path_is(pid_t pid, const char *path, uint64_t device, uint64_t inode)
+{
+    bool absolute = path[0] == '/';
+    AUTO_FD int process = proc_open(pid);
+    AUTO_FD int folder =
+        openat(process, absolute ? "root" : "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const struct quiet_view theirs = { .folder = folder, .is_root = absolute, .pid = pid };
+    struct statx found;
+
+    if (folder < 0)
+        return false;
+    AUTO_FD int fd = quiet_open(&theirs, path);
+    return fd >= 0 &&
+           statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &found) == 0 &&
+           found.stx_ino == inode &&
+           (!device || makedev(found.stx_dev_major, found.stx_dev_minor) == device);
 }
 
 /* "4711 (name) S 1 ...": the name may hold a parenthesis, so its end is the last one. */

@@ -20,6 +20,10 @@ int proc_open(pid_t pid);
 /* Reads a file of it, NUL-terminated and cut at the size; returns its length, -errno. */
 ssize_t proc_read(int process, const char *file, char *text, size_t size);
 
+/* Whether a path, as the process sees it from its root or working folder, leads to that file
+ * (device 0: any). Asks no file system that may not answer: false if only such a one could tell. */
+bool proc_path_is(pid_t pid, const char *path, uint64_t device, uint64_t inode);
+
 /* proc_pid_stat(5). */
 struct proc_stat {
     pid_t parent;

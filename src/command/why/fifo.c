@@ -29,18 +29,6 @@ struct fifo {
 /* --- who waits in open(2) -----------------------------------------------------------------------
  */
 
-static bool opens_it(const struct blocked_thread *thread, const struct stat *status)
-{
-    char path[BLOCKED_PATH_SIZE + 64];
-    struct stat found;
-
-    /* As it sees the path: from its own root or folder. */
-    snprintf(path, sizeof(path), "/proc/%d/%s/%s", (int)thread->pid,
-        thread->path[0] == '/' ? "root" : "cwd", thread->path);
-    return stat(path, &found) == 0 && found.st_ino == status->st_ino &&
-           found.st_dev == status->st_dev;
-}
-
 static void look_at_process(struct fifo *fifo, pid_t pid)
 {
     struct blocked blocked;
@@ -48,7 +36,8 @@ static void look_at_process(struct fifo *fifo, pid_t pid)
     if (blocked_look(pid, &blocked) == 0) {
         for (size_t i = 0; i < blocked.count; i++) {
             const struct blocked_thread *thread = &blocked.threads[i];
-            if (!thread->path || !opens_it(thread, fifo->status))
+            if (!thread->path ||
+                !proc_path_is(pid, thread->path, fifo->status->st_dev, fifo->status->st_ino))
                 continue;
             if ((thread->open_flags & O_ACCMODE) == O_RDONLY)
                 fifo->opening_reader = pid;

@@ -32,19 +32,6 @@ static void add_name(struct hanging *hanging, const char *name, pid_t pid)
     }
 }
 
-/* Whether a file is meant, seen from the thread's root or folder. */
-static bool is_same_file(const struct blocked_thread *thread, const char *name, size_t size,
-    const struct ferry_path *file)
-{
-    char path[sizeof(struct sockaddr_un) + 64];
-    struct stat status;
-
-    snprintf(path, sizeof(path), "/proc/%d/%s/%.*s", (int)thread->pid,
-        name[0] == '/' ? "root" : "cwd", (int)size, name);
-    return file && stat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
-           status.st_ino == file->inode;
-}
-
 static bool connects_to(const struct blocked_thread *thread, const struct ferry_endpoint *listener)
 {
     struct sockaddr_un address = { 0 };
@@ -58,7 +45,8 @@ static bool connects_to(const struct blocked_thread *thread, const struct ferry_
         return false;
     if (!address.sun_path[0])
         return listener->name_size == size && memcmp(listener->name, address.sun_path, size) == 0;
-    return is_same_file(thread, address.sun_path, strnlen(address.sun_path, size), listener->path);
+    AUTO_FREE char *path = strndup(address.sun_path, size);
+    return path && listener->path && proc_path_is(thread->pid, path, 0, listener->path->inode);
 }
 
 static void look_at_process(
