@@ -368,6 +368,22 @@ def test_a_backlog_below_is_nothing(machine):
     assert machine.why() == {}
 
 
+def test_a_stopped_server_that_somebody_waits_for_breaks_now(machine):
+    process = machine.serve(fill("AF_UNIX", 9, 1))
+
+    def send(signal):
+        command = machine.enter("sh", "-c", f"kill -{signal} {process.inner}")
+        subprocess.run(command, check=True, timeout=20)
+
+    send("STOP")
+    finding = machine.only("stopped")
+    assert finding["severity"] == "breaks now"
+    assert (finding["waiting"], finding["pid"]) == (1, process.inner)
+    assert f"[{process.inner}] is stopped, and 1 wait" in finding["headline"]
+    send("CONT")
+    assert machine.why() == {}
+
+
 def test_who_does_not_read_is_stuck(machine):
     machine.serve(
         """

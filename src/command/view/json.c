@@ -99,7 +99,7 @@ static void set_peer_owners(json_t *peer, const struct ferry_endpoint *endpoint)
     unsigned count = endpoint->owner_count;
 
     if (count > VIEW_PEER_OWNERS_MAX) {
-        set_number(peer, "owner_count", count);
+        view_json_set_number(peer, "owner_count", count);
         count = VIEW_PEER_OWNERS_MAX;
     }
     json_object_set_new(peer, "owners", owners_json(endpoint, count));

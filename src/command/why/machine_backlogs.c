@@ -26,6 +26,17 @@ static bool backlog_is_high(const struct ferry_endpoint *endpoint)
            machine_reaches(endpoint->receive_queue, backlog_room(endpoint), BACKLOG_HIGH_PERCENT);
 }
 
+/* Somebody waits, and all who could accept are stopped, by a signal or a debugger. */
+static bool server_is_stopped(const struct ferry_endpoint *endpoint)
+{
+    if (endpoint->state != FERRY_STATE_LISTENING || endpoint->receive_queue == 0)
+        return false;
+    for (unsigned i = 0; i < endpoint->owner_count; i++)
+        if (!strchr("Tt", endpoint->owners[i].process->state))
+            return false;
+    return endpoint->owner_count > 0;
+}
+
 /* What was sent fills the room there is for it; or TCP asks again and again for a window. */
 static bool is_stuck(const struct ferry_endpoint *endpoint)
 {
@@ -77,8 +88,8 @@ int machine_suspect(struct machine *machine)
 
     for (size_t i = 0; i < ferry_endpoints_count(machine->table); i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(machine->table, i);
-        if (!backlog_is_high(endpoint) && !is_stuck(endpoint) && !queue_is_high(endpoint) &&
-            !is_not_closed(endpoint))
+        if (!backlog_is_high(endpoint) && !server_is_stopped(endpoint) && !is_stuck(endpoint) &&
+            !queue_is_high(endpoint) && !is_not_closed(endpoint))
             continue;
         if (!array_reserve(
                 &suspects->data, suspects->count, &suspects->capacity, sizeof(*suspects->data)))
@@ -101,7 +112,7 @@ bool machine_is_suspect(const struct machine *machine, const struct ferry_endpoi
     const struct suspect *before =
         suspects->count ? bsearch(&now, suspects->data, suspects->count, sizeof(now), compare_key)
                         : NULL;
-    bool high = backlog_is_high(endpoint) || queue_is_high(endpoint);
+    bool high = backlog_is_high(endpoint) || queue_is_high(endpoint) || server_is_stopped(endpoint);
 
     return before &&
            (high || is_not_closed(endpoint) || (is_stuck(endpoint) && before->value == now.value));
@@ -135,6 +146,39 @@ static void backlog_remedy(struct finding *finding, const struct ferry_endpoint 
         bytes_print(&finding->remedy, "ino:%" PRIu64, endpoint->inode);
 }
 
+static void backlog_facts(struct finding *finding, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes local = BYTES_EMPTY;
+
+    view_print_local(endpoint, &local);
+    if (local.size)
+        finding_fact_text(finding, "local", local.data);
+    finding_fact_number(finding, "inode", endpoint->inode);
+    finding_fact_number(finding, "waiting", endpoint->receive_queue);
+    finding_fact_number(finding, "backlog", endpoint->send_queue);
+    if (endpoint->owner_count)
+        finding_fact_number(finding, "pid", (uint64_t)endpoint->owners[0].process->pid);
+}
+
+static void stopped_say(struct machine *machine, const struct ferry_endpoint *endpoint)
+{
+    struct finding *finding =
+        findings_add(&machine->findings, FINDING_STOPPED, BREAKS_NOW, endpoint->receive_queue);
+    AUTO_BYTES struct bytes local = BYTES_EMPTY, owners = BYTES_EMPTY;
+
+    if (!finding)
+        return;
+    view_print_local(endpoint, &local);
+    view_print_owners(endpoint, &owners);
+    bytes_print(&finding->headline, "%s is stopped, and %u wait for it to accept them at %s %s",
+        owners.size ? owners.data : "-", endpoint->receive_queue,
+        ferry_endpoint_kind_name(endpoint->kind), local.size ? local.data : "-");
+    finding_evidence(finding, "it neither accepts nor answers until it goes on");
+    machine_say_network(finding, endpoint);
+    backlog_remedy(finding, endpoint);
+    backlog_facts(finding, endpoint);
+}
+
 static void backlog_say(struct machine *machine, const struct ferry_endpoint *endpoint)
 {
     uint64_t room = backlog_room(endpoint);
@@ -159,13 +203,7 @@ static void backlog_say(struct machine *machine, const struct ferry_endpoint *en
                            : "who connects now hangs, or gets EAGAIN");
     machine_say_network(finding, endpoint);
     backlog_remedy(finding, endpoint);
-    if (local.size)
-        finding_fact_text(finding, "local", local.data);
-    finding_fact_number(finding, "inode", endpoint->inode);
-    finding_fact_number(finding, "waiting", endpoint->receive_queue);
-    finding_fact_number(finding, "backlog", endpoint->send_queue);
-    if (endpoint->owner_count)
-        finding_fact_number(finding, "pid", (uint64_t)endpoint->owners[0].process->pid);
+    backlog_facts(finding, endpoint);
 }
 
 /* --- stuck --------------------------------------------------------------------------------------
@@ -222,6 +260,8 @@ int check_backlogs(struct machine *machine)
             continue;
         if (backlog_is_high(endpoint))
             backlog_say(machine, endpoint);
+        else if (server_is_stopped(endpoint))
+            stopped_say(machine, endpoint);
         if (is_stuck(endpoint) && count++ < EVIDENCE_SHOWN_MAX)
             stuck[count - 1] = endpoint;
     }

@@ -13,6 +13,7 @@ static const char *const severity_names[SEVERITY_COUNT] = { "breaks now", "will 
 
 static const char *const kind_names[FINDING_KIND_COUNT] = {
     [FINDING_BACKLOG] = "backlog",
+    [FINDING_STOPPED] = "stopped",
     [FINDING_ORPHAN_LISTENER] = "orphaned-listener",
     [FINDING_DESCRIPTORS] = "descriptors",
     [FINDING_FILES] = "files",

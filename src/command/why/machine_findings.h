@@ -20,6 +20,7 @@ enum severity { BREAKS_NOW, WILL_BREAK, RISK, NOTE, SEVERITY_COUNT };
 /* In the order in which they are said, within one severity. */
 enum finding_kind {
     FINDING_BACKLOG,
+    FINDING_STOPPED,
     FINDING_ORPHAN_LISTENER,
     FINDING_DESCRIPTORS,
     FINDING_FILES,
