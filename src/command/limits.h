@@ -73,8 +73,8 @@
 /* Milliseconds between the two looks at a suspected deadlock: long beside the time that a busy
  * reader leaves a full queue untouched, short beside a person's patience. */
 #define DEADLOCK_PAUSE_MS 200
-/* Owners of a peer that stand with each of those connected to it: some 300 bytes each in memory, for
- * thousands of clients of one server; more than any sane server has workers. */
+/* Owners of a peer that stand with each of those connected to it: some 300 bytes each in memory,
+ * for thousands of clients of one server; more than any sane server has workers. */
 #define VIEW_PEER_OWNERS_MAX 64u
 /* Threads of one process whose waits are looked at: some 50 us each; servers with more have one
  * that is told among the first. */
