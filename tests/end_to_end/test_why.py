@@ -259,6 +259,33 @@ def test_a_command_line_is_not_obeyed(why, start, runtime_dir, control):
     assert not trap.exists()
 
 
+def test_a_link_in_the_control_sockets_place_is_not_followed(why, start, runtime_dir):
+    """Whoever calls his program ferry leads nobody to another's socket."""
+    ferry = runtime_dir / "ferry"
+    shutil.copy(os.path.realpath(sys.executable), ferry)
+    path, other = runtime_dir / "app.sock", runtime_dir / "other.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(other))
+        server.listen(5)
+        server.setblocking(False)
+        code = (
+            "import os, socket, sys, time\nfolder = sys.argv[1]\nheld = []\n"
+            "for name in 'app.sock', 'control.sock':\n"
+            "    held.append(socket.socket(socket.AF_UNIX))\n"
+            "    held[-1].bind(folder + '/' + name)\n    held[-1].listen(5)\n"
+            "os.unlink(folder + '/control.sock')\n"
+            "os.symlink(folder + '/other.sock', folder + '/control.sock')\n"
+            "print('ready', flush=True)\ntime.sleep(600)"
+        )
+        process = start(ferry, "-c", code, str(runtime_dir), env={"PYTHONHOME": sys.base_prefix})
+        process.wait_for("ready")
+        answer = why(path)
+        assert "control socket is not known" in "\n".join(answer["notes"])
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+
 def test_a_stopped_ferry_is_not_asked(why, guarded):
     process, path = guarded
     stop(process)

@@ -70,15 +70,25 @@ static bool holds(const struct ferry_endpoint *endpoint, const struct ferry_proc
     return false;
 }
 
-/* "unix:PATH", with what an address gives a meaning to escaped. */
-static char *control_address(const struct ferry_endpoint *endpoint)
+/* "unix:" and where it is, with what an address gives a meaning to escaped: of a path its file,
+ * opened, so that whatever the path leads to by now is not dialled instead.
+ *   ret_file  to be kept open until then; -1: an abstract name */
+static char *control_address(const struct ferry_endpoint *endpoint, int *ret_file)
 {
     AUTO_BYTES struct bytes address = BYTES_EMPTY;
     const char *path =
         endpoint->path && endpoint->path->where ? endpoint->path->where : endpoint->name;
 
-    bytes_append_text(&address, path[0] ? "unix:" : "unix:@");
-    for (path += !path[0]; *path; path++) {
+    if (path[0]) {
+        int file = ask_open_file(path, endpoint);
+        if (file < 0)
+            return NULL;
+        *ret_file = file;
+        bytes_print(&address, "unix:/proc/self/fd/%d", file);
+        return bytes_take(&address);
+    }
+    bytes_append_text(&address, "unix:@");
+    for (path++; *path; path++) {
         if (*path == ',' || *path == '\\')
             bytes_append_char(&address, '\\');
         bytes_append_char(&address, *path);
@@ -111,7 +121,7 @@ static bool has_control_name(const struct ferry_endpoint *endpoint)
            strcmp(endpoint->name + endpoint->name_size - ending, CONTROL_NAME) == 0;
 }
 
-static char *find_control(const struct why *why, const struct ferry_process *process)
+static char *find_control(const struct why *why, const struct ferry_process *process, int *ret_file)
 {
     AUTO_FREE char *option = control_option(process->pid);
 
@@ -121,7 +131,7 @@ static char *find_control(const struct why *why, const struct ferry_process *pro
             endpoint->state == FERRY_STATE_LISTENING && endpoint->name &&
             holds(endpoint, process) &&
             (option ? is_said(option, endpoint) : has_control_name(endpoint)))
-            return control_address(endpoint);
+            return control_address(endpoint, ret_file);
     }
     return NULL;
 }
@@ -265,7 +275,8 @@ static void judge_route(struct why *why, const struct asked *asked)
 static void ask_process(
     struct why *why, const struct ferry_endpoint *listener, const struct ferry_process *process)
 {
-    AUTO_FREE char *control = find_control(why, process);
+    AUTO_FD int file = -1;
+    AUTO_FREE char *control = find_control(why, process, &file);
     struct ferry_error error;
     json_t *reply;
 
