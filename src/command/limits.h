@@ -82,6 +82,9 @@
 /* Descriptors of one poll(2), select(2) or epoll set that are looked at: FD_SETSIZE's count times
  * sixteen, 64 KiB. */
 #define BLOCKED_FDS_MAX 16384u
+/* Those of all threads of one process together: a thousand threads that wait at one large epoll set
+ * are told of some of them; the kernel takes some 100 ns for each. */
+#define BLOCKED_FDS_OF_ALL_MAX ((size_t)1 << 20)
 /* Of those, how many are named to people: more than a line holds tell nobody anything. */
 #define BLOCKED_FDS_SHOWN 4u
 /* Bytes of a path that open(2) waits in: PATH_MAX. */

@@ -40,7 +40,9 @@ static ssize_t memory_read(pid_t pid, uint64_t address, void *data, size_t size)
 
 static int add_fd(struct blocked_thread *thread, int fd)
 {
-    if (thread->fd_count == BLOCKED_FDS_MAX) {
+    if (*thread->fds_left)
+        --*thread->fds_left;
+    if (thread->fd_count == BLOCKED_FDS_MAX || !*thread->fds_left) {
         thread->fds_whole = false;
         return 0;
     }
@@ -63,12 +65,15 @@ static int look_epoll(struct blocked_thread *thread, int epoll)
 
     thread->epoll = epoll;
     thread->fds_whole = false;
+    if (!*thread->fds_left)
+        return 0;
     snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)thread->pid, epoll);
     AUTO_FILE FILE *file = fopen(path, "re");
     if (!file)
         return 0;
     thread->fds_whole = true;
-    while (code == 0 && fgets(line, sizeof(line), file))
+    /* What finds no room counts as well: reading is what costs. */
+    while (code == 0 && *thread->fds_left && fgets(line, sizeof(line), file))
         if (sscanf(line, "tfd: %d", &fd) == 1)
             code = add_fd(thread, fd);
     return code;
@@ -76,7 +81,8 @@ static int look_epoll(struct blocked_thread *thread, int epoll)
 
 static int look_poll(struct blocked_thread *thread, uint64_t address, uint64_t count)
 {
-    size_t size = (count < BLOCKED_FDS_MAX ? count : BLOCKED_FDS_MAX) * sizeof(struct pollfd);
+    size_t most = *thread->fds_left < BLOCKED_FDS_MAX ? *thread->fds_left : BLOCKED_FDS_MAX;
+    size_t size = (count < most ? count : most) * sizeof(struct pollfd);
     AUTO_FREE struct pollfd *polled = malloc(size + 1);
 
     if (!polled)
@@ -242,7 +248,7 @@ static pid_t tracer_of(pid_t pid)
     return line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;
 }
 
-static int add_thread(struct blocked *blocked, pid_t tid, bool foreign)
+static int add_thread(struct blocked *blocked, pid_t tid, bool foreign, size_t *fds_left)
 {
     struct blocked_thread *grown =
         reallocarray(blocked->threads, blocked->count + 1, sizeof(*grown));
@@ -251,8 +257,9 @@ static int add_thread(struct blocked *blocked, pid_t tid, bool foreign)
         return -ENOMEM;
     blocked->threads = grown;
     struct blocked_thread *thread = &blocked->threads[blocked->count];
-    *thread = (struct blocked_thread){ .pid = blocked->pid, .tid = tid };
+    *thread = (struct blocked_thread){ .pid = blocked->pid, .tid = tid, .fds_left = fds_left };
     int code = look_thread(thread, foreign);
+    thread->fds_left = NULL;
     if (thread->state) {
         blocked->count++;
         return code;
@@ -265,6 +272,7 @@ static int add_thread(struct blocked *blocked, pid_t tid, bool foreign)
 int blocked_look(pid_t pid, struct blocked *ret_blocked)
 {
     struct blocked *blocked = ret_blocked;
+    size_t fds_left = BLOCKED_FDS_OF_ALL_MAX;
     char path[40];
     int code = 0;
 
@@ -278,7 +286,7 @@ int blocked_look(pid_t pid, struct blocked *ret_blocked)
         if (blocked->cut)
             break;
         if (tid > 0)
-            code = add_thread(blocked, tid, foreign);
+            code = add_thread(blocked, tid, foreign, &fds_left);
     }
     blocked->ended = code == 0 && blocked->count == 0;
     return code;

@@ -27,8 +27,9 @@ struct blocked_thread {
     int epoll;        /* of epoll_wait(2); -1: none */
     int *fds;         /* the call's descriptor, or those of its set; ascending */
     size_t fd_count;
-    char *path;                 /* of open(2): as it was given; NULL: unknown */
-    uint64_t open_flags;        /* of open(2): O_RDONLY ... */
+    size_t *fds_left;    /* while it is looked at: how many more may be read of its process */
+    char *path;          /* of open(2): as it was given; NULL: unknown */
+    uint64_t open_flags; /* of open(2): O_RDONLY ... */
     unsigned char address[128]; /* of connect(2): struct sockaddr */
     size_t address_size;        /* bytes; 0: unknown */
     char place[64];             /* where in the kernel (wchan); "": unknown */
