@@ -13,6 +13,7 @@
 #include <ferry/ferry.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int ask_default_address(char **ret_address, struct ferry_error *error)
 {
@@ -64,36 +65,38 @@ static int ask_dial(const char *text, int64_t deadline_ns, struct ferry_channel 
     return code;
 }
 
-static int reply_receive(struct ferry_channel *channel, int64_t deadline_ns, struct bytes *reply,
+/* One line. */
+static int reply_receive(const struct asking *asking, int64_t deadline_ns, struct bytes *reply,
     struct ferry_inbox *inbox)
 {
-    while (!reply->size || !memchr(reply->data, '\n', reply->size)) {
+    for (bool ended = false; !ended;) {
         struct ferry_message message;
-        int code = ferry_channel_receive(channel, inbox, &message, deadline_ns);
+        int code = ferry_channel_receive(asking->channel, inbox, &message, deadline_ns);
         if (code <= 0)
             return code == 0 ? -ECONNRESET : code;
+        ended = memchr(message.data, '\n', message.size);
         bytes_append(reply, message.data, message.size);
         ferry_message_fini(&message);
-        if (bytes_failed(reply) || reply->size > CONTROL_REPLY_SIZE_MAX)
+        if (bytes_failed(reply) || reply->size > asking->reply_size_max)
             return -EMSGSIZE;
     }
     return 0;
 }
 
 static int ask_exchange(
-    struct ferry_channel *channel, const char *request, int64_t deadline_ns, struct bytes *reply)
+    const struct asking *asking, const char *request, int64_t deadline_ns, struct bytes *reply)
 {
     AUTO_BYTES struct bytes line = BYTES_EMPTY;
     struct ferry_inbox *inbox;
     bytes_print(&line, "{\"do\":\"%s\"}\n", request);
     if (bytes_failed(&line))
         return -ENOMEM;
-    int code = ferry_channel_send_bytes(channel, line.data, line.size, deadline_ns);
+    int code = ferry_channel_send_bytes(asking->channel, line.data, line.size, deadline_ns);
     if (code == 0)
         code = ferry_inbox_new(0, 1, &inbox);
     if (code < 0)
         return code;
-    code = reply_receive(channel, deadline_ns, reply, inbox);
+    code = reply_receive(asking, deadline_ns, reply, inbox);
     ferry_inbox_free(inbox);
     return code;
 }
@@ -153,15 +156,26 @@ int asking_open(
         free(asking.address);
         return code;
     }
+    asking.reply_size_max = CONTROL_REPLY_SIZE_MAX;
     *ret_asking = asking;
     return 0;
+}
+
+void asking_distrust(struct asking *asking)
+{
+    struct ferry_identity *who = NULL;
+
+    uid_t uid =
+        ferry_channel_identity(asking->channel, &who) < 0 ? (uid_t)-1 : ferry_identity_uid(who);
+    if (uid != 0 && uid != geteuid())
+        asking->reply_size_max = STRANGER_REPLY_SIZE_MAX;
 }
 
 int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
     struct ferry_error *error)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
-    int code = ask_exchange(asking->channel, request, deadline_ns, &text);
+    int code = ask_exchange(asking, request, deadline_ns, &text);
     if (error_is_peer_gone(code) && code != -ETIMEDOUT)
         return error_set(error, code, asking->address, "it may refuse this user; its log says why",
             "it closed without an answer");

@@ -25,6 +25,7 @@ int ask(const char *control, const char *request, json_t **ret_reply, struct fer
 struct asking {
     char *address;
     struct ferry_channel *channel; /* NULL: not open */
+    size_t reply_size_max;
 };
 
 /* Connects.
@@ -32,6 +33,9 @@ struct asking {
  * Returns 0 or -errno with *error. */
 int asking_open(
     const char *control, int64_t deadline_ns, struct asking *ret_asking, struct ferry_error *error);
+/* Of one that nobody named: whoever calls a process ferry is asked. Unless it is root's, or our own
+ * user's, a long reply is refused: in memory it would be fifty times as long. */
+void asking_distrust(struct asking *asking);
 /* Asks one question, as ask() does. After a failure only asking_close() makes sense: a late reply
  * would be taken for the next. */
 int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,

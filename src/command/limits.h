@@ -11,6 +11,9 @@
 #define PASS_FILES_MAX TAKE_DESCRIPTORS_MAX
 /* Bytes of one reply from a control socket: a status of 10,000 connections is about 5 MB. */
 #define CONTROL_REPLY_SIZE_MAX (64u << 20)
+/* The same of a ferry that `top` and `why` have found by themselves, and that is another user's:
+ * some 500 connections. */
+#define STRANGER_REPLY_SIZE_MAX (256u << 10)
 /* Milliseconds to wait for such a reply. */
 #define CONTROL_TIMEOUT_MS 10000
 /* Milliseconds that connections get to finish after the first request to stop (--grace). */

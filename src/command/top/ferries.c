@@ -222,7 +222,10 @@ static int ferry_dial_it(struct top_ferry *ferry, int64_t deadline_ns, struct fe
     if (file < 0)
         return error_set_errno(error, file, ferry->path, NULL);
     snprintf(address, sizeof(address), "unix:/proc/self/fd/%d", file);
-    return asking_open(address, deadline_ns, &ferry->asking, error);
+    int code = asking_open(address, deadline_ns, &ferry->asking, error);
+    if (code == 0)
+        asking_distrust(&ferry->asking);
+    return code;
 }
 
 /* A connection that was kept may have been closed since, by a limit on idle ones: once more then.

@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "command/ask.h"
+#include "command/limits.h"
 #include "command/view/names.h"
 #include "command/why/why.h"
 
@@ -272,6 +273,21 @@ static void judge_route(struct why *why, const struct asked *asked)
     note_limits(why, asked->route);
 }
 
+/* Of what a stranger may have put there. */
+static int status_ask(const char *control, json_t **ret_reply, struct ferry_error *error)
+{
+    struct asking asking;
+    int64_t deadline_ns = ferry_deadline(CONTROL_TIMEOUT_MS);
+
+    int code = asking_open(control, deadline_ns, &asking, error);
+    if (code < 0)
+        return code;
+    asking_distrust(&asking);
+    code = asking_ask(&asking, "status", deadline_ns, ret_reply, error);
+    asking_close(&asking);
+    return code;
+}
+
 static void ask_process(
     struct why *why, const struct ferry_endpoint *listener, const struct ferry_process *process)
 {
@@ -286,7 +302,7 @@ static void ask_process(
             process->name, (int)process->pid);
         return;
     }
-    int code = ask(control, "status", &reply, &error);
+    int code = status_ask(control, &reply, &error);
     if (code < 0) {
         diagnosis_note(&why->diagnosis, "%s[%d] is a ferry, and does not tell its rules: %s: %s",
             process->name, (int)process->pid, error.thing, error.reason);
