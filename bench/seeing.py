@@ -62,7 +62,7 @@ def namespaces(count):
 
 
 def run(words):
-    """Runs a command; returns (wall ms, CPU ms, largest resident size in KiB)."""
+    """Runs a command; returns (wall ms, CPU ms)."""
     started = time.monotonic()
     process = subprocess.Popen(
         words,
@@ -74,11 +74,11 @@ def run(words):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     wall = (time.monotonic() - started) * 1000
-    return wall, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss
+    return wall, (usage.ru_utime + usage.ru_stime) * 1000
 
 
 def measure(cases, rounds):
-    """{name: [(wall, cpu, rss)]}, in turns; a case may say how many rounds are enough for it."""
+    """{name: [(wall, cpu)]}, in turns; a case may say how many rounds are enough for it."""
     names = list(cases)
     order = [names[0], f"{names[0]} (again)", *names[1:]]
     cases = {**cases, order[1]: cases[names[0]]}
@@ -119,13 +119,13 @@ def listing(processes):
         20,
     )
     report(f"{SOCKETS} unix sockets in {processes} processes", figures)
-    empty = statistics.median(figure[2] for figure in figures["ferry ls"])
-    return empty
 
 
-def memory(peak):
-    least = statistics.median(run([FERRY, "ls", "-x"])[2] for _ in range(5))
-    print(f"\nMemory: {(peak - least) * 1024 / SOCKETS:.0f} bytes a socket, besides {least} KiB.")
+def resident():
+    """KiB at most; by time(1), since our own memory counts for what we start."""
+    words = ["/usr/bin/time", "-f", "%M", FERRY, "ls", "-x"]
+    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return int(done.stderr.splitlines()[-1])
 
 
 def watching(processes):
@@ -158,11 +158,13 @@ def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(f"{os.uname().release}, core {CORE} of {os.cpu_count()}", flush=True)
+    least = resident()
     for processes in (4, 1000):
         with sockets(processes):
-            peak = listing(processes)
+            listing(processes)
             watching(processes)
-    memory(peak)
+            more = (resident() - least) * 1024 / SOCKETS
+            print(f"\nMemory: {more:.0f} bytes a socket, besides {least} KiB.")
     spread(200)
 
 

@@ -97,8 +97,19 @@ char *bytes_take(struct bytes *bytes)
     return data;
 }
 
+/* U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069: they turn round what stands behind them, so
+ * that a name could make a line say something else. Three bytes. */
+static bool turns_text(const unsigned char *data)
+{
+    if (data[0] != 0xe2)
+        return false;
+    return data[1] == 0x80
+               ? data[2] == 0x8e || data[2] == 0x8f || (data[2] >= 0xaa && data[2] <= 0xae)
+               : data[1] == 0x81 && data[2] >= 0xa6 && data[2] <= 0xa9;
+}
+
 /* How many bytes of data[0..size) make one printable UTF-8 character; 0: escape the first byte.
- * Overlong forms, surrogates and C1 controls are not printable. */
+ * Overlong forms, surrogates, C1 controls and those of direction are not printable. */
 static size_t printable_size(const unsigned char *data, size_t size)
 {
     if (data[0] < 0x80)
@@ -116,7 +127,8 @@ static size_t printable_size(const unsigned char *data, size_t size)
     bool overlong = (data[0] == 0xe0 && data[1] < 0xa0) || (data[0] == 0xf0 && data[1] < 0x90);
     bool surrogate = data[0] == 0xed && data[1] >= 0xa0;
     bool beyond = data[0] == 0xf4 && data[1] >= 0x90;
-    return c1 || overlong || surrogate || beyond ? 0 : wanted;
+    bool turning = wanted == 3 && turns_text(data);
+    return c1 || overlong || surrogate || beyond || turning ? 0 : wanted;
 }
 
 size_t text_escape(const void *data, size_t data_size, char *text, size_t size)

@@ -43,8 +43,9 @@ static inline bool bytes_failed(const struct bytes *bytes)
 
 #define AUTO_BYTES __attribute__((cleanup(bytes_fini)))
 
-/* Writes `data` NUL-terminated into text[size], C0, DEL and C1 controls as \xHH, cut at a whole
- * character if it does not fit. UTF-8 passes. Returns the length written. */
+/* Writes `data` NUL-terminated into text[size], C0, DEL and C1 controls, and those that turn the
+ * direction of text round, as \xHH, cut at a whole character if it does not fit. UTF-8 passes.
+ * Returns the length written. */
 size_t text_escape(const void *data, size_t data_size, char *text, size_t size);
 
 #endif

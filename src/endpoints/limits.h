@@ -35,8 +35,4 @@
  * hundred workers see the same. */
 #define PATH_VIEWS_MAX 8u
 
-/* Owners of one socket whose view of its path is taken, when the first does not find it: a daemon's
- * hundred workers see the same. */
-#define PATH_VIEWS_MAX 8u
-
 #endif

@@ -127,10 +127,35 @@ static bool is_unaccepted(const struct ferry_endpoint *row)
 }
 
 struct listeners {
-    struct ferry_endpoint **rows;
-    unsigned char *doubtful; /* it may or may not be that one's */
+    struct ferry_endpoint **rows; /* by port: there may be thousands */
+    unsigned char *doubtful;      /* it may or may not be that one's */
     size_t count, capacity;
 };
+
+static int compare_ports(const void *one, const void *other)
+{
+    const struct ferry_endpoint *a = *(struct ferry_endpoint *const *)one;
+    const struct ferry_endpoint *b = *(struct ferry_endpoint *const *)other;
+
+    if (a->inet->local_port != b->inet->local_port)
+        return a->inet->local_port < b->inet->local_port ? -1 : 1;
+    return (a > b) - (a < b);
+}
+
+/* The first of that port or a higher one. */
+static size_t listeners_first(const struct listeners *listeners, unsigned port)
+{
+    size_t first = 0, end = listeners->count;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (listeners->rows[middle]->inet->local_port < port)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
 
 static int listeners_collect(struct ferry_endpoints *table, struct listeners *listeners)
 {
@@ -144,6 +169,8 @@ static int listeners_collect(struct ferry_endpoints *table, struct listeners *li
             return -ENOMEM;
         listeners->rows[listeners->count++] = row;
     }
+    if (listeners->count)
+        qsort(listeners->rows, listeners->count, sizeof(*listeners->rows), compare_ports);
     listeners->doubtful = calloc(listeners->count + 1, 1);
     return listeners->doubtful ? 0 : -ENOMEM;
 }
@@ -155,8 +182,10 @@ static unsigned listener_find(struct listeners *listeners, const struct ferry_en
     struct ferry_endpoint *found = NULL;
     unsigned equals = 0;
     int best = 0;
+    size_t first = listeners_first(listeners, row->inet->local_port);
+    size_t end = listeners_first(listeners, row->inet->local_port + 1u);
 
-    for (size_t i = 0; i < listeners->count; i++) {
+    for (size_t i = first; i < end; i++) {
         int fit = listener_fits(listeners->rows[i], row);
         if (fit > best) {
             found = listeners->rows[i];
@@ -165,7 +194,7 @@ static unsigned listener_find(struct listeners *listeners, const struct ferry_en
         }
         equals += fit > 0 && fit == best;
     }
-    for (size_t i = 0; equals > 1 && i < listeners->count; i++)
+    for (size_t i = first; equals > 1 && i < end; i++)
         if (listener_fits(listeners->rows[i], row) == best)
             listeners->doubtful[i] = 1;
     *ret_listener = equals == 1 ? found : NULL;

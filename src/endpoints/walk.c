@@ -320,7 +320,8 @@ static bool is_unchanged(const struct walking *walking, const struct process *pr
         return false;
     snprintf(path, sizeof(path), "%d/fd", (int)process->shown.pid);
     return fstatat(walking->proc, path, &files, 0) == 0 && files.st_ino == process->files_inode &&
-           (uint64_t)files.st_size == process->files_size && has_its_name(walking, process);
+           (uint64_t)files.st_size == process->files_size &&
+           (table->walked || has_its_name(walking, process));
 }
 
 /* Whether a failure is ours, not the process's. */

@@ -400,6 +400,34 @@ signal.pause()""",
             other.accept()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes itself another user, as root only")
+def test_a_stranger_is_not_listened_to_for_long(run_ferry, start, runtime_dir):
+    """Whoever calls himself ferry is asked; his reply is bounded."""
+    runtime_dir.chmod(0o755)
+    stranger = start(
+        "/usr/bin/python3",
+        "-c",
+        """import ctypes, os, socket
+server = socket.socket(socket.AF_UNIX)
+server.bind(os.getcwd() + "/control.sock")
+os.setuid(65534)
+server.listen(8)
+ctypes.CDLL(None).prctl(15, b"ferry")
+print("ready", flush=True)
+while True:
+    client = server.accept()[0]
+    try:
+        client.recv(100)
+        client.sendall(b'{"ok":true,"routes":[' + b"[]," * 200_000 + b"[]]}\\n")
+    except OSError: pass
+    client.close()""",
+    )
+    stranger.wait_for("ready")
+    done = run_ferry("top", "-b", "-x", "-n", "2", "-d", "300ms", "--json")
+    (ferry,) = [end for end in looks(done)[-1]["ferries"] if end["pid"] == stranger.pid]
+    assert "too long" in ferry["failure"] and not ferry["routes"]
+
+
 def test_who_does_not_answer_is_named_by_the_socket(run_ferry, start, runtime_dir):
     """One process may have several."""
     mute = start(

@@ -314,7 +314,7 @@ static const struct ferry_endpoint *find_displaced(const struct why *why, const 
 static void add_displaced(struct why *why, const struct ferry_endpoint *endpoint,
     enum verdict verdict, const char *what, const char *client)
 {
-    AUTO_BYTES struct bytes who = BYTES_EMPTY;
+    AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
     print_holders(endpoint, &who);
     struct finding *finding =
@@ -323,11 +323,11 @@ static void add_displaced(struct why *why, const struct ferry_endpoint *endpoint
     finding_prove(finding, "%s holds socket %llu, bound to a file of inode %llu of this name",
         who.data ? who.data : "", (unsigned long long)endpoint->inode,
         (unsigned long long)endpoint->path->inode);
+    const char *unit = endpoint->owner_count ? endpoint->owners[0].process->unit : NULL;
+    if (unit) /* whoever has the control group may have chosen its name */
+        finding_quote(&quoted, unit);
     finding_set_remedy(finding, "restart it, so that it binds its path again%s%s",
-        endpoint->owner_count && endpoint->owners[0].process->unit ? ": systemctl restart " : "",
-        endpoint->owner_count && endpoint->owners[0].process->unit
-            ? endpoint->owners[0].process->unit
-            : "");
+        unit ? ": systemctl restart " : "", unit && quoted.data ? quoted.data : "");
 }
 
 /* Its process has another root, and there the path is good: a container. */

@@ -121,6 +121,7 @@ END_TEST
 START_TEST(escaping_what_is_not_utf8)
 {
     expect_escaped("\xff\x80", 2, "\\xff\\x80");
+    expect_escaped("a\u202eb\u2066\u2030", 11, "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6\u2030");
     expect_escaped("\xc3", 1, "\\xc3");
     expect_escaped("\xc3z", 2, "\\xc3z");
     expect_escaped("\xc0\xaf", 2, "\\xc0\\xaf");                   /* overlong / */
