@@ -407,9 +407,9 @@ def test_a_path_connects_two_namespaces(actor, ls, machine, kind):
 
 
 @needs_root
-def test_the_same_abstract_name_in_two_namespaces(actor, ls, machine):
+def test_the_same_abstract_name_in_three_namespaces(actor, ls, machine):
     ends = []
-    for one in (machine(), machine()):
+    for one in (machine(), machine(), machine()):
         server, client = actor(machine=one), actor(machine=one)
         server.run(
             "listener = socket.socket(socket.AF_UNIX); listener.bind(b'\\0same')\n"
