@@ -212,7 +212,7 @@ static int parse_address(struct view_target *target, const char *text, struct fe
     return code;
 }
 
-/* "127.0.0.1:80", "[::1]:80", ":80", "*:80": of either protocol. */
+/* "127.0.0.1:80", "[::1]:80", ":80", "*:80", "localhost:80": of either protocol. */
 static bool is_host_and_port(const char *word)
 {
     const char *colon = strrchr(word, ':');
@@ -220,8 +220,10 @@ static bool is_host_and_port(const char *word)
 
     if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
         return false;
-    return word == colon || word[0] == '[' || (word[0] == '*' && colon == word + 1) ||
-           strspn(word, letters) == (size_t)(colon - word);
+    size_t size = (size_t)(colon - word);
+    return size == 0 || word[0] == '[' || (word[0] == '*' && size == 1) ||
+           (size == strlen("localhost") && memcmp(word, "localhost", size) == 0) ||
+           strspn(word, letters) == size;
 }
 
 static int parse_host_and_port(

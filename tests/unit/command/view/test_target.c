@@ -103,6 +103,7 @@ START_TEST(addresses)
     check_inet("[fe80::1%25lo]:80", both, AF_INET6, "fe80::1", 80);
     check_inet(":80", both, 0, NULL, 80);
     check_inet("*:80", both, 0, NULL, 80);
+    check_inet("localhost:80", both, 0, NULL, 80);
 }
 END_TEST
 
