@@ -70,7 +70,7 @@ def test_a_tcp_sender_is_left_after_a_while(start_ferry, runtime_dir):
 
     thread = threading.Thread(target=send)
     thread.start()
-    process.wait_for("failed", seconds=15)
+    process.wait_for("failed", seconds=40)
     thread.join(10)
     assert not thread.is_alive()
 
