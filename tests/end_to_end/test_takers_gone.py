@@ -53,7 +53,7 @@ def test_an_answer_before_the_target_left_still_arrives(start_ferry, runtime_dir
     assert client.recv(20) == b"go away"
 
 
-def test_a_tcp_sender_is_left_after_a_while(start_ferry, runtime_dir):
+def test_a_tcp_sender_is_left_after_a_while(start_ferry, runtime_dir, sanitizer):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,7 +70,7 @@ def test_a_tcp_sender_is_left_after_a_while(start_ferry, runtime_dir):
 
     thread = threading.Thread(target=send)
     thread.start()
-    process.wait_for("failed", seconds=40)
+    process.wait_for("failed", seconds=40 if sanitizer else 15)
     thread.join(10)
     assert not thread.is_alive()
 
