@@ -782,7 +782,7 @@ def test_people_get_lines(ferry):
         (["--count=2", "1"], "belong to --follow"),
         (["-f", "--count=0", "1"], "a number from 1"),
         (["-f", "--interval=1ms", "1"], "a span from 10 ms"),
-        (["localhost:80"], "write tcp:localhost:80"),
+        (["http://host:80"], "write tcp:HOST:PORT"),
     ],
 )
 def test_wrong_usage(run_ferry, words, why):
