@@ -12,24 +12,53 @@ struct arena_block {
     alignas(max_align_t) char data[];
 };
 
-void arena_fini(struct arena *arena)
+static void blocks_free(struct arena_block **blocks)
 {
-    while (arena->blocks) {
-        struct arena_block *block = arena->blocks;
-        arena->blocks = block->next;
+    while (*blocks) {
+        struct arena_block *block = *blocks;
+        *blocks = block->next;
         free(block);
     }
+}
+
+void arena_fini(struct arena *arena)
+{
+    blocks_free(&arena->blocks);
+    blocks_free(&arena->spare);
+}
+
+void arena_clear(struct arena *arena)
+{
+    blocks_free(&arena->spare);
+    arena->spare = arena->blocks;
+    arena->blocks = NULL;
+}
+
+/* A spare one that is not much too large; NULL: there is none. */
+static struct arena_block *spare_take(struct arena *arena, size_t size)
+{
+    for (struct arena_block **at = &arena->spare; *at; at = &(*at)->next) {
+        struct arena_block *block = *at;
+        if (block->size < size || block->size / 2 > size)
+            continue;
+        *at = block->next;
+        return block;
+    }
+    return NULL;
 }
 
 static struct arena_block *block_new(struct arena *arena, size_t needed)
 {
     size_t size = needed > ARENA_BLOCK_SIZE ? needed : ARENA_BLOCK_SIZE;
-    struct arena_block *block = malloc(sizeof(*block) + size);
+    struct arena_block *block = spare_take(arena, size);
 
-    if (!block)
-        return NULL;
+    if (!block) {
+        block = malloc(sizeof(*block) + size);
+        if (!block)
+            return NULL;
+        block->size = size;
+    }
     block->used = 0;
-    block->size = size;
     block->next = arena->blocks;
     arena->blocks = block;
     return block;

@@ -11,10 +11,14 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* the one in use first */
+    struct arena_block *spare;  /* from before it was cleared */
 };
 
 /* All zeroes is an empty arena. Gives everything back, and is empty then. */
 void arena_fini(struct arena *arena);
+/* The same for an arena that will be filled again with about as much: its memory is kept for that,
+ * but for what was not needed since it was last cleared. */
+void arena_clear(struct arena *arena);
 /* `size` bytes, zeroed, aligned for any object; NULL: out of memory. */
 void *arena_new(struct arena *arena, size_t size);
 /* A copy of size bytes with a NUL behind; NULL: out of memory. */

@@ -11,5 +11,8 @@
 /* Bytes that an arena asks for at a time: few calls for a table of thousands, little lost for one
  * of ten. */
 #define ARENA_BLOCK_SIZE ((size_t)64 << 10)
+/* Bytes of the kernel's large pages, on most machines; where they are others, an array just has
+ * small ones. */
+#define LARGE_PAGE_SIZE ((size_t)2 << 20)
 
 #endif
