@@ -138,9 +138,9 @@ struct ferry_namespace {
 struct ferry_process {
     pid_t pid;
     pid_t parent;
-    char state;               /* proc_pid_stat(5): R S D T Z ... */
-    const char *name;         /* its command name, which it can choose */
-    uint64_t start_ticks;     /* since boot: with the pid it names a process for ever */
+    char state;           /* proc_pid_stat(5): R S D T Z ...; with FERRY_GATHER_DETAILS, else 0 */
+    const char *name;     /* its command name, which it can choose */
+    uint64_t start_ticks; /* since boot: with the pid it names a process for ever */
     unsigned endpoint_count;  /* how many endpoints of the table it holds, each once */
     uint64_t namespace_inode; /* of its network; 0: unknown */
     /* The rest only with FERRY_GATHER_DETAILS. */
@@ -181,7 +181,7 @@ struct ferry_endpoint {
     unsigned char shutdown; /* FERRY_SHUT_* */
     unsigned char ends;     /* FERRY_END_*: what it is for; both for sockets */
     bool peer_gone;         /* was connected; the other end is closed */
-    bool has_memory;        /* `memory` is known */
+    bool has_memory;        /* `memory` is known: with FERRY_GATHER_MEMORY */
     unsigned owner_count;   /* 0: nobody that can be seen */
     uid_t uid;              /* who made it; (uid_t)-1: unknown */
     uint64_t inode;         /* 0: it belongs to no process (time-wait, not accepted yet) */
@@ -227,13 +227,15 @@ struct ferry_endpoint {
 
 /* What a table gathers besides the sockets themselves. */
 enum {
-    FERRY_GATHER_OWNERS = 1 << 0,     /* the walk through /proc */
+    FERRY_GATHER_OWNERS = 1 << 0,     /* who has each open */
     FERRY_GATHER_PATHS = 1 << 1,      /* what has become of each bound path */
     FERRY_GATHER_TCP_INFO = 1 << 2,   /* TCP_INFO of each TCP socket */
     FERRY_GATHER_DETAILS = 1 << 3,    /* user, unit, container, executable of each owner */
     FERRY_GATHER_NAMESPACES = 1 << 4, /* every network namespace, not the caller's only */
     FERRY_GATHER_IN_FLIGHT = 1 << 5,  /* descriptors in receive queues */
-    FERRY_GATHER_USUAL = FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_NAMESPACES,
+    FERRY_GATHER_MEMORY = 1 << 6,     /* what each socket's buffers hold, and may */
+    FERRY_GATHER_USUAL =
+        FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_NAMESPACES | FERRY_GATHER_MEMORY,
 };
 
 struct ferry_endpoints_options {

@@ -4,6 +4,7 @@
  */
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "endpoints/limits.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -53,9 +54,9 @@ int join_index(struct ferry_endpoints *table)
     rows->index_size = 64;
     while (rows->index_size < rows->count * 2)
         rows->index_size *= 2;
-    rows->index = calloc(rows->index_size, sizeof(*rows->index));
-    if (!rows->index)
+    if (!array_grow(&rows->index, rows->index_size, &rows->index_capacity, sizeof(*rows->index)))
         return -ENOMEM;
+    memset(rows->index, 0, rows->index_size * sizeof(*rows->index));
     for (size_t i = 0; i < rows->count; i++)
         if (rows->data[i].inode || rows->data[i].cookie)
             index_add(rows, i);
@@ -76,7 +77,7 @@ static struct ferry_endpoint *index_next(const struct rows *rows, uint64_t inode
 
 struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool sockets)
 {
-    if (!rows->index || !inode)
+    if (!rows->index_size || !inode)
         return NULL;
     size_t slot = slot_of(rows, inode);
     struct ferry_endpoint *row;
@@ -90,7 +91,7 @@ struct ferry_endpoint *join_find_like(const struct rows *rows, const struct ferr
 {
     uint64_t key = row->inode ? row->inode : row->cookie;
 
-    if (!rows->index || !key)
+    if (!rows->index_size || !key)
         return NULL;
     for (size_t slot = slot_of(rows, key); rows->index[slot];
          slot = (slot + 1) & (rows->index_size - 1)) {
@@ -167,6 +168,18 @@ static void descriptor_add(
         owner_add(rows, &row[1], process, held);
 }
 
+/* What it is most likely of. */
+static void descriptor_prefetch(const struct rows *rows, const struct process *process, size_t next)
+{
+    if (next >= process->descriptor_count)
+        return;
+    const struct descriptor *held = &process->descriptors[next];
+    if (!held->row)
+        __builtin_prefetch(&rows->index[slot_of(rows, held->inode)]);
+    else if (held->row <= rows->count)
+        row_prefetch(&rows->data[held->row - 1]);
+}
+
 static void owners_count(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
@@ -176,8 +189,10 @@ static void owners_count(struct ferry_endpoints *table)
     for (size_t i = 0; i < table->process_count; i++) {
         struct process *process = table->processes[i];
         process->shown.endpoint_count = 0;
-        for (size_t j = 0; j < process->descriptor_count; j++)
+        for (size_t j = 0; j < process->descriptor_count; j++) {
+            descriptor_prefetch(rows, process, j + ROWS_AHEAD);
             descriptor_count(rows, &process->descriptors[j]);
+        }
     }
 }
 
@@ -202,8 +217,10 @@ int join_owners(struct ferry_endpoints *table)
     rows->sorted_count = 0;
     for (size_t i = 0; i < table->process_count; i++) {
         struct process *process = table->processes[i];
-        for (size_t j = 0; j < process->descriptor_count; j++)
+        for (size_t j = 0; j < process->descriptor_count; j++) {
+            descriptor_prefetch(rows, process, j + ROWS_AHEAD);
             descriptor_add(rows, &process->shown, &process->descriptors[j]);
+        }
     }
     return 0;
 }

@@ -18,6 +18,15 @@
  * is read instead: a question for nothing costs a fourth of an entry that is read, and one
  * descriptor with a high number is common. */
 #define WALK_MISSES_MAX 8u
+/* Open files of the whole machine from which on the kernel is asked for all at once: preparing the
+ * question takes as long as so many statx(2). */
+#define OPEN_FILES_MIN 4096u
+/* Of those that one read of the answer has room for: the kernel gathers 32 KiB for one. */
+#define OPEN_FILES_BATCH 600u
+/* How many rows ahead one is fetched: as long as memory takes to answer. */
+#define ROWS_AHEAD 8u
+/* Rows that are made room for before the first is read. */
+#define ROWS_EXPECTED_MAX ((size_t)1 << 20)
 /* Inodes of sockets are numbered upwards, but each processor takes so many at a time. */
 #define INODE_BATCH 1024
 /* Refreshes after which every process has been walked through again, changed or not: one that has

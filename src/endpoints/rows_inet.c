@@ -105,8 +105,10 @@ static int row_read(const struct nlmsghdr *answer, void *data)
 static int rows_of(struct filling *filling, int protocol, unsigned char family)
 {
     struct ferry_endpoints *table = filling->table;
-    unsigned wanted = 1u << (INET_DIAG_SKMEMINFO - 1) | 1u << (INET_DIAG_SHUTDOWN - 1);
+    unsigned wanted = 1u << (INET_DIAG_SHUTDOWN - 1);
 
+    if (table_wants(table, FERRY_GATHER_MEMORY))
+        wanted |= 1u << (INET_DIAG_SKMEMINFO - 1);
     if (filling->kind == FERRY_ENDPOINT_TCP && table_wants(table, FERRY_GATHER_TCP_INFO))
         wanted |= 1u << (INET_DIAG_INFO - 1) | 1u << (INET_DIAG_CONG - 1);
     struct inet_diag_req_v2 request = { .sdiag_family = family,

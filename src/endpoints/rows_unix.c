@@ -6,6 +6,7 @@
  * clients; what is to be known of the rest, waiting.c finds out.
  */
 #include "base/array.h"
+#include "endpoints/device.h"
 #include "endpoints/limits.h"
 #include "endpoints/table.h"
 
@@ -14,7 +15,6 @@
 #include <linux/unix_diag.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/sysmacros.h>
 
 #ifndef UDIAG_SHOW_UID /* Linux 5.3; older headers lack it */
 #define UDIAG_SHOW_UID 0x00000040
@@ -36,12 +36,6 @@ static unsigned kind_of(unsigned type)
     default:
         return FERRY_ENDPOINT_UNIX_DATAGRAM;
     }
-}
-
-/* The kernel's own numbering of devices, in 32 bits. */
-static uint64_t device_of(uint32_t number)
-{
-    return makedev(number >> 20, number & 0xfffff);
 }
 
 static int bound_add(struct ferry_endpoints *table, const struct unix_diag_vfs *file)
@@ -227,8 +221,10 @@ int rows_unix(
     struct unix_diag_req request = { .sdiag_family = AF_UNIX,
         .udiag_states = ~0u,
         .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN |
-                      UDIAG_SHOW_MEMINFO | UDIAG_SHOW_UID };
+                      UDIAG_SHOW_UID };
 
+    if (table_wants(table, FERRY_GATHER_MEMORY))
+        request.udiag_show |= UDIAG_SHOW_MEMINFO;
     int code = diag_ask(diag, &request, sizeof(request), false, row_read, &filling);
     if (code == -ENOENT) {
         table->gaps.missing_kinds |= table->kinds & FERRY_ENDPOINTS_UNIX;

@@ -36,11 +36,18 @@ static void rows_fini(struct rows *rows)
     *rows = (struct rows){ 0 };
 }
 
+/* Keeps the memory of what is large. */
+static void rows_clear(struct rows *rows)
+{
+    free(TAKE(rows->sorted));
+    rows->count = rows->sorted_count = rows->index_size = 0;
+}
+
 /* All of a look but the processes, which may serve the next. */
 static void table_clear(struct ferry_endpoints *table)
 {
-    rows_fini(&table->rows);
-    arena_fini(&table->arena);
+    rows_clear(&table->rows);
+    arena_clear(&table->arena);
     table->namespace_count = table->bound_count = table->wait_count = table->client_count = 0;
     table->shown_count = 0;
     table->walked = false;
@@ -68,7 +75,6 @@ static int rows_complete(struct ferry_endpoints *table)
 
     for (unsigned i = 1; i < UNIX_DUMPS_MAX && code == 0 && missed_any(table); i++) {
         code = namespaces_visit(table, rows_unix);
-        free(TAKE(table->rows.index));
         free(TAKE(table->rows.sorted)); /* has room for as many as there were */
         if (code == 0)
             code = rows_join(table);
@@ -76,9 +82,27 @@ static int rows_complete(struct ferry_endpoints *table)
     return code;
 }
 
+/* Room for as many as there are in our own network namespace ("sockets: used 812"), so that the
+ * array need not grow, and large pages serve it from its beginning. */
+static int rows_expect(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+    char text[256];
+    size_t count = 0;
+
+    if (process_read(AT_FDCWD, "/proc/thread-self/net/sockstat", text, sizeof(text)) > 0 &&
+        sscanf(text, "sockets: used %zu", &count) == 1 && count <= ROWS_EXPECTED_MAX &&
+        !array_grow(&rows->data, count + count / 16, &rows->capacity, sizeof(*rows->data)))
+        return -ENOMEM;
+    return 0;
+}
+
 static int rows_gather(struct ferry_endpoints *table)
 {
-    int code = table->kinds & FERRY_ENDPOINTS_SOCKETS ? namespaces_visit(table, visit) : 0;
+    int code = rows_expect(table);
+    if (code < 0)
+        return code;
+    code = table->kinds & FERRY_ENDPOINTS_SOCKETS ? namespaces_visit(table, visit) : 0;
     if (code == 0 && table->kinds & FERRY_ENDPOINTS_FILES)
         code = rows_files(table);
     if (code == 0)
@@ -155,7 +179,7 @@ static int unexplained_verify(struct ferry_endpoints *table)
 static int walk_again(struct ferry_endpoints *table, bool all)
 {
     int code = walk(table, all);
-    return code < 0 ? code : join_owners(table);
+    return code < 0 || !table->walk_changed ? code : join_owners(table);
 }
 
 /* Looks once more at the processes that have changed since the walk, which explains what was made
@@ -259,19 +283,16 @@ static int fail(int code, struct ferry_error *error)
 
 int ferry_endpoints_refresh(struct ferry_endpoints *table, struct ferry_error *error)
 {
-    struct arena old_names = table->arena;
     struct rows before = table->rows;
 
     /* What is compared with the last look has no pointers into its arena. */
-    table->rows = (struct rows){ 0 };
-    table->arena = (struct arena){ 0 };
-    arena_fini(&old_names);
+    table->rows = table->before;
     table_clear(table);
     table->before = before;
     table->time_ns = clock_now_ns();
     int code = table_fill(table);
     table->round++;
-    rows_fini(&table->before);
+    rows_clear(&table->before);
     if (code == 0)
         return 0;
     table_clear(table);
@@ -306,7 +327,9 @@ void ferry_endpoints_free(struct ferry_endpoints *table)
 {
     if (!table)
         return;
-    table_clear(table);
+    rows_fini(&table->rows);
+    rows_fini(&table->before);
+    arena_fini(&table->arena);
     for (size_t i = 0; i < table->process_count; i++)
         process_free(table->processes[i]);
     free(table->processes);
@@ -336,9 +359,14 @@ size_t ferry_endpoints_count(const struct ferry_endpoints *table)
     return table->rows.sorted_count;
 }
 
+/* Rows lie in the kernel's order, which is none: who goes through them all would wait for each. */
 const struct ferry_endpoint *ferry_endpoints_get(const struct ferry_endpoints *table, size_t index)
 {
-    return table->rows.sorted[index];
+    const struct rows *rows = &table->rows;
+
+    if (index + ROWS_AHEAD < rows->sorted_count)
+        row_prefetch(rows->sorted[index + ROWS_AHEAD]);
+    return rows->sorted[index];
 }
 
 const struct ferry_endpoint *ferry_endpoints_find(

@@ -1,6 +1,9 @@
 /* table.h - what stands behind struct ferry_endpoints, and the steps that fill it.
  *
- *     walk        which processes there are, and what each has open           walk.c, process.c
+ *     walk        which processes there are, and what each has open           walk.c, process.c,
+ *                                                                             descriptors.c
+ *       or all of that in one answer of the kernel's                          open_files.c,
+ *                                                                             kernel_types.c
  *     namespaces  which networks there are                                    namespaces.c
  *     rows        what the kernel says of sockets; files from the walk        rows_unix.c,
  *                                                                             rows_inet.c,
@@ -74,8 +77,9 @@ struct client {
 struct rows {
     struct ferry_endpoint *data;
     size_t count, capacity;
-    uint32_t *index;   /* by inode: row + 1, open addressing, sockets first; 0: free */
-    size_t index_size; /* a power of two */
+    uint32_t *index;       /* by inode: row + 1, open addressing, sockets first; 0: free */
+    size_t index_size;     /* a power of two; 0: not made yet */
+    size_t index_capacity; /* room for so many */
     const struct ferry_endpoint **sorted; /* the public order; without those that have gone */
     size_t sorted_count;
 };
@@ -85,10 +89,11 @@ struct ferry_endpoints {
     int64_t time_ns;
     unsigned round;      /* how many looks there were */
     bool walked;         /* in this look, once at least */
+    bool walk_changed;   /* the last walk has found anything new */
     uint32_t walk_inode; /* of a socket that was made when the last walk began */
     struct ferry_endpoints_gaps gaps;
     struct arena arena;
-    struct rows rows, before; /* this look's; the last one's, while this one is made */
+    struct rows rows, before; /* this look's; the last one's, whose memory is for the next */
 
     struct process **processes; /* by pid */
     size_t process_count, process_capacity;
@@ -114,6 +119,13 @@ static inline bool table_wants(const struct ferry_endpoints *table, unsigned gat
 static inline bool table_wants_kind(const struct ferry_endpoints *table, unsigned kind)
 {
     return table->kinds & (1u << kind);
+}
+
+/* Has the processor fetch a row that will be looked at soon. */
+static inline void row_prefetch(const struct ferry_endpoint *row)
+{
+    __builtin_prefetch(row);
+    __builtin_prefetch((const char *)row + 64);
 }
 
 /* A new row, zeroed but for uid; NULL: out of memory. Rows move when the next is added. */

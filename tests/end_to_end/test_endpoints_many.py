@@ -195,8 +195,9 @@ def churn(start, sanitizer):
 
 def test_processes_that_come_and_go(churn, ls):
     """Each names its sockets after itself, so that every row tells whose it must be."""
-    seen = owned = listening = 0
-    for _ in range(50):
+    seen = owned = listening = looks = 0
+    while (looks < 50 or seen < 1000) and looks < 300:
+        looks += 1
         began_ns = time.monotonic_ns()
         table = ls("-x")
         alive = set(filter(has_descriptors, map(int, filter(str.isdigit, os.listdir("/proc")))))
@@ -221,7 +222,7 @@ def test_processes_that_come_and_go(churn, ls):
                 assert row["owners"], row
                 listening += 1
     # A row of another without its owner is one whose process ended meanwhile.
-    assert seen > 1000 and owned > 500 and listening > 100
+    assert seen >= 1000 and owned > 500 and listening > 100
     churn.end()
 
 

@@ -15,6 +15,7 @@
 #define OWNERS   FERRY_GATHER_OWNERS
 #define DETAILS  (FERRY_GATHER_OWNERS | FERRY_GATHER_DETAILS)
 #define TCP_INFO FERRY_GATHER_TCP_INFO
+#define MEMORY   FERRY_GATHER_MEMORY
 
 static void add_escaped(struct bytes *text, const char *word)
 {
@@ -381,15 +382,16 @@ const struct ls_column ls_columns_known[] = {
     { "messages", "MESSAGES", "of a queue: there are / there may be", 0, true, false,
         print_messages },
     { "size", "SIZE", "bytes of a memfd", 0, true, false, print_size },
-    { "rmem", "RMEM", "memory waiting to be read", 0, true, false, print_rmem },
-    { "rcvbuf", "RCVBUF", "SO_RCVBUF", 0, true, false, print_rcvbuf },
-    { "wmem", "WMEM", "memory sent and not taken", 0, true, false, print_wmem },
-    { "sndbuf", "SNDBUF", "SO_SNDBUF", 0, true, false, print_sndbuf },
-    { "fwd", "FWD", "memory set aside for what comes", 0, true, false, print_fwd },
-    { "queued", "QUEUED", "memory of what is to be sent", 0, true, false, print_queued },
-    { "optmem", "OPTMEM", "memory of options and filters", 0, true, false, print_optmem },
-    { "blog", "BLOG", "memory that came while the socket was busy", 0, true, false, print_blog },
-    { "drops", "DROPS", "packets that found no room", 0, true, false, print_drops },
+    { "rmem", "RMEM", "memory waiting to be read", MEMORY, true, false, print_rmem },
+    { "rcvbuf", "RCVBUF", "SO_RCVBUF", MEMORY, true, false, print_rcvbuf },
+    { "wmem", "WMEM", "memory sent and not taken", MEMORY, true, false, print_wmem },
+    { "sndbuf", "SNDBUF", "SO_SNDBUF", MEMORY, true, false, print_sndbuf },
+    { "fwd", "FWD", "memory set aside for what comes", MEMORY, true, false, print_fwd },
+    { "queued", "QUEUED", "memory of what is to be sent", MEMORY, true, false, print_queued },
+    { "optmem", "OPTMEM", "memory of options and filters", MEMORY, true, false, print_optmem },
+    { "blog", "BLOG", "memory that came while the socket was busy", MEMORY, true, false,
+        print_blog },
+    { "drops", "DROPS", "packets that found no room", MEMORY, true, false, print_drops },
     { "cc", "CC", "TCP: congestion control", TCP_INFO, false, false, print_congestion },
     { "rtt", "RTT-US", "TCP: round trip, microseconds", TCP_INFO, true, false, print_rtt },
     { "cwnd", "CWND", "TCP: congestion window, segments", TCP_INFO, true, false, print_cwnd },

@@ -6,6 +6,7 @@
 #include "command/top/cells.h"
 #include "command/top/words.h"
 #include "command/view/names.h"
+#include "command/view/proc.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -197,14 +198,28 @@ static bool is_held(const struct ferry_endpoint *endpoint, const struct ferry_pr
     return false;
 }
 
+/* As it is now; 0: it has gone, or may not be looked at. */
+static char state_of(const struct ferry_process *process)
+{
+    AUTO_FD int folder = proc_open(process->pid);
+    struct proc_stat now;
+
+    return folder >= 0 && proc_stat_read(folder, &now) && now.start_ticks == process->start_ticks
+               ? now.state
+               : 0;
+}
+
 void top_print_process(
     const struct top_model *model, const struct ferry_process *process, struct bytes *text)
 {
     size_t count = ferry_endpoints_count(model->table), shown = 0;
+    char state = state_of(process);
 
     view_print_process(process, text);
-    bytes_print(text, ", parent %d, state %c, %u sockets\n", (int)process->parent, process->state,
-        process->endpoint_count);
+    bytes_print(text, ", parent %d", (int)process->parent);
+    if (state)
+        bytes_print(text, ", state %c", state);
+    bytes_print(text, ", %u sockets\n", process->endpoint_count);
     for (size_t i = 0; i < count && shown < TOP_SOCKETS_SHOWN; i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(model->table, i);
         const struct top_row row = { .main = endpoint };

@@ -281,7 +281,8 @@ json_t *view_json_process(const struct ferry_process *process)
 
     view_json_set_number(object, "pid", (uint64_t)process->pid);
     view_json_set_number(object, "parent", (uint64_t)process->parent);
-    view_json_set_text(object, "state", state);
+    if (process->state)
+        view_json_set_text(object, "state", state);
     view_json_set_text(object, "command", process->name);
     view_json_set_number(object, "start_ticks", process->start_ticks);
     if (process->uid != (uid_t)-1)

@@ -286,7 +286,8 @@ static int table_look(struct machine *machine, struct ferry_error *error)
 {
     const struct ferry_endpoints_options asked = { .struct_size = sizeof(asked),
         .kinds = FERRY_ENDPOINTS_ALL,
-        .gather = FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_TCP_INFO };
+        .gather = FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_TCP_INFO |
+                  FERRY_GATHER_MEMORY };
 
     return machine->table ? ferry_endpoints_refresh(machine->table, error)
                           : ferry_endpoints_new(&asked, &machine->table, error);

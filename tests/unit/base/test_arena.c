@@ -27,6 +27,33 @@ START_TEST(pieces_are_zeroed_and_aligned)
 }
 END_TEST
 
+/* As long as each round needs as much as the last, it asks for no memory. */
+START_TEST(memory_is_kept_for_the_next_round)
+{
+    struct arena arena = { 0 };
+    void *small = arena_new(&arena, 100), *large = arena_new(&arena, ARENA_BLOCK_SIZE * 3);
+
+    memset(small, 0xff, 100);
+    for (int round = 0; round < 5; round++) {
+        arena_clear(&arena);
+        unsigned char *again = arena_new(&arena, 100);
+        ck_assert_ptr_eq(again, small);
+        for (size_t i = 0; i < 100; i++)
+            ck_assert_uint_eq(again[i], 0);
+        ck_assert_ptr_eq(arena_new(&arena, ARENA_BLOCK_SIZE * 3), large);
+        memset(again, 0xff, 100);
+    }
+    /* What was not needed is given back: small pieces do not live in large blocks. */
+    arena_clear(&arena);
+    ck_assert_ptr_eq(arena_new(&arena, 100), small);
+    arena_clear(&arena);
+    ck_assert_ptr_null(arena.blocks);
+    ck_assert_ptr_nonnull(arena.spare);
+    arena_fini(&arena);
+    ck_assert_ptr_null(arena.spare);
+}
+END_TEST
+
 START_TEST(a_piece_behind_a_text_is_aligned_again)
 {
     struct arena arena = { 0 };
@@ -112,6 +139,7 @@ int main(void)
     TCase *tests = tcase_create("arena");
 
     tcase_set_timeout(tests, 10);
+    tcase_add_test(tests, memory_is_kept_for_the_next_round);
     tcase_add_test(tests, pieces_are_zeroed_and_aligned);
     tcase_add_test(tests, a_piece_behind_a_text_is_aligned_again);
     tcase_add_test(tests, a_copy_has_its_size_and_a_nul);

@@ -24,6 +24,25 @@ START_TEST(grows_and_keeps_what_is_there)
 }
 END_TEST
 
+START_TEST(room_for_many_at_once)
+{
+    char *data = NULL;
+    size_t size = (size_t)5 << 20, capacity = 0; /* more than a large page */
+
+    ck_assert(array_grow(&data, size, &capacity, 1));
+    ck_assert_uint_eq(capacity, size);
+    for (size_t i = 0; i < size; i += 1000)
+        data[i] = (char)i;
+    char *before = data;
+    ck_assert(array_grow(&data, size - 1, &capacity, 1));
+    ck_assert_ptr_eq(data, before);
+    ck_assert_uint_eq(capacity, size);
+    ck_assert(!array_grow(&data, SIZE_MAX / 8, &capacity, 16));
+    ck_assert_uint_eq(capacity, size);
+    free(data);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_leaves_it_as_it_was)
 {
     char data[4], *pointer = data;
@@ -41,6 +60,7 @@ int main(void)
     TCase *tests = tcase_create("array");
 
     tcase_add_test(tests, grows_and_keeps_what_is_there);
+    tcase_add_test(tests, room_for_many_at_once);
     tcase_add_test(tests, what_does_not_fit_leaves_it_as_it_was);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
