@@ -44,9 +44,11 @@ soak: packages-test $(build)/build.ninja
 	@scripts/run-suite soak $(build) "$(SAN)" tests/soak
 
 bench: packages-test $(build)/build.ninja
-	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look
+	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
+	    bench/bench-bare-relay
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/seeing.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/relay.py
 
 SECONDS = 60
 fuzz: packages-test
