@@ -45,10 +45,11 @@ soak: packages-test $(build)/build.ninja
 
 bench: packages-test $(build)/build.ninja
 	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
-	    bench/bench-bare-relay
+	    bench/bench-bare-relay bench/bench-channel
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/seeing.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/relay.py
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/channel.py
 
 SECONDS = 60
 fuzz: packages-test

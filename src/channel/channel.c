@@ -246,20 +246,35 @@ int ferry_channel_send_bytes(
     return ferry_channel_send(channel, &outgoing, deadline_ns);
 }
 
+/* Where the answer was not there yet a moment ago, as in a conversation, it will not be there at
+ * once now either: asking for it would be a call for nothing. Each time but one in RECEIVES_QUIET,
+ * so that it is noticed when that has changed. */
+static bool wait_first(struct ferry_channel *channel)
+{
+    if (!channel->likely_quiet || channel->stopped || ferry_channel_pending(channel))
+        return false;
+    channel->likely_quiet--;
+    return !(channel->link.flags & LINK_SESSION);
+}
+
 int ferry_channel_receive(struct ferry_channel *channel, struct ferry_inbox *inbox,
     struct ferry_message *message, int64_t deadline_ns)
 {
+    bool skip = wait_first(channel);
     int pause_ms = 0;
 
     for (bool waited = false;; waited = true) {
-        int r = ferry_channel_try_receive(channel, inbox, message, 1);
+        int r = skip ? -EAGAIN : ferry_channel_try_receive(channel, inbox, message, 1);
         if (r != -EAGAIN)
             return r;
+        if (!skip && !waited)
+            channel->likely_quiet = RECEIVES_QUIET;
         /* A session's socket may be readable for others only, and not be read while one is full. */
         bool blind = waited && (channel->link.flags & LINK_SESSION);
         r = channel_wait(channel, FERRY_RECEIVE, blind, &pause_ms, deadline_ns);
-        if (r < 0)
+        if (r < 0 && !(skip && r == -ETIMEDOUT)) /* what is there is received, however late */
             return r;
+        skip = false;
     }
 }
 

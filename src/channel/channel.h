@@ -22,7 +22,8 @@ struct ferry_channel {
     struct weather *weather;         /* what its address says a relay is to do; NULL: nothing */
     char *peer;                      /* text, made when first asked for */
     struct ferry_identity *identity; /* NULL: not asked for, or forgotten */
-    bool stopped; /* nothing more is received but what is pending, then the end */
+    bool stopped;               /* nothing more is received but what is pending, then the end */
+    unsigned char likely_quiet; /* receives to come before which waiting is tried first */
 };
 
 /* An empty channel whose link the caller fills, with the frame= and the weather of an address

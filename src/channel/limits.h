@@ -13,6 +13,8 @@
  * doubles up to the maximum. */
 #define DIAL_PAUSE_MS     1
 #define DIAL_PAUSE_MS_MAX 50
+/* Receives that wait before they try, once one had to wait. */
+#define RECEIVES_QUIET 16u
 /* Milliseconds between tries to send to a datagram peer whose queue is full: the kernel tells
  * nobody when an unconnected one has room again. Doubles up to the maximum. */
 #define SESSION_RETRY_MS     1

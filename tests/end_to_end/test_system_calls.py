@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections import Counter
 
 import pytest
@@ -113,6 +114,54 @@ def test_an_echoed_message_costs_three(start_ferry, runtime_dir, counted):
 
     calls = counted(process, work)
     assert calls.total() <= count * 3 + 15, calls
+
+
+@pytest.fixture
+def conversed(build, runtime_dir):
+    """conversed(answer, count) is what so many questions of a libferry program to a server cost."""
+
+    def run(answer, count):
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        server.bind(str(runtime_dir / "m.sock"))
+        server.listen()
+        client = subprocess.Popen(
+            ["strace", "-qq", "-o", "trace", build / "examples" / "example-message_client"]
+            + ["unix-seq:m.sock", *map(str, range(count))],
+            cwd=runtime_dir,
+            stdout=subprocess.DEVNULL,
+        )
+        answer(server.accept()[0])
+        assert client.wait(20) == 0
+        return Counter(re.findall(r"^(\w+)\(", (runtime_dir / "trace").read_text(), re.M))
+
+    return run
+
+
+def test_a_question_whose_answer_takes_time_costs_three(conversed):
+    """One to send, one to wait, one to receive: none to find out that it is not there yet."""
+    count = 200
+
+    def answer(end):
+        while question := end.recv(100):
+            time.sleep(0.001)
+            end.send(question)
+
+    calls = conversed(answer, count)
+    assert calls["sendmsg"] == count
+    assert calls["poll"] <= count and calls["recvmsg"] <= count * 17 / 16 + 5, calls
+
+
+def test_an_answer_that_is_there_costs_no_waiting(conversed):
+    count = 200
+
+    def answer(end):
+        for _ in range(count):
+            end.send(b"at once")
+        while end.recv(100):
+            pass
+
+    calls = conversed(answer, count)
+    assert calls["recvmsg"] <= count + 5 and calls["poll"] <= 5 + 16, calls
 
 
 def test_an_idle_relay_makes_none(start_ferry, runtime_dir, counted):

@@ -55,6 +55,21 @@ START_TEST(test_receive_keeps_its_deadline)
 }
 END_TEST
 
+/* A receive that expects to have to wait still takes what is there when its time is over. */
+START_TEST(test_what_is_there_is_received_after_the_deadline)
+{
+    struct ferry_message message;
+    pair(FERRY_UNIX_SEQ);
+    ck_assert_int_eq(ferry_channel_receive(one, inbox, &message, ferry_deadline(1)), -ETIMEDOUT);
+    for (int i = 0; i < 40; i++) {
+        ck_assert_int_eq(ferry_channel_send_bytes(other, "x", 1, ferry_deadline(0)), 0);
+        ck_assert_int_eq(ferry_channel_receive(one, inbox, &message, ferry_deadline(0)), 1);
+        ck_assert_int_eq(
+            ferry_channel_receive(one, inbox, &message, ferry_deadline(0)), -ETIMEDOUT);
+    }
+}
+END_TEST
+
 START_TEST(test_send_keeps_its_deadline_and_says_how_far_it_came)
 {
     static char block[8 << 20];
@@ -335,6 +350,7 @@ int main(void)
     tcase_set_timeout(cases, 10);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, test_receive_keeps_its_deadline);
+    tcase_add_test(cases, test_what_is_there_is_received_after_the_deadline);
     tcase_add_test(cases, test_send_keeps_its_deadline_and_says_how_far_it_came);
     tcase_add_test(cases, test_a_batch_on_a_stream_is_joined_and_complete);
     tcase_add_loop_test(cases, test_a_batch_of_messages_keeps_boundaries, 0, 2);
