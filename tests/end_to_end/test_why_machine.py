@@ -384,6 +384,70 @@ def test_a_stopped_server_that_somebody_waits_for_breaks_now(machine):
     assert machine.why() == {}
 
 
+def fill_datagrams(name, messages=99):
+    """Until there is no more room, or so many messages."""
+    return f"""
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind({name!r})
+        c = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); c.connect({name!r})
+        c.setblocking(False)
+        try:
+            for i in range({messages}): c.send(b'four')
+        except BlockingIOError: pass
+    """
+
+
+@pytest.mark.parametrize("name", ["/run/log", "\0log", "/run/" + "x" * 90 + "'s log"])
+def test_a_full_datagram_queue_breaks_now(machine, name):
+    process = machine.serve(fill_datagrams(name))
+    finding = machine.only("datagram-queue-full")
+    assert finding["severity"] == "breaks now"
+    assert finding["local"] == name.replace("\0", "@") and finding["pid"] == process.inner
+    assert f"its queue is full: python3[{process.inner}] does not read" in finding["headline"]
+    assert f"unread messages there: python3[{process.inner}]" in "\n".join(finding["evidence"])
+    answer = subprocess.run(
+        machine.enter("bash", "-c", finding["remedy"].replace("ferry", machine.ferry, 1)),
+        capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+    assert answer.returncode == 1 and "its queue is full" in answer.stdout, answer
+
+
+def test_a_datagram_queue_is_full_whoever_has_sent(machine):
+    """Who has not connected is no client, and hangs as well. A path of another root is one too."""
+    machine.serve(
+        """
+        os.mkdir('/tmp/root'); os.chroot('/tmp/root')
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind('/log')
+        c = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        c.setblocking(False)
+        try:
+            while True: c.sendto(b'x', '/log')
+        except BlockingIOError: pass
+        """
+    )
+    finding = machine.only("datagram-queue-full")
+    assert finding["senders"] == 0 and finding["remedy"].endswith("/root/log"), finding
+
+
+def test_a_datagram_queue_with_room_is_nothing(machine):
+    machine.serve(fill_datagrams("/run/log", messages=3))
+    # Who is connected to another takes messages from him only, and of him the room is not counted.
+    machine.serve(
+        """
+        a, b = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for i in range(2)]
+        a.bind('/run/a'); b.bind('/run/b'); a.connect('/run/b'); b.connect('/run/a')
+        for i in range(50): a.send(b'x')
+        """
+    )
+    assert machine.why() == {}
+    assert "datagram" not in machine.stderr
+
+
+def test_a_datagram_queue_that_can_not_be_asked_is_said_so(machine):
+    machine.serve(fill_datagrams("/run/log") + "    os.chmod('/run/log', 0o600)")
+    assert machine.why(uid=4002) == {}
+    assert "whether the queue of 1 datagram socket is full" in machine.stderr
+
+
 def test_who_does_not_read_is_stuck(machine):
     machine.serve(
         """

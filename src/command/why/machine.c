@@ -1,8 +1,9 @@
 /* machine.c - `ferry why` without an argument: what on this machine will bite, worst first.
  *
  * Looks only: the table of endpoints twice, /proc, and folders in which sockets usually are. The
- * one thing it does beyond reading: a socket file that the table knows nobody for is asked, by a
- * datagram socket that connects and is closed, whether anybody is bound to it (machine_stale.c).
+ * one thing it does beyond reading: a datagram socket connects and is closed, to ask whether
+ * anybody is bound to a socket file that the table knows nobody for (machine_stale.c), and whether
+ * a unix datagram queue has room (machine_datagrams.c).
  */
 #include "command/why/machine.h"
 #include "base/cleanup.h"
@@ -110,8 +111,8 @@ static int look(struct machine *machine, struct ferry_error *error)
 
 static int check(struct machine *machine)
 {
-    static int (*const checks[])(struct machine * machine) = { check_backlogs, check_paths,
-        check_stale, check_queues, check_processes, check_sysv, check_network };
+    static int (*const checks[])(struct machine * machine) = { check_backlogs, check_datagrams,
+        check_paths, check_stale, check_queues, check_processes, check_sysv, check_network };
     int code = 0;
 
     for (size_t i = 0; i < COUNT_OF(checks) && code == 0; i++)

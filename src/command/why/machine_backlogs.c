@@ -79,6 +79,8 @@ static struct suspect suspect_of(const struct ferry_endpoint *endpoint)
                         (endpoint->peer ? endpoint->peer->receive_queue : 0);
     else if (endpoint->state == FERRY_STATE_LISTENING && endpoint->clients)
         suspect.value = endpoint->clients->cookie; /* the longest waiting */
+    else if (endpoint->kind == FERRY_ENDPOINT_UNIX_DATAGRAM)
+        suspect.value = endpoint->receive_queue; /* of the first message */
     return suspect;
 }
 
@@ -89,7 +91,8 @@ int machine_suspect(struct machine *machine)
     for (size_t i = 0; i < ferry_endpoints_count(machine->table); i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(machine->table, i);
         if (!backlog_is_high(endpoint) && !server_is_stopped(endpoint) && !is_stuck(endpoint) &&
-            !queue_is_high(endpoint) && !is_not_closed(endpoint))
+            !queue_is_high(endpoint) && !is_not_closed(endpoint) &&
+            !machine_datagrams_wait(endpoint))
             continue;
         if (!array_reserve(
                 &suspects->data, suspects->count, &suspects->capacity, sizeof(*suspects->data)))
@@ -114,8 +117,10 @@ bool machine_is_suspect(const struct machine *machine, const struct ferry_endpoi
                         : NULL;
     bool high = backlog_is_high(endpoint) || queue_is_high(endpoint) || server_is_stopped(endpoint);
 
-    return before &&
-           (high || is_not_closed(endpoint) || (is_stuck(endpoint) && before->value == now.value));
+    if (!before)
+        return false;
+    return high || is_not_closed(endpoint) ||
+           (before->value == now.value && (is_stuck(endpoint) || machine_datagrams_wait(endpoint)));
 }
 
 /* --- backlogs -----------------------------------------------------------------------------------

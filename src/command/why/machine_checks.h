@@ -48,8 +48,12 @@ int machine_suspect(struct machine *machine);
 /* Whether an endpoint of the second look was bad in the first too, and has not moved. */
 bool machine_is_suspect(const struct machine *machine, const struct ferry_endpoint *endpoint);
 
+/* Whether it is a datagram socket with messages, whose queue is full, or perhaps is. */
+bool machine_datagrams_wait(const struct ferry_endpoint *endpoint);
+
 /* What each finds goes to machine->findings. Each returns 0, or -ENOMEM. */
 int check_backlogs(struct machine *machine);
+int check_datagrams(struct machine *machine); /* unix datagram queues */
 int check_paths(struct machine *machine);     /* orphaned listeners, who may write */
 int check_stale(struct machine *machine);     /* socket files of nobody */
 int check_queues(struct machine *machine);    /* POSIX message queues */

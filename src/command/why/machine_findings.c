@@ -17,6 +17,7 @@ static const char *const kind_names[FINDING_KIND_COUNT] = {
     [FINDING_ORPHAN_LISTENER] = "orphaned-listener",
     [FINDING_DESCRIPTORS] = "descriptors",
     [FINDING_FILES] = "files",
+    [FINDING_DATAGRAMS_FULL] = "datagram-queue-full",
     [FINDING_QUEUE_FULL] = "queue-full",
     [FINDING_QUEUE_LIMIT] = "queue-limit",
     [FINDING_IN_FLIGHT] = "descriptors-in-flight",

@@ -10,16 +10,15 @@
 #include "command/limits.h"
 #include "command/table.h"
 #include "command/view/names.h"
+#include "command/why/datagram.h"
 #include "command/why/machine_checks.h"
 #include "command/why/machine_search.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <time.h>
 
 /* A file that a socket is bound to. */
@@ -95,20 +94,6 @@ static int bound_collect(struct stale *stale)
     return 0;
 }
 
-/* -ECONNREFUSED: nobody; -EACCES and others: it can't be told; 0: somebody is. */
-static int ask(int file)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        return 0;
-    return errno == EPROTOTYPE || errno == EPERM ? 0 : -errno;
-}
-
 static void stale_say(
     struct machine *machine, const char *path, const struct stat *status, bool sure)
 {
@@ -147,8 +132,8 @@ static void on_socket(void *data, int folder, const char *path, const char *name
     if (file < 0 || fstat(file, &status) < 0 || !S_ISSOCK(status.st_mode) ||
         is_bound(stale, &status))
         return;
-    int code = ask(file);
-    if (code == 0 || (code != -ECONNREFUSED && code != -EACCES))
+    int code = datagram_room_of_file(file);
+    if (code != -ECONNREFUSED && code != -EACCES)
         return;
     if (asprintf(&whole, "%s/%s", path, name) < 0) {
         whole = NULL;

@@ -7,16 +7,15 @@
 #include "base/cleanup.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
+#include "command/why/datagram.h"
 #include "command/why/quote.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 /* What is there of a name. */
 struct standing {
@@ -137,27 +136,6 @@ static void add_not_listening(struct why *why, const struct ferry_endpoint *boun
 /* --- datagrams ---------------------------------------------------------------------------------
  */
 
-/* Whether a message would find room: a socket that is connected to it (which its owner does not
- * notice, and nothing is sent) asks poll(2). Returns 1, 0, -errno: it can't be told. */
-static int datagram_has_room(const struct why *why)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    bool abstract = why->target.kind == VIEW_ABSTRACT;
-    size_t size = why->target.name_size + abstract;
-    AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    if (size >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path + abstract, why->target.name, why->target.name_size);
-    if (connect(fd, (struct sockaddr *)&address,
-            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + !abstract)) < 0)
-        return -errno;
-    struct pollfd polled = { .fd = fd, .events = POLLOUT };
-    return poll(&polled, 1, 0) < 0 ? -errno : !!(polled.revents & POLLOUT);
-}
-
 static bool is_unmoved(const struct why *why, const struct ferry_endpoint *endpoint)
 {
     const struct look *look = looks_find(&why->looks, endpoint);
@@ -169,16 +147,9 @@ static bool is_unmoved(const struct why *why, const struct ferry_endpoint *endpo
 static void prove_senders(struct finding *finding, const struct ferry_endpoint *endpoint)
 {
     AUTO_BYTES struct bytes names = BYTES_EMPTY;
-    unsigned shown = 0;
 
-    for (const struct ferry_endpoint *at = endpoint->clients; at && shown < WHY_NAMES_MAX;
-         at = at->next) {
-        if (!at->memory[FERRY_MEMORY_SEND_USED])
-            continue;
-        bytes_append_text(&names, shown++ ? ", " : "");
-        print_holders(at, &names);
-    }
-    if (shown && names.data)
+    datagram_print_senders(endpoint, &names);
+    if (names.size && !bytes_failed(&names))
         finding_prove(finding, "its senders have unread messages there: %s", names.data);
 }
 
@@ -186,7 +157,8 @@ static void judge_datagram(struct why *why, const struct ferry_endpoint *endpoin
 {
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
     struct server server;
-    int room = datagram_has_room(why);
+    int room = why->target.kind == VIEW_ABSTRACT ? datagram_room(endpoint)
+                                                 : datagram_room_of_path(why->target.name);
     uint64_t most = 0;
 
     why->diagnosis.endpoint = endpoint;
@@ -372,7 +344,7 @@ static void add_stale(struct why *why, const char *where, const struct stat *sta
     AUTO_BYTES struct bytes quoted = BYTES_EMPTY;
     struct ferry_endpoints_gaps gaps;
     struct finding *finding;
-    int probe = datagram_has_room(why);
+    int probe = datagram_room_of_path(where);
 
     ferry_endpoints_get_gaps(why->table, &gaps);
     finding_quote(&quoted, where);
