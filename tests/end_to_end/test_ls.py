@@ -107,7 +107,7 @@ def test_a_server_and_its_clients(ls, opened, runtime_dir):
     waiting = client(opened, path)
     columns = "+inode,pid,fd,peerfd,peerpid,peerinode"
     rows = {int(row["INODE"]): row for row in ls(path, "-o", columns)}
-    assert set(rows) == {inode(server), inode(accepted)}
+    assert set(rows) == {inode(each) for each in (server, accepted, first, waiting)}
     mine = f"{my_name()}[{ME}]"
 
     row = rows[inode(server)]
@@ -121,7 +121,6 @@ def test_a_server_and_its_clients(ls, opened, runtime_dir):
     assert (row["PEERPID"], row["PEERFD"]) == (str(ME), str(first.fileno()))
     assert row["PEERINODE"] == str(inode(first))
 
-    rows = {int(row["INODE"]): row for row in ls("-x", f"--pid={ME}", "-o", "+inode")}
     assert rows[inode(first)]["REMOTE"] == str(path)
     assert int(rows[inode(first)]["SEND-Q"]) > 0
     assert rows[inode(waiting)]["STATE"] == "WAITING"
@@ -356,6 +355,54 @@ def test_paths_and_abstract_names(ls, opened, runtime_dir):
     assert inodes(f"{ME}:{other.fileno()}") == {inode(other)}
     assert inodes("src", f"{runtime_dir}/one*") == {inode(one)}
     assert inodes("src", f"unix:@ferry-ls-{ME}") == {inode(abstract)}
+
+
+def test_a_path_or_name_means_both_ends(ls, opened, runtime_dir):
+    """The listener, what it has accepted, who is connected and who waits; one of them by src, dst."""
+    for name in (str(runtime_dir / "app.sock"), f"\0ferry-ls-{ME}-ends"):
+        server = listener(opened, name)
+        clients = [opened(socket.socket(socket.AF_UNIX)) for _ in range(2)]
+        for client in clients:
+            client.connect(name)
+        accepted = opened(server.accept()[0])
+        asked = name.replace("\0", "@")
+
+        def inodes(*arguments):
+            return {int(row["INODE"]) for row in ls("-o", "inode", *arguments)}
+
+        theirs = {inode(one) for one in clients}
+        ours = {inode(server), inode(accepted)}
+        assert inodes(asked) == inodes(f"--path={asked}") == ours | theirs
+        assert inodes("src", asked) == ours and inodes("dst", asked) == theirs
+        assert inodes(asked, "--state=waiting") == {inode(clients[1])}
+
+
+def test_a_datagram_path_means_its_senders_too(ls, opened, runtime_dir):
+    path = str(runtime_dir / "log")
+    server, sender = [opened(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) for _ in range(2)]
+    server.bind(path)
+    sender.connect(path)
+    assert {int(row["INODE"]) for row in ls("-o", "inode", path)} == {inode(server), inode(sender)}
+
+
+def test_the_clients_of_a_path_are_followed(start_ferry, runtime_dir, opened):
+    path = str(runtime_dir / "app.sock")
+    server = listener(opened, path)
+    following = start_ferry("ls", "-f", "--interval=20ms", f"--path={path}")
+    following.wait_for("following")
+    client = opened(socket.socket(socket.AF_UNIX))
+    client.connect(path)
+
+    def happened(event, one):
+        events = [json.loads(line) for line in following.stdout().splitlines()]
+        return any(
+            each["event"] == event and each["inode"] == inode(one)
+            for each in events[1:]
+        )
+
+    wait_until(lambda: happened("waiting", client))
+    accepted = opened(server.accept()[0])
+    wait_until(lambda: happened("connected", client) and happened("accepted", accepted))
 
 
 def test_the_other_end(ls, opened, start, runtime_dir):

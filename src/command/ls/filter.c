@@ -322,6 +322,28 @@ static bool wants_peer(const struct ls_filter *filter, const struct ferry_endpoi
     return text_matches(pattern, endpoint, view_print_remote);
 }
 
+/* As with an address of IP, both ends: of a path and a name only the server's side has it, and its
+ * clients are those that are connected there or wait to be accepted. `src` and `dst` ask for one
+ * side. */
+static bool wants_path(const struct ls_filter *filter, const struct ferry_endpoint *endpoint)
+{
+    return !filter->path ||
+           (!endpoint->inet && (text_matches(filter->path, endpoint, view_print_local) ||
+                                   text_matches(filter->path, endpoint, view_print_remote)));
+}
+
+static bool wants_target(const struct ls_filter *filter, const struct ferry_endpoint *endpoint)
+{
+    const struct view_target *target = &filter->target;
+
+    if (!filter->has_target || view_target_matches(target, endpoint))
+        return true;
+    if (target->kind != VIEW_PATH && target->kind != VIEW_ABSTRACT)
+        return false;
+    return (endpoint->peer && view_target_matches(target, endpoint->peer)) ||
+           (endpoint->listener && view_target_matches(target, endpoint->listener));
+}
+
 bool ls_filter_wants(const struct ferry_endpoint *endpoint, void *data)
 {
     const struct ls_filter *filter = data;
@@ -329,9 +351,7 @@ bool ls_filter_wants(const struct ferry_endpoint *endpoint, void *data)
     if (!wants_kind(filter, endpoint) || !wants_network(filter, endpoint) ||
         !wants_owners(filter, endpoint))
         return false;
-    if (filter->path && (endpoint->inet || !text_matches(filter->path, endpoint, view_print_local)))
-        return false;
-    return ls_side_matches(&filter->source, endpoint, false) &&
-           ls_side_matches(&filter->destination, endpoint, true) && wants_peer(filter, endpoint) &&
-           (!filter->has_target || view_target_matches(&filter->target, endpoint));
+    return wants_path(filter, endpoint) && wants_target(filter, endpoint) &&
+           ls_side_matches(&filter->source, endpoint, false) &&
+           ls_side_matches(&filter->destination, endpoint, true) && wants_peer(filter, endpoint);
 }

@@ -76,7 +76,7 @@ static const struct argp_option options[] = {
     { "user", KEY_USER, "USER", 0, "Made by a user, or held by one of the user's processes", 1 },
     { "command", KEY_COMMAND, "GLOB", 0, "Held by a command", 1 },
     { "unit", KEY_UNIT, "GLOB", 0, "Held by a systemd unit's process", 1 },
-    { "path", KEY_PATH, "GLOB", 0, "Of this path, or @name", 1 },
+    { "path", KEY_PATH, "GLOB", 0, "With this path, or @name, at either end", 1 },
     { "peer", KEY_PEER, "GLOB", 0, "With this command, pid or address at the other end", 1 },
     { "all-netns", KEY_ALL_NETNS, NULL, 0, "Of every network namespace, not of this only", 1 },
     { NULL, 0, NULL, 0, "How it is shown:", 2 },
