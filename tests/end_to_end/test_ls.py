@@ -340,6 +340,13 @@ def test_an_unknown_user(run_ferry):
     assert "no-such-user: no user of this machine" in done.stderr
 
 
+def test_json_has_what_letters_would_add(run_ferry, opened):
+    opened(socket.socket(socket.AF_UNIX))
+    for letter in ("-e", "-m", "-i", "-H"):
+        done = run_ferry("ls", "--json", letter, f"--pid={ME}")
+        assert done.returncode == 0 and json.loads(done.stdout)["endpoints"], done.stderr
+
+
 def test_paths_and_abstract_names(ls, opened, runtime_dir):
     one = listener(opened, runtime_dir / "one.sock")
     other = listener(opened, runtime_dir / "two.sock")
@@ -552,6 +559,11 @@ def test_nothing_is_as_asked(run_ferry, runtime_dir):
         ["--graph", "-o", "fd"],
         ["--since=/dev/null", "-o", "fd"],
         ["-f", "-o", "fd"],
+        *[
+            [letter, form]
+            for letter in ("-e", "-m", "-i", "-H")
+            for form in ("--tree", "--graph", "--since=/dev/null", "-f")
+        ],
         ["-f", "--backlog=101"],
         ["-f", "--interval=1ms"],
         ["state"],

@@ -340,16 +340,36 @@ static void choose_columns(struct ls *ls, struct argp_state *state)
                 near ? "did you mean '" : "--help lists them", near ? near : "", near ? "'?" : "");
 }
 
+/* What says how the list looks says nothing of the others; JSON has all of it anyway. */
+static const char *list_option(const struct ls *ls)
+{
+    return ls->column_list_count ? "-o"
+           : ls->extended        ? "-e"
+           : ls->memory          ? "-m"
+           : ls->info            ? "-i"
+           : ls->no_header       ? "-H"
+                                 : NULL;
+}
+
+static void check_list_options(const struct ls *ls, struct argp_state *state)
+{
+    bool other = ls->tree || ls->follow || ls->request.graph || ls->request.since;
+    const char *option = list_option(ls);
+
+    if (option && (other || (ls->json && ls->column_list_count)))
+        argp_error(state,
+            "%s is about the columns of the list; --tree, --graph, --json, --follow and --since "
+            "have none to choose",
+            option);
+}
+
 static void check_together(const struct ls *ls, struct argp_state *state)
 {
     if (ls->tree && (ls->json || ls->follow))
         argp_error(state, "--tree goes neither with --json nor with --follow");
     if ((ls->tree || ls->follow) && (ls->request.graph || ls->request.since))
         argp_error(state, "--tree and --follow go neither with --graph nor with --since");
-    if (ls->column_list_count &&
-        (ls->tree || ls->json || ls->follow || ls->request.graph || ls->request.since))
-        argp_error(state, "-o chooses columns of the list; --tree, --graph, --json, --follow and "
-                          "--since have none to choose");
+    check_list_options(ls, state);
     if (ls->request.by && !ls->request.graph)
         argp_error(state, "--by is about a graph; ask for one with --graph");
     if (ls->follow_option && !ls->follow)
