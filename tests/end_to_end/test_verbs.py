@@ -313,3 +313,27 @@ def test_what_the_demo_says_works(start_ferry):
         else:
             assert output in done.stdout, (command, done)
     assert demo.stop() == 0
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "why"])
+@pytest.mark.parametrize("word", ["PORT", "127.0.0.1", "::1", "localhost"])
+def test_a_port_or_address_alone_is_told_how_it_is_written(run_ferry, verb, word):
+    """A number is a process or an inode, and an address without a port a path."""
+    if word == "PORT":
+        word = str(next(n for n in range(60000, 0, -1) if not os.path.exists(f"/proc/{n}")))
+        expected = f"a port is written tcp:127.0.0.1:{word}, or :{word} at any address"
+    else:
+        place = f"[{word}]" if ":" in word else word
+        expected = f"an address is written with its port, tcp:{place}:PORT"
+        if word != "localhost":
+            expected += f"; `ferry ls src {word}` has all of its ports"
+    done = run_ferry(verb, word)
+    assert done.returncode == 1
+    assert expected in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "why"])
+@pytest.mark.parametrize("word", ["70000000", "0", "no-such.sock", "127.0.0.1.sock"])
+def test_what_can_be_no_port_or_address_is_not(run_ferry, verb, word):
+    done = run_ferry(verb, word)
+    assert "is written" not in done.stdout + done.stderr

@@ -474,12 +474,15 @@ static size_t count_wanted(struct ls_filter *filter, const struct ferry_endpoint
 static int fail_none(struct ls *ls, const struct ferry_endpoints *table)
 {
     struct ls_filter everywhere = ls->filter;
+    AUTO_BYTES struct bytes meant = BYTES_EMPTY;
     const char *remedy = NULL;
     struct ferry_error error;
 
     everywhere.all_networks = true;
     if (count_wanted(&everywhere, table) > 0)
         remedy = "--all-netns shows what is so in other network namespaces";
+    else if (ls->filter.has_target && view_target_print_meant(&ls->filter.target, &meant))
+        remedy = meant.data;
     else if (!ls->filter.kinds && !ls->filter.has_target)
         remedy = "--kind=all looks at pipes, FIFOs, queues and memfds too";
     error_set(&error, -ENOENT, ls->filter.has_target ? ls->filter.target.word : "nothing found",

@@ -137,9 +137,13 @@ static const char *show_what_else(const struct view_target *target, const char *
 
 static int show_fail_nothing(const struct show *show)
 {
+    AUTO_BYTES struct bytes meant = BYTES_EMPTY;
     const char *remedy = "`ferry ls` lists what there is";
     const char *reason = show_what_else(&show->target, &remedy);
     struct ferry_error error;
+
+    if (!reason && view_target_print_meant(&show->target, &meant))
+        remedy = meant.data;
 
     error_set(&error, -ENOENT, show->word, remedy, "%s",
         reason ? reason : "nothing on this machine that can be seen is that");

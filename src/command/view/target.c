@@ -1,6 +1,5 @@
 /* target.c - what `ls`, `show` and `why` are asked about. */
 #include "command/view/target.h"
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "wire/address.h"
@@ -276,6 +275,36 @@ void view_target_fini(struct view_target *target)
 {
     free(target->word);
     free(target->name);
+}
+
+static bool is_address(const char *word, bool *ret_ipv6)
+{
+    unsigned char address[16];
+
+    *ret_ipv6 = inet_pton(AF_INET6, word, address) == 1;
+    return *ret_ipv6 || inet_pton(AF_INET, word, address) == 1 || strcmp(word, "localhost") == 0;
+}
+
+bool view_target_print_meant(const struct view_target *target, struct bytes *text)
+{
+    const char *word = target->word, *end;
+    uint64_t number;
+    bool ipv6;
+
+    if (is_number(word, &number, &end) && !*end && number > 0 && number <= UINT16_MAX) {
+        bytes_print(text, "a port is written tcp:127.0.0.1:%u, or :%u at any address",
+            (unsigned)number, (unsigned)number);
+        return true;
+    }
+    if (!is_address(word, &ipv6))
+        return false;
+    bytes_print(text,
+        ipv6 ? "an address is written with its port, tcp:[%s]:PORT"
+             : "an address is written with its port, tcp:%s:PORT",
+        word);
+    if (strcmp(word, "localhost") != 0)
+        bytes_print(text, "; `ferry ls src %s` has all of its ports", word);
+    return true;
 }
 
 /* --- matching --------------------------------------------------------------------------------- */

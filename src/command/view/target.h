@@ -2,6 +2,8 @@
 #ifndef FERRY_COMMAND_VIEW_TARGET_H
 #define FERRY_COMMAND_VIEW_TARGET_H
 
+#include "base/bytes.h"
+
 #include <ferry/address.h>
 #include <ferry/endpoints.h>
 
@@ -39,5 +41,8 @@ void view_target_fini(struct view_target *target);
 /* Whether an endpoint is meant: it is bound there, accepted there, connected there (tcp and udp),
  * or held by the process. */
 bool view_target_matches(const struct view_target *target, const struct ferry_endpoint *endpoint);
+/* Of a word that has led to nothing, and is a port or an address of IP by itself: how that is
+ * written. Returns false, and appends nothing, of other words. */
+bool view_target_print_meant(const struct view_target *target, struct bytes *text);
 
 #endif

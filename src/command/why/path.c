@@ -22,6 +22,7 @@ static void add_denied(struct why *why, const struct walk *walk)
 
 static void add_missing(struct why *why, const struct walk *walk)
 {
+    AUTO_BYTES struct bytes meant = BYTES_EMPTY;
     struct finding *finding;
 
     if (!walk->last) {
@@ -32,8 +33,10 @@ static void add_missing(struct why *why, const struct walk *walk)
     } else {
         finding = finding_add(
             &why->diagnosis, VERDICT_NO_PATH, "there is no such path: nothing is at %s", walk->at);
-        finding_set_remedy(finding, "start its server, or correct the path: `ferry ls -x` lists "
-                                    "what there is");
+        finding_set_remedy(finding, "%s",
+            view_target_print_meant(&why->target, &meant) && meant.data
+                ? meant.data
+                : "start its server, or correct the path: `ferry ls -x` lists what there is");
     }
     finding_set_client(finding, "ENOENT (No such file or directory)");
     finding_prove(finding, "%s does not exist%s", walk->at,

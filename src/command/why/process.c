@@ -157,8 +157,12 @@ void why_process(struct why *why)
     } else if (process && is_hidden(why->target.pid)) {
         add_hidden(why);
     } else if (why->target.kind != VIEW_PROCESS) {
+        AUTO_BYTES struct bytes meant = BYTES_EMPTY;
         struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOT_SEEN,
             "no socket, pipe or queue that can be seen is meant by that");
-        finding_set_remedy(finding, "`ferry ls` lists what there is, as root all of it");
+        finding_set_remedy(finding, "%s",
+            view_target_print_meant(&why->target, &meant) && meant.data
+                ? meant.data
+                : "`ferry ls` lists what there is, as root all of it");
     }
 }
