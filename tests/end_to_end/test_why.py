@@ -69,6 +69,25 @@ def test_a_fifo_that_nobody_writes(why, program, fifo):
     assert f"[{process.pid}]" in answer["headline"]
 
 
+def test_a_fifo_that_is_missing_is_made(why, runtime_dir):
+    path = runtime_dir / "it's new"
+    answer = why(f"fifo:{path}")
+    assert answer["verdict"] == "no-such-path" and "server" not in answer["remedy"]
+    subprocess.run(["sh", "-c", answer["remedy"].split("   (")[0]], check=True)
+    assert why(f"fifo:{path}")["verdict"] == "no-reader"
+
+
+def test_a_file_that_is_no_fifo(why, runtime_dir):
+    path = runtime_dir / "file"
+    path.touch()
+    answer = why(f"fifo:{path}")
+    assert answer["verdict"] == "not-a-socket"
+    assert "is a regular file, no FIFO" in answer["headline"]
+    assert answer["client"] == "open(2) succeeds, and no reader gets what is written"
+    assert "EISDIR" in why(f"fifo:{runtime_dir}")["client"]
+    assert "no socket" in why(path)["headline"]
+
+
 def test_a_full_fifo(why, program, fifo):
     process = program(
         HEAD + "f = os.open(path, os.O_RDWR)\nprint('ready', flush=True)\nsignal.pause()", fifo

@@ -20,9 +20,30 @@ static void add_denied(struct why *why, const struct walk *walk)
         quoted.data ? quoted.data : "");
 }
 
+static bool wants_fifo(const struct why *why)
+{
+    return why->target.kinds == 1u << FERRY_ENDPOINT_FIFO;
+}
+
+/* Of a socket its server makes the file; of a FIFO whoever first needs it. */
+static void set_remedy_missing(const struct why *why, struct finding *finding)
+{
+    AUTO_BYTES struct bytes meant = BYTES_EMPTY, quoted = BYTES_EMPTY;
+
+    finding_quote(&quoted, why->target.name);
+    if (wants_fifo(why))
+        finding_set_remedy(finding,
+            "mkfifo %s   (or correct the path: `ferry ls --kind=fifo` lists those that are open)",
+            quoted.data ? quoted.data : "");
+    else if (view_target_print_meant(&why->target, &meant) && meant.data)
+        finding_set_remedy(finding, "%s", meant.data);
+    else
+        finding_set_remedy(finding, "start its server, or correct the path: `ferry ls -x` lists "
+                                    "what there is");
+}
+
 static void add_missing(struct why *why, const struct walk *walk)
 {
-    AUTO_BYTES struct bytes meant = BYTES_EMPTY;
     struct finding *finding;
 
     if (!walk->last) {
@@ -33,10 +54,7 @@ static void add_missing(struct why *why, const struct walk *walk)
     } else {
         finding = finding_add(
             &why->diagnosis, VERDICT_NO_PATH, "there is no such path: nothing is at %s", walk->at);
-        finding_set_remedy(finding, "%s",
-            view_target_print_meant(&why->target, &meant) && meant.data
-                ? meant.data
-                : "start its server, or correct the path: `ferry ls -x` lists what there is");
+        set_remedy_missing(why, finding);
     }
     finding_set_client(finding, "ENOENT (No such file or directory)");
     finding_prove(finding, "%s does not exist%s", walk->at,
@@ -86,13 +104,20 @@ static const char *type_words(mode_t mode)
 
 static void add_type(struct why *why, const struct walk *walk)
 {
-    struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOT_SOCKET,
-        "%s is %s, no socket", walk->at, type_words(walk->status.st_mode));
+    bool fifo = wants_fifo(why);
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOT_SOCKET, "%s is %s, no %s",
+        walk->at, type_words(walk->status.st_mode), fifo ? "FIFO" : "socket");
 
-    finding_set_client(finding, "ECONNREFUSED (Connection refused)");
+    if (!fifo)
+        finding_set_client(finding, "ECONNREFUSED (Connection refused)");
+    else if (S_ISDIR(walk->status.st_mode))
+        finding_set_client(finding, "open(2) to write: EISDIR (Is a directory)");
+    else
+        finding_set_client(finding, "open(2) succeeds, and no reader gets what is written");
     finding_prove(finding, "its mode is %04o, inode %llu", (unsigned)walk->status.st_mode & 07777,
         (unsigned long long)walk->status.st_ino);
-    finding_set_remedy(finding, "correct the path: `ferry ls -x` lists what there is");
+    finding_set_remedy(finding, "correct the path: `ferry ls %s` lists what there is",
+        fifo ? "--kind=fifo" : "-x");
 }
 
 /* A FIFO's address for a socket, or the other way round. */
