@@ -811,3 +811,28 @@ def test_what_is_there_and_nothing_to_show(run_ferry, tmp_path):
             done = run_ferry("show", *words)
             assert done.returncode == 1 and done.stdout == ""
             assert why in done.stderr
+
+
+def test_a_lost_end_is_gone_in_every_verb(run_ferry):
+    """What ls says of the other end, show says in a process's list, and top in its column."""
+    read, write = os.pipe()
+    os.close(write)
+    one, other = socket.socketpair()
+    other.close()
+    server, waiting = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    server.bind(f"\0ferry-show-{os.getpid()}-gone")
+    server.listen()
+    waiting.connect(server.getsockname())
+    with one, server, waiting:
+        done = run_ferry("ls", "-o", "inode,peer", f"--pid={os.getpid()}", "--kind=all")
+        by_ls = dict(line.split("\t") for line in done.stdout.splitlines())
+        done = run_ferry("show", os.getpid())
+        rows = [line.split() for line in done.stdout.split("\n\n")[1].splitlines()]
+        inodes = [str(os.fstat(each.fileno()).st_ino) for each in (one, server, waiting)]
+    os.close(read)
+    expected = ["gone", "1 waiting", f"waiting for {by_ls[inodes[2]].split()[-1]}"]
+    assert [by_ls[inode] for inode in inodes] == expected
+    for inode, words in zip(inodes, expected):
+        row = next(row for row in rows if inode in row)
+        assert " ".join(row[row.index(inode) + 1 :]) == words
+    assert [row[-1] for row in rows if row[1] == "pipe" and row[0] == str(read)] == ["gone"]

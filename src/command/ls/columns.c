@@ -206,35 +206,6 @@ static void print_executable(const struct ferry_endpoint *endpoint, struct bytes
 /* --- the other end -----------------------------------------------------------------------------
  */
 
-static void add_count(struct bytes *text, unsigned count, const char *what)
-{
-    bytes_append_number(text, count);
-    bytes_append_text(text, what);
-}
-
-/* Who is there; else what is known of there. */
-static void print_peer(const struct ferry_endpoint *endpoint, struct bytes *text)
-{
-    size_t before = text->size;
-
-    if (endpoint->peer)
-        view_print_owners(endpoint->peer, text);
-    else if (endpoint->listener) /* where it waits is the nearest to an other end that it has */
-        view_print_owners(&(struct ferry_endpoint){ .listener = endpoint->listener }, text);
-    if (text->size > before)
-        return;
-    if (endpoint->peer_inode) {
-        bytes_append_text(text, "ino:");
-        bytes_append_number(text, endpoint->peer_inode);
-    } else if (endpoint->peer_gone)
-        bytes_append_text(text, "gone");
-    else if (endpoint->client_count)
-        add_count(text, endpoint->client_count,
-            endpoint->state == FERRY_STATE_LISTENING ? " waiting"
-            : endpoint->client_count == 1            ? " client"
-                                                     : " clients");
-}
-
 static void print_peer_pid(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
     if (endpoint->peer)
@@ -355,7 +326,8 @@ const struct ls_column ls_columns_known[] = {
     { "process", "PROCESS", "who holds it: the first, and how many more", OWNERS, false, true,
         view_print_owners },
     { "fd", "FD", "the first descriptor by which it is held", OWNERS, true, false, print_fd },
-    { "peer", "PEER", "who is at the other end, or how many are", OWNERS, false, true, print_peer },
+    { "peer", "PEER", "who is at the other end, or how many are", OWNERS, false, true,
+        view_print_peer },
     { "peerpid", "PEERPID", "process at the other end", OWNERS, true, false, print_peer_pid },
     { "peerfd", "PEERFD", "descriptor at the other end", OWNERS, true, false, print_peer_fd },
     { "peerinode", "PEERINODE", "inode of the other end", 0, true, false, print_peer_inode },

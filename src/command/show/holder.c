@@ -173,8 +173,7 @@ static void add_cell(struct table *cells, const struct ferry_endpoint *endpoint,
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
 
-    if (endpoint)
-        print(endpoint, &text);
+    print(endpoint, &text);
     table_add(cells, text.size && !bytes_failed(&text) ? text.data : "-");
 }
 
@@ -197,7 +196,7 @@ static void add_row(
     add_cell(cells, endpoint, view_print_local);
     add_cell(cells, endpoint, view_print_remote);
     add_number(cells, (int64_t)endpoint->inode);
-    add_cell(cells, endpoint->listener ? endpoint->listener : endpoint->peer, view_print_owners);
+    add_cell(cells, endpoint, view_print_peer);
 }
 
 static void print_endpoints(const struct ferry_endpoints *table, pid_t pid, struct bytes *text)

@@ -114,20 +114,13 @@ static void print_age(const struct top_row *row, struct bytes *text)
 /* --- names --------------------------------------------------------------------------------------
  */
 
-/* Whom it waits for, sends to, or is connected with. */
-static const struct ferry_endpoint *counterpart(const struct ferry_endpoint *endpoint)
-{
-    return endpoint->peer ? endpoint->peer : endpoint->listener;
-}
-
+/* That it waits stands in its state; there is little room. */
 static void print_peer(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
-    const struct ferry_endpoint *other = counterpart(endpoint);
-
-    if (other)
-        view_print_owners(other, text);
-    else if (endpoint->peer_gone)
-        bytes_append_text(text, "(closed)");
+    if (!endpoint->peer && endpoint->listener)
+        view_print_owners(endpoint->listener, text);
+    else
+        view_print_peer(endpoint, text);
 }
 
 static void print_name(const struct top_row *row, enum top_column column, struct bytes *text)

@@ -67,6 +67,34 @@ void view_print_remote(const struct ferry_endpoint *endpoint, struct bytes *text
     print_address(endpoint, ferry_endpoint_print_remote, text);
 }
 
+static const char *client_word(const struct ferry_endpoint *endpoint)
+{
+    if (endpoint->state == FERRY_STATE_LISTENING)
+        return " waiting";
+    return endpoint->client_count == 1 ? " client" : " clients";
+}
+
+void view_print_peer(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    size_t before = text->size;
+
+    if (endpoint->peer)
+        view_print_owners(endpoint->peer, text);
+    else if (endpoint->listener) /* where it waits is the nearest to an other end that it has */
+        view_print_owners(&(struct ferry_endpoint){ .listener = endpoint->listener }, text);
+    if (text->size > before)
+        return;
+    if (endpoint->peer_inode) {
+        bytes_append_text(text, "ino:");
+        bytes_append_number(text, endpoint->peer_inode);
+    } else if (endpoint->peer_gone) {
+        bytes_append_text(text, "gone");
+    } else if (endpoint->client_count) {
+        bytes_append_number(text, endpoint->client_count);
+        bytes_append_text(text, client_word(endpoint));
+    }
+}
+
 bool view_is_socket(const struct ferry_endpoint *endpoint)
 {
     return (1u << endpoint->kind) & FERRY_ENDPOINTS_SOCKETS;

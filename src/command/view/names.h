@@ -12,6 +12,9 @@ void view_print_process(const struct ferry_process *process, struct bytes *text)
  * "waiting for nginx[1234]" of one in a backlog that nobody has accepted; nothing if nobody can be
  * seen. */
 void view_print_owners(const struct ferry_endpoint *endpoint, struct bytes *text);
+/* Appends who is at the other end, as view_print_owners() does; else what is known of there:
+ * "ino:4711", "gone", "2 clients", "3 waiting"; nothing if nothing is. */
+void view_print_peer(const struct ferry_endpoint *endpoint, struct bytes *text);
 /* Appends "root"; "1000" of a user without a name here. */
 void view_print_user(uid_t uid, struct bytes *text);
 /* Appends the local or remote address, as ferry_endpoint_print_local() and _remote() do. */

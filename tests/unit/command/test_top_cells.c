@@ -54,7 +54,7 @@ START_TEST(test_what_is_not_known_is_a_dash)
     expect_cell(&row, TOP_LOCAL, "-");
     expect_cell(&row, TOP_PROCESS, "-");
     endpoint.peer_gone = true;
-    expect_cell(&row, TOP_PEER, "(closed)");
+    expect_cell(&row, TOP_PEER, "gone");
 }
 END_TEST
 
