@@ -112,7 +112,7 @@ static int follower_look_first(struct follower *follower, struct ferry_error *er
     ls_filter_begin(follower->asked->filter, table);
     for (size_t i = 0; i < ferry_endpoints_count(table); i++)
         count += ls_filter_wants(ferry_endpoints_get(table, i), follower->asked->filter);
-    view_say_gaps("ls", table);
+    view_say_gaps("ls", table, FERRY_ENDPOINTS_ALL);
     ls_report_start(count, follower->asked->json, &follower->text);
     code = ls_changes_find(&follower->changes, NULL, table);
     if (code < 0)

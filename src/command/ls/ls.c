@@ -531,7 +531,7 @@ static int ls_look(struct ls *ls, const struct ferry_endpoints_options *asked)
     ls_filter_begin(&ls->filter, table);
     int status = ls->request.graph || ls->request.since ? show_request(ls, asked, table)
                                                         : ls_show(ls, table);
-    view_say_gaps("ls", table);
+    view_say_gaps("ls", table, FERRY_ENDPOINTS_ALL);
     ferry_endpoints_free(table);
     return status;
 }

@@ -270,7 +270,7 @@ static int show_run(struct show *show)
         asked.gather = FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO;
     if (ferry_endpoints_new(&asked, &table, &error) < 0)
         return command_fail("show", &error);
-    view_say_gaps("show", table);
+    view_say_gaps("show", table, show->target.kinds);
     int status = show->follows ? show_follow(show, table) : show_once(show, table);
     ferry_endpoints_free(table);
     return status;

@@ -270,7 +270,7 @@ int command_top(int argc, char **argv)
     if (failed)
         command_fail("top", &top.error);
     else if (top.json && top.table) /* the head of a text has it */
-        view_say_gaps("top", top.table);
+        view_say_gaps("top", top.table, FERRY_ENDPOINTS_ALL);
     top_fini(&top);
     return failed ? EXIT_FAILED : EXIT_DONE;
 }

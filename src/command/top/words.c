@@ -86,7 +86,8 @@ static void print_rate(double rate, bool people, struct bytes *text)
 void top_print_head(const struct top_model *model, bool people, struct bytes *text)
 {
     const struct top_totals *totals = &model->totals;
-    AUTO_BYTES struct bytes gaps = BYTES_EMPTY;
+    AUTO_BYTES struct bytes unseen = BYTES_EMPTY;
+    struct ferry_endpoints_gaps gaps;
     size_t processes = ferry_endpoints_process_count(model->table);
 
     bytes_print(text, "%u socket%s of %zu process%s", totals->all, totals->all == 1 ? "" : "s",
@@ -100,9 +101,10 @@ void top_print_head(const struct top_model *model, bool people, struct bytes *te
     bytes_append_char(text, '\n');
     print_kinds(totals, text);
     print_worst(totals, text);
-    view_print_gaps(model->table, &gaps);
-    if (gaps.size && !bytes_failed(&gaps))
-        bytes_print(text, "not seen: %s\n", gaps.data);
+    ferry_endpoints_get_gaps(model->table, &gaps);
+    view_print_gaps(&gaps, FERRY_ENDPOINTS_ALL, &unseen);
+    if (unseen.size && !bytes_failed(&unseen))
+        bytes_print(text, "not seen: %s\n", unseen.data);
 }
 
 /* --- ferry's own routes -------------------------------------------------------------------------

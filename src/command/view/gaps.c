@@ -33,21 +33,27 @@ static void add_kinds(struct bytes *text, unsigned kinds)
     }
 }
 
-void view_print_gaps(const struct ferry_endpoints *table, struct bytes *text)
+/* Those that can wait to be accepted. */
+#define ACCEPTED                                                                                   \
+    (1u << FERRY_ENDPOINT_UNIX_STREAM | 1u << FERRY_ENDPOINT_UNIX_SEQPACKET |                      \
+        1u << FERRY_ENDPOINT_TCP)
+
+void view_print_gaps(const struct ferry_endpoints_gaps *gaps, unsigned kinds, struct bytes *text)
 {
     AUTO_BYTES struct bytes gathered = BYTES_EMPTY;
-    struct ferry_endpoints_gaps gaps;
 
-    ferry_endpoints_get_gaps(table, &gaps);
-    add_count(&gathered, gaps.hidden_processes, "process's descriptors", "processes' descriptors");
-    add_count(&gathered, gaps.hidden_namespaces, "network namespace", "network namespaces");
-    add_count(
-        &gathered, gaps.unlisted_queues, "folder of message queues", "folders of message queues");
+    add_count(&gathered, gaps->hidden_processes, "process's descriptors", "processes' descriptors");
+    if (kinds & FERRY_ENDPOINTS_SOCKETS)
+        add_count(&gathered, gaps->hidden_namespaces, "network namespace", "network namespaces");
+    if (kinds & 1u << FERRY_ENDPOINT_QUEUE)
+        add_count(&gathered, gaps->unlisted_queues, "folder of message queues",
+            "folders of message queues");
     bool privilege = gathered.size > 0;
-    add_kinds(&gathered, gaps.missing_kinds);
-    add_count(&gathered, gaps.ambiguous_backlogs,
-        "listener's waiting clients (too many for the kernel to tell)",
-        "listeners' waiting clients (too many for the kernel to tell)");
+    add_kinds(&gathered, gaps->missing_kinds & kinds);
+    if (kinds & ACCEPTED)
+        add_count(&gathered, gaps->ambiguous_backlogs,
+            "listener's waiting clients (too many for the kernel to tell)",
+            "listeners' waiting clients (too many for the kernel to tell)");
     if (!gathered.size || bytes_failed(&gathered))
         return;
     bytes_append(text, gathered.data, gathered.size);
@@ -59,11 +65,13 @@ void view_print_gaps(const struct ferry_endpoints *table, struct bytes *text)
     bytes_append_text(text, "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN)");
 }
 
-void view_say_gaps(const char *verb, const struct ferry_endpoints *table)
+void view_say_gaps(const char *verb, const struct ferry_endpoints *table, unsigned kinds)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_endpoints_gaps gaps;
 
-    view_print_gaps(table, &text);
+    ferry_endpoints_get_gaps(table, &gaps);
+    view_print_gaps(&gaps, kinds, &text);
     if (text.size && !bytes_failed(&text))
         fprintf(stderr, "ferry %s: not seen: %s\n", verb, text.data);
 }

@@ -7,10 +7,11 @@
 #include <ferry/endpoints.h>
 
 /* Appends it, without the verb: "12 processes' descriptors; root sees all (...)"; nothing if there
- * is nothing to say. */
-void view_print_gaps(const struct ferry_endpoints *table, struct bytes *text);
-/* Says it, if there is something to say:
- *     ferry ls: 12 processes of other users are not shown; run it as root (CAP_SYS_PTRACE, ...) */
-void view_say_gaps(const char *verb, const struct ferry_endpoints *table);
+ * is nothing to say.
+ *   kinds  FERRY_ENDPOINTS_*: what was asked about; what is missing of others is not said */
+void view_print_gaps(const struct ferry_endpoints_gaps *gaps, unsigned kinds, struct bytes *text);
+/* Says it of a table, if there is something to say:
+ *     ferry ls: not seen: 12 processes' descriptors; root sees all (CAP_SYS_PTRACE, ...) */
+void view_say_gaps(const char *verb, const struct ferry_endpoints *table, unsigned kinds);
 
 #endif

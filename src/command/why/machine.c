@@ -164,7 +164,7 @@ static int say(struct machine *machine, bool json)
     int code = json ? say_json(machine) : say_text(machine);
     fflush(stdout);
     if (code == 0)
-        view_say_gaps("why", machine->table);
+        view_say_gaps("why", machine->table, FERRY_ENDPOINTS_ALL);
     if (code == 0 && machine->unseen.size && !bytes_failed(&machine->unseen))
         fprintf(stderr, "ferry why: not looked at: %s\n", machine->unseen.data);
     return code;

@@ -197,7 +197,7 @@ int command_why(int argc, char **argv)
     } else {
         judge(&why);
         status = say(&why);
-        view_say_gaps("why", why.table);
+        view_say_gaps("why", why.table, why.target.kinds);
     }
     diagnosis_fini(&why.diagnosis);
     looks_fini(&why.looks);
