@@ -1022,7 +1022,7 @@ def test_another_at_the_other_end(follow, opened, runtime_dir):
 def test_a_backlog_that_fills(follow, opened, runtime_dir):
     path = runtime_dir / "app.sock"
     server = listener(opened, path, backlog=4)
-    followed = follow("--backlog=50%", "-x")
+    followed = follow("--backlog=40%", "-x")
 
     def told():
         return followed.events("backlog", inode=inode(server))
@@ -1040,6 +1040,26 @@ def test_a_backlog_that_fills(follow, opened, runtime_dir):
     assert len(told()) == 1
     client(opened, path)
     wait_until(lambda: len(told()) == 2)
+
+
+def test_a_backlog_is_full_where_every_verb_says_so(follow, run_ferry, opened, runtime_dir):
+    """The kernel lets one more in than listen(2) was told."""
+    path = runtime_dir / "app.sock"
+    server = listener(opened, path, backlog=2)
+    followed = follow("--backlog=100%", "-x")
+
+    def said():
+        top = json.loads(run_ferry("top", "--json", "-n", "1", "-x").stdout)
+        (fill,) = [row["fill_percent"] for row in top["rows"] if row["inode"] == inode(server)]
+        full = json.loads(run_ferry("why", "--json", path).stdout)["verdict"] == "backlog-full"
+        return fill, full, len(followed.events("backlog", inode=inode(server)))
+
+    for _ in range(2):
+        followed.told("waiting", client(opened, path))
+    assert said() == (66, False, 0)
+    followed.told("waiting", client(opened, path))
+    wait_until(lambda: said() == (100, True, 1))
+    assert "3 of 3 wait to be accepted" in run_ferry("show", path).stdout
 
 
 def test_a_backlog_that_was_full_before(follow, opened, runtime_dir):

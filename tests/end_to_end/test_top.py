@@ -89,7 +89,7 @@ def test_who_waits_in_a_backlog(run_ferry, runtime_dir):
         (look,) = looks(run_ferry("top", "--json", "-n", "1", "-x"))
         row = row_of(look, server)
         assert (row["state"], row["waiting"], row["backlog"]) == ("LISTEN", 3, 4)
-        assert row["fill_percent"] == 75
+        assert row["fill_percent"] == 60  # there is room for one more than the backlog
         assert look["waiting"] >= 3 and look["fullest_backlog"]["waiting"] >= 1
         assert sorted(row["clients"]) == sorted(inode(client) for client in clients)
         for client in clients:

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "command/ls/owners.h"
+#include "command/view/backlog.h"
 #include "command/view/names.h"
 
 #include <assert.h>
@@ -271,7 +272,7 @@ static uint64_t bytes_passed(const struct ferry_endpoint *endpoint)
 static void watch_backlog(const struct ls_changes *changes, const struct ferry_endpoint *endpoint,
     const struct ferry_endpoint *before, struct ls_pulse *pulse)
 {
-    uint64_t room = endpoint->send_queue ? endpoint->send_queue : 1;
+    uint64_t room = view_backlog_room(endpoint);
     bool full = (uint64_t)endpoint->receive_queue * 100 >= room * changes->percent;
 
     if (full && !pulse->full)

@@ -8,6 +8,7 @@
 #include "command/show/options.h"
 #include "command/show/print.h"
 #include "command/show/tcp.h"
+#include "command/view/backlog.h"
 #include "command/view/names.h"
 
 #include <inttypes.h>
@@ -154,8 +155,8 @@ static void print_socket_queues(const struct ferry_endpoint *endpoint, struct by
     bool unix_socket = (1u << endpoint->kind) & FERRY_ENDPOINTS_UNIX;
 
     if (endpoint->state == FERRY_STATE_LISTENING)
-        print_line(text, "backlog", "%" PRIu32 " of %" PRIu32 " wait to be accepted",
-            endpoint->receive_queue, endpoint->send_queue);
+        print_line(text, "backlog", "%" PRIu32 " of %" PRIu64 " wait to be accepted",
+            endpoint->receive_queue, view_backlog_room(endpoint));
     else
         print_line(text, "queues", "%" PRIu32 " bytes to be read%s, %" PRIu32 " bytes sent and %s",
             endpoint->receive_queue,

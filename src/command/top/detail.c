@@ -5,6 +5,7 @@
 #include "command/table.h"
 #include "command/top/cells.h"
 #include "command/top/words.h"
+#include "command/view/backlog.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
 
@@ -53,8 +54,8 @@ static void print_queues(const struct ferry_endpoint *endpoint, struct bytes *te
     const uint32_t *memory = endpoint->memory;
 
     if (endpoint->state == FERRY_STATE_LISTENING) {
-        bytes_print(text, "  waiting      %u of %u in its backlog\n", endpoint->receive_queue,
-            endpoint->send_queue);
+        bytes_print(text, "  waiting      %u of %" PRIu64 " in its backlog\n",
+            endpoint->receive_queue, view_backlog_room(endpoint));
         return;
     }
     bytes_print(text, "  to be read   %u bytes\n", endpoint->receive_queue);

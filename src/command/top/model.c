@@ -1,6 +1,7 @@
 /* model.c - from a table to rows. */
 #include "command/top/model.h"
 #include "base/array.h"
+#include "command/view/backlog.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,8 +53,7 @@ int top_fill(const struct ferry_endpoint *endpoint)
     const uint32_t *memory = endpoint->memory;
 
     if (listens(endpoint))
-        return endpoint->send_queue ? percent(endpoint->receive_queue, endpoint->send_queue)
-                                    : TOP_NONE;
+        return percent(endpoint->receive_queue, view_backlog_room(endpoint));
     if (!endpoint->has_memory)
         return TOP_NONE;
     return larger(percent(memory[FERRY_MEMORY_RECEIVE_USED], memory[FERRY_MEMORY_RECEIVE_SIZE]),

@@ -6,9 +6,11 @@
 #include "command/limits.h"
 #include "command/table.h"
 #include "command/top/cells.h"
+#include "command/view/backlog.h"
 #include "command/view/gaps.h"
 #include "command/view/names.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +62,8 @@ static void print_worst(const struct top_totals *totals, struct bytes *text)
 {
     bytes_print(text, "waiting to be accepted: %u", totals->waiting);
     if (totals->worst) {
-        bytes_print(text, "; fullest backlog %u of %u, ", totals->worst->receive_queue,
-            totals->worst->send_queue);
+        bytes_print(text, "; fullest backlog %u of %" PRIu64 ", ", totals->worst->receive_queue,
+            view_backlog_room(totals->worst));
         view_print_local(totals->worst, text);
         bytes_append_char(text, ' ');
         view_print_owners(totals->worst, text);

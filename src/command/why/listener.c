@@ -8,6 +8,7 @@
  * both, while nobody was accepted in between; or nobody that could accept.
  */
 #include "base/cleanup.h"
+#include "command/view/backlog.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
 #include "command/why/server.h"
@@ -25,11 +26,6 @@ struct backlog {
     bool unix_socket;
 };
 
-static bool is_full(uint32_t waiting, uint32_t backlog)
-{
-    return waiting > backlog;
-}
-
 static void backlog_look(
     const struct why *why, const struct ferry_endpoint *listener, struct backlog *ret_backlog)
 {
@@ -39,8 +35,8 @@ static void backlog_look(
         .unix_socket = listener->family == AF_UNIX };
 
     server_look(why->table, listener, &backlog.server);
-    backlog.full = look && is_full(listener->receive_queue, listener->send_queue) &&
-                   is_full(look->receive_queue, listener->send_queue);
+    backlog.full = look && view_backlog_is_full(listener) &&
+                   look->receive_queue >= view_backlog_room(listener);
     /* Of very many the kernel does not tell who waits; then only who could not accept them counts.
      */
     bool told = listener->client_count > 0 || server_is_away(&backlog.server);
@@ -220,8 +216,8 @@ static void add_good(struct why *why, const struct backlog *backlog)
     const struct ferry_endpoint *listener = backlog->listener;
 
     server_print(&backlog->server, &who);
-    diagnosis_check(&why->diagnosis, "listener: %s, %u of %u waiting in its backlog",
-        who.data ? who.data : "", listener->receive_queue, listener->send_queue);
+    diagnosis_check(&why->diagnosis, "listener: %s, %u of %" PRIu64 " waiting in its backlog",
+        who.data ? who.data : "", listener->receive_queue, view_backlog_room(listener));
     if (backlog->server.doing == SERVER_WAITING)
         diagnosis_check(&why->diagnosis, "server: waits for connections, %s",
             backlog->server.what.data ? backlog->server.what.data : "");

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
+#include "command/view/backlog.h"
 #include "command/view/names.h"
 #include "command/why/machine_checks.h"
 
@@ -14,16 +15,11 @@
 /* --- suspects -----------------------------------------------------------------------------------
  */
 
-/* A backlog of N has room for N + 1: the kernel refuses when more than N wait. */
-static uint64_t backlog_room(const struct ferry_endpoint *endpoint)
-{
-    return (uint64_t)endpoint->send_queue + 1;
-}
-
 static bool backlog_is_high(const struct ferry_endpoint *endpoint)
 {
     return endpoint->state == FERRY_STATE_LISTENING && endpoint->receive_queue > 0 &&
-           machine_reaches(endpoint->receive_queue, backlog_room(endpoint), BACKLOG_HIGH_PERCENT);
+           machine_reaches(
+               endpoint->receive_queue, view_backlog_room(endpoint), BACKLOG_HIGH_PERCENT);
 }
 
 /* Somebody waits, and all who could accept are stopped, by a signal or a debugger. */
@@ -186,8 +182,7 @@ static void stopped_say(struct machine *machine, const struct ferry_endpoint *en
 
 static void backlog_say(struct machine *machine, const struct ferry_endpoint *endpoint)
 {
-    uint64_t room = backlog_room(endpoint);
-    bool full = endpoint->receive_queue >= room;
+    bool full = view_backlog_is_full(endpoint);
     struct finding *finding = findings_add(&machine->findings, FINDING_BACKLOG,
         full ? BREAKS_NOW : WILL_BREAK, endpoint->receive_queue);
     AUTO_BYTES struct bytes local = BYTES_EMPTY, owners = BYTES_EMPTY;
@@ -198,7 +193,7 @@ static void backlog_say(struct machine *machine, const struct ferry_endpoint *en
     view_print_owners(endpoint, &owners);
     bytes_print(&finding->headline, "%s %s: its backlog is %s: %u of %" PRIu64 " wait",
         ferry_endpoint_kind_name(endpoint->kind), local.size ? local.data : "-",
-        full ? "full" : "nearly full", endpoint->receive_queue, room);
+        full ? "full" : "nearly full", endpoint->receive_queue, view_backlog_room(endpoint));
     if (owners.size)
         finding_evidence(finding, "%s listens%s", owners.data,
             nobody_accepts(machine, endpoint) ? ", and has accepted nobody between two looks" : "");
