@@ -260,8 +260,10 @@ struct ferry_endpoints_gaps {
  *   options  NULL: sockets, FERRY_GATHER_USUAL
  *   ret_table  ferry_endpoints_free() it
  *   error      NULL: not asked for
- * Returns 0, -EPROTONOSUPPORT (no sock_diag in this kernel), -ENOENT (no /proc), -ENOMEM, -errno;
- * *error says more.
+ * Returns 0, -EINVAL (kinds or FERRY_GATHER_* that this library does not know, as of a newer
+ * header; struct_size is not set), -E2BIG (members that it does not know are not 0),
+ * -EPROTONOSUPPORT (no sock_diag in this kernel), -ENOENT (no /proc), -ENOMEM, -errno; *error says
+ * more.
  * What can't be seen for want of privilege is no error: ferry_endpoints_get_gaps(). */
 FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_new(const struct ferry_endpoints_options *options,
     struct ferry_endpoints **ret_table, struct ferry_error *error);

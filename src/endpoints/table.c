@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "endpoints/limits.h"
+#include "endpoints/options.h"
 #include "endpoints/process.h"
 
 #include <errno.h>
@@ -302,19 +303,19 @@ int ferry_endpoints_refresh(struct ferry_endpoints *table, struct ferry_error *e
 int ferry_endpoints_new(const struct ferry_endpoints_options *options,
     struct ferry_endpoints **ret_table, struct ferry_error *error)
 {
-    struct ferry_endpoints_options asked = { 0 };
-    struct ferry_endpoints *table = calloc(1, sizeof(*table));
+    struct ferry_endpoints_options asked;
+    int code = endpoints_options_read(options, &asked, error);
 
+    if (code < 0)
+        return code;
+    struct ferry_endpoints *table = calloc(1, sizeof(*table));
     if (!table)
         return fail(-ENOMEM, error);
-    if (options)
-        memcpy(&asked, options,
-            options->struct_size < sizeof(asked) ? options->struct_size : sizeof(asked));
-    table->kinds = asked.kinds ? asked.kinds & FERRY_ENDPOINTS_ALL : FERRY_ENDPOINTS_SOCKETS;
-    table->gather = asked.gather ? asked.gather : FERRY_GATHER_USUAL;
+    table->kinds = asked.kinds;
+    table->gather = asked.gather;
     if (table->kinds & FERRY_ENDPOINTS_FILES)
         table->gather |= FERRY_GATHER_OWNERS; /* they are found by nothing else */
-    int code = ferry_endpoints_refresh(table, error);
+    code = ferry_endpoints_refresh(table, error);
     if (code < 0) {
         ferry_endpoints_free(table);
         return code;
