@@ -24,7 +24,7 @@
 #include "base/error.h"
 #include "command/limits.h"
 #include "command/ls/components.h"
-#include "command/ls/tasks.h"
+#include "command/view/blocked.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -103,8 +103,8 @@ struct rings {
     struct arc *arcs;
     size_t arc_count, arc_capacity;
     uint32_t *components;
-    uint32_t *sizes;      /* of components */
-    struct tasks **tasks; /* of processes, as far as they were asked for */
+    uint32_t *sizes;         /* of components */
+    struct blocked *blocked; /* of processes, as far as they were asked for */
 };
 
 static void rings_fini(struct rings *rings)
@@ -112,9 +112,9 @@ static void rings_fini(struct rings *rings)
     free(rings->arcs);
     free(rings->components);
     free(rings->sizes);
-    for (size_t i = rings->row_count; rings->tasks && i < rings->node_count; i++)
-        tasks_free(rings->tasks[i - rings->row_count]);
-    free(rings->tasks);
+    for (size_t i = rings->row_count; rings->blocked && i < rings->node_count; i++)
+        blocked_fini(&rings->blocked[i - rings->row_count]);
+    free(rings->blocked);
 }
 
 static int rings_init(struct rings *rings, const struct ferry_endpoints *table)
@@ -127,8 +127,8 @@ static int rings_init(struct rings *rings, const struct ferry_endpoints *table)
         .node_count = nodes,
         .components = calloc(nodes + 1, sizeof(*rings->components)),
         .sizes = calloc(nodes + 1, sizeof(*rings->sizes)),
-        .tasks = calloc(nodes - rows + 1, sizeof(*rings->tasks)) };
-    return rings->components && rings->sizes && rings->tasks && nodes < NONE ? 0 : -ENOMEM;
+        .blocked = calloc(nodes - rows + 1, sizeof(*rings->blocked)) };
+    return rings->components && rings->sizes && rings->blocked && nodes < NONE ? 0 : -ENOMEM;
 }
 
 static int arc_add(struct rings *rings, uint32_t from, uint32_t to)
@@ -209,42 +209,14 @@ static int sighting_add(struct look *look, const struct wait *wait, uint32_t row
     return 0;
 }
 
-/* Whether nothing of a process runs, or was stopped: one that is stopped waits for whoever stopped
- * it. */
-static bool all_sleep(const struct tasks *tasks)
-{
-    for (size_t i = 0; i < tasks->count; i++)
-        if (tasks->data[i].state != 'S' && tasks->data[i].state != 'D')
-            return false;
-    return tasks->count > 0;
-}
-
-static uint64_t all_switches(const struct tasks *tasks)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < tasks->count; i++)
-        sum += tasks->data[i].switches;
-    return sum;
-}
-
-static const struct task *writer_find(const struct tasks *tasks, int fd)
-{
-    for (size_t i = 0; i < tasks->count; i++)
-        if (tasks->data[i].write_fd == fd &&
-            (tasks->data[i].state == 'S' || tasks->data[i].state == 'D'))
-            return &tasks->data[i];
-    return NULL;
-}
-
 /* Once for each process, however many queues it has; NULL: out of memory. */
-static const struct tasks *tasks_of(struct rings *rings, uint32_t node, pid_t pid)
+static const struct blocked *blocked_of(struct rings *rings, uint32_t node, pid_t pid)
 {
-    struct tasks **tasks = &rings->tasks[node - rings->row_count];
+    struct blocked *blocked = &rings->blocked[node - rings->row_count];
 
-    if (!*tasks)
-        *tasks = tasks_new(pid);
-    return *tasks;
+    if (blocked->pid)
+        return blocked;
+    return blocked_look(pid, blocked) == 0 ? blocked : NULL;
 }
 
 /* Owners stand by pid, and there may be a hundred thousand of either end. */
@@ -266,19 +238,20 @@ enum how { AWAKE, PERHAPS, CERTAIN };
 
 /* How one owner waits; *wait gets by whom. */
 static enum how owner_look(const struct ferry_endpoint *endpoint, const struct ferry_owner *owner,
-    const struct tasks *tasks, struct wait *wait)
+    const struct blocked *blocked, struct wait *wait)
 {
-    const struct task *writer = writer_find(tasks, owner->fd);
+    const struct blocked_thread *writer = blocked_find_writing(blocked, owner->fd);
 
     wait->pid = owner->process->pid;
     wait->fd = owner->fd;
     wait->tid = writer ? writer->tid : 0;
-    wait->switches = writer ? writer->switches : all_switches(tasks);
+    wait->switches = writer ? writer->switches : blocked_switches(blocked);
     if (writer)
         return CERTAIN;
     /* Whoever has both ends, and does not sleep in the write, waits for nothing but itself. */
     bool own = is_held_by(deadlock_reader(endpoint), owner->process);
-    return is_full(endpoint) && !own && all_sleep(tasks) ? PERHAPS : AWAKE;
+    /* One that is stopped waits for whoever stopped it. */
+    return is_full(endpoint) && !own && blocked_is_asleep(blocked) ? PERHAPS : AWAKE;
 }
 
 static struct wait wait_of(const struct ferry_endpoint *endpoint)
@@ -308,10 +281,10 @@ static int row_look(struct rings *rings, struct look *look, uint32_t row)
         uint32_t node = node_of(rings, owner->process->pid);
         if (node == NONE || !in_ring(rings, node))
             continue;
-        const struct tasks *tasks = tasks_of(rings, node, owner->process->pid);
-        if (!tasks)
+        const struct blocked *blocked = blocked_of(rings, node, owner->process->pid);
+        if (!blocked)
             return -ENOMEM;
-        enum how how = owner_look(endpoint, owner, tasks, &wait);
+        enum how how = owner_look(endpoint, owner, blocked, &wait);
         if (how < best)
             continue;
         if (how > best)

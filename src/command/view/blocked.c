@@ -1,6 +1,6 @@
 /* blocked.c - what a process is blocked in.
  *
- * One thread is four small files of /proc at most: stat, syscall, wchan, and for epoll the
+ * One thread is four small files of /proc at most: status, syscall, wchan, and for epoll the
  * descriptor's fdinfo. Numbers of system calls are those of this program's own architecture; a
  * process of another (32 bits) keeps its numbers without names.
  */
@@ -149,9 +149,11 @@ static int look_arguments(
     int code = 0;
 
     thread->sets = shape == CALL_EPOLL || shape == CALL_POLL || shape == CALL_SELECT;
+    thread->writes = shape == CALL_WRITE;
     thread->fds_whole = shape != CALL_OPAQUE;
     switch (shape) {
     case CALL_FD:
+    case CALL_WRITE:
         code = add_fd(thread, (int)arguments[0]);
         break;
     case CALL_CONNECT:
@@ -205,19 +207,33 @@ static int look_call(struct blocked_thread *thread, bool foreign)
     return look_arguments(thread, call ? call->shape : CALL_OPAQUE, arguments);
 }
 
-/* "4711 (name) S 1 ..."; a name may hold anything, parentheses too. */
-static char look_state(const struct blocked_thread *thread)
+/* What stands behind the name in a line of status; NULL: it is not there. The process's name stands
+ * first and is escaped, so that it can't begin a line. */
+static const char *status_find(const char *text, const char *name)
 {
-    char text[256];
-    const char *end =
-        thread_read(thread, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+    const char *line = strstr(text, name);
+    return line ? line + strlen(name) : NULL;
+}
 
-    return end && end[1] == ' ' ? end[2] : '\0';
+static void look_status(struct blocked_thread *thread)
+{
+    static const char *const counts[] = { "\nvoluntary_ctxt_switches:\t",
+        "\nnonvoluntary_ctxt_switches:\t" };
+    char text[4096];
+
+    if (thread_read(thread, "status", text, sizeof(text)) <= 0)
+        return;
+    const char *state = status_find(text, "\nState:\t");
+    thread->state = state ? *state : '\0';
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        const char *count = status_find(text, counts[i]);
+        thread->switches += count ? strtoull(count, NULL, 10) : 0;
+    }
 }
 
 static int look_thread(struct blocked_thread *thread, bool foreign)
 {
-    thread->state = look_state(thread);
+    look_status(thread);
     if (thread_read(thread, "wchan", thread->place, sizeof(thread->place)) <= 0 ||
         strcmp(thread->place, "0") == 0)
         thread->place[0] = '\0';
@@ -244,8 +260,8 @@ static pid_t tracer_of(pid_t pid)
 
     if (proc_read(folder, "status", text, sizeof(text)) <= 0)
         return 0;
-    const char *line = strstr(text, "\nTracerPid:");
-    return line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;
+    const char *tracer = status_find(text, "\nTracerPid:");
+    return tracer ? (pid_t)atoi(tracer) : 0;
 }
 
 static int add_thread(struct blocked *blocked, pid_t tid, bool foreign, size_t *fds_left)
@@ -335,6 +351,38 @@ const struct blocked_thread *blocked_find_waiting(const struct blocked *blocked,
             return thread;
     }
     return NULL;
+}
+
+static bool is_asleep(const struct blocked_thread *thread)
+{
+    return thread->state == 'S' || thread->state == 'D';
+}
+
+const struct blocked_thread *blocked_find_writing(const struct blocked *blocked, int fd)
+{
+    for (size_t i = 0; i < blocked->count; i++) {
+        const struct blocked_thread *thread = &blocked->threads[i];
+        if (thread->writes && thread->fd_count && thread->fds[0] == fd && is_asleep(thread))
+            return thread;
+    }
+    return NULL;
+}
+
+bool blocked_is_asleep(const struct blocked *blocked)
+{
+    for (size_t i = 0; i < blocked->count; i++)
+        if (!is_asleep(&blocked->threads[i]))
+            return false;
+    return blocked->count > 0 && !blocked->cut;
+}
+
+uint64_t blocked_switches(const struct blocked *blocked)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < blocked->count; i++)
+        sum += blocked->threads[i].switches;
+    return sum;
 }
 
 bool blocked_is_told(const struct blocked *blocked)

@@ -22,6 +22,7 @@ struct blocked_thread {
     bool told;        /* the call is known, or that there is none */
     long number;      /* of the system call; -1: none, it runs or waits for memory */
     const char *call; /* its name; NULL: none of those that are known here */
+    bool writes;      /* it is one that writes into `fds` */
     bool sets;        /* it waits for the descriptors of a set (poll, select, epoll): `fds` */
     bool fds_whole;   /* `fds` are all that it waits for */
     int epoll;        /* of epoll_wait(2); -1: none */
@@ -33,6 +34,7 @@ struct blocked_thread {
     unsigned char address[128]; /* of connect(2): struct sockaddr */
     size_t address_size;        /* bytes; 0: unknown */
     char place[64];             /* where in the kernel (wchan); "": unknown */
+    uint64_t switches;          /* of context, so far: the same again means that it has not run */
 };
 
 struct blocked {
@@ -57,6 +59,12 @@ const struct blocked_thread *blocked_main(const struct blocked *blocked);
 bool blocked_is_stopped(const struct blocked *blocked);
 /* A thread that waits for this descriptor, in a call on it or in a set; NULL: none does. */
 const struct blocked_thread *blocked_find_waiting(const struct blocked *blocked, int fd);
+/* One that sleeps in a call that writes into this descriptor; NULL: none does. */
+const struct blocked_thread *blocked_find_writing(const struct blocked *blocked, int fd);
+/* Whether every thread sleeps: none runs, and none was stopped. */
+bool blocked_is_asleep(const struct blocked *blocked);
+/* How often its threads were given the processor. */
+uint64_t blocked_switches(const struct blocked *blocked);
 /* Whether what each thread waits for is known. */
 bool blocked_is_told(const struct blocked *blocked);
 

@@ -6,6 +6,7 @@
 enum call_shape {
     CALL_PLAIN,   /* for no descriptor */
     CALL_FD,      /* the first is a descriptor */
+    CALL_WRITE,   /* the first is a descriptor, into which it writes */
     CALL_CONNECT, /* the first is a descriptor, then an address and its size */
     CALL_POLL,    /* struct pollfd *, count */
     CALL_SELECT,  /* count, three sets */

@@ -15,7 +15,6 @@
 #include "command/why/why.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 struct fifo {
@@ -79,12 +78,8 @@ static bool writer_hangs(const struct fifo *fifo)
 
     for (unsigned i = 0; fifo->writer && i < fifo->writer->owner_count && !hangs; i++) {
         struct blocked blocked;
-        if (blocked_look(fifo->writer->owners[i].process->pid, &blocked) == 0) {
-            const struct blocked_thread *thread =
-                blocked_find_waiting(&blocked, fifo->writer->owners[i].fd);
-            hangs = thread && thread->call &&
-                    (strcmp(thread->call, "write") == 0 || strcmp(thread->call, "writev") == 0);
-        }
+        hangs = blocked_look(fifo->writer->owners[i].process->pid, &blocked) == 0 &&
+                blocked_find_writing(&blocked, fifo->writer->owners[i].fd);
         blocked_fini(&blocked);
     }
     return hangs;
