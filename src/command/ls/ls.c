@@ -425,7 +425,7 @@ static const struct argp argp = {
            "  ferry ls --tree --unit=postgresql\n"
            "  ferry ls --graph=dot --by=unit | dot -Tsvg > map.svg\n"
            "  ferry ls --json > before; ferry ls --since=before\n"
-           "  ferry ls -f --path='/run/app*' | jq -c '[.event, .peer.owners[].command]'\n",
+           "  ferry ls -f src '/run/app*' | jq -c '[.event, .peer.owners[].command]'\n",
     .help_filter = help_filter,
 };
 
