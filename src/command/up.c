@@ -21,6 +21,7 @@ struct up {
     bool keep;
     int64_t grace_ms;
     bool dry_run;
+    char *control; /* where the added control route listens; NULL: not known yet */
 };
 
 enum { KEY_LOG = 0x400, KEY_GRACE, KEY_KEEP, KEY_DRY_RUN };
@@ -120,24 +121,28 @@ static bool has_name(const struct settings *settings, const char *name)
     return false;
 }
 
-/* Without a place for it ferry runs all the same, and `status` cannot ask. */
-static void add_control(struct settings *settings, struct run *run)
+/* Adds a route to control, unless there is one. */
+static int add_control(struct up *up, struct settings *settings, struct ferry_error *error)
 {
-    AUTO_FREE char *address = NULL;
-    struct ferry_error error = { 0 };
-    char line[sizeof(error) + 32];
     if (has_control(settings))
-        return;
+        return 0;
     const char *name = has_name(settings, "control") ? "ferry-control" : "control";
-    int code = ask_default_address(&address, &error);
-    if (code == 0)
-        code = settings_add_route(settings,
-            &(struct route_words){ .name = name, .listen = address, .to = "control" }, services_all,
-            &error);
-    if (code == 0)
-        return;
+    /* Asked for until it is known: a reload must not lose what is there. */
+    int code = up->control ? 0 : ask_default_address(&up->control, error);
+    return code < 0
+               ? code
+               : settings_add_route(settings,
+                     &(struct route_words){ .name = name, .listen = up->control, .to = "control" },
+                     services_all, error);
+}
+
+/* Without a place for it ferry runs all the same, and `status` cannot ask. */
+static void say_no_control(struct run *run, const struct ferry_error *error)
+{
+    char line[sizeof(*error) + 32];
     int length = snprintf(line, sizeof(line), "no control socket: ");
-    ferry_error_format(&error, line + length, sizeof(line) - (size_t)length);
+
+    ferry_error_format(error, line + length, sizeof(line) - (size_t)length);
     event_emit(&run->events, &(struct event){ .kind = EVENT_TROUBLE, .reason = line });
 }
 
@@ -176,10 +181,23 @@ static int up_read(struct run *run, struct settings **ret_settings, struct bytes
 
 static int up_read_again(struct run *run, struct settings **ret_settings, struct bytes *ret_why)
 {
+    struct up *up = run->data;
+    bool had_control = up->control;
+    struct ferry_error error = { 0 };
+    char line[sizeof(error) + 8];
     int code = up_read(run, ret_settings, ret_why);
-    if (code == 0)
-        add_control(*ret_settings, run);
-    return code;
+    if (code < 0)
+        return code;
+    code = add_control(up, *ret_settings, &error);
+    if (code < 0 && had_control) {
+        ferry_error_format(&error, line, sizeof(line));
+        bytes_append_text(ret_why, line);
+        settings_free(TAKE(*ret_settings));
+        return code;
+    }
+    if (code < 0)
+        say_no_control(run, &error);
+    return 0;
 }
 
 /* Nobody wrote the address of the added route: what "elsewhere" is must be told. */
@@ -208,7 +226,8 @@ static int up_start(struct run *run)
     if (settings->route_count == 0)
         event_emit(&run->events, &(struct event){ .kind = EVENT_TROUBLE,
                                      .reason = "the configuration has no [route NAME]" });
-    add_control(settings, run);
+    if (add_control(run->data, settings, &error) < 0)
+        say_no_control(run, &error);
     code = run_start(run, settings, &error);
     settings_free(settings);
     if (code == -EADDRINUSE)
@@ -236,5 +255,6 @@ int command_up(int argc, char **argv)
     if (status == EXIT_DONE)
         status = run_until_end(&run);
     run_fini(&run);
+    free(up.control);
     return status;
 }

@@ -318,6 +318,15 @@ def test_a_listener_that_cannot_open_changes_nothing(up, runtime_dir):
         assert [route["name"] for route in running.status()["routes"]] == ["echo", "control"]
 
 
+def test_a_reload_keeps_the_control_socket_whatever_has_become_of_its_folder(up, runtime_dir):
+    """It is open already: that its folder would not be chosen now takes nothing away."""
+    one = up(route("echo", "unix:e.sock", "echo"))
+    (runtime_dir / "ferry").chmod(0o777)
+    done = one.reload()
+    assert done.returncode == 0 and done.stdout == "0 added, 0 changed, 0 removed, 2 untouched\n"
+    assert [route["name"] for route in one.status()["routes"]] == ["echo", "control"]
+
+
 def test_a_reload_that_takes_its_own_control_route_away_is_answered(up, runtime_dir):
     running = up(ECHO, route("mine", "unix:mine.sock", "control"), control="mine.sock")
     running.write(ECHO, route("other", "unix:other.sock", "control"))
