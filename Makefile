@@ -6,6 +6,8 @@
 #   make test SAN=address,undefined   unit and end-to-end tests under sanitizers (or SAN=thread)
 #   make interop             other people's programs through ferry: MariaDB, tmux, ssh, ...
 #   make soak                an ordinary day in five minutes
+#   make torture             every system call and allocation fails in turn, while ferry works; of
+#                            POINTS drawn at random, or all of them (POINTS=0)
 #   make bench               what it costs to see every socket; what socket options do on a path
 #                            with delay (as root, twenty minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
@@ -42,6 +44,11 @@ interop: packages-interop $(build)/build.ninja
 soak: packages-test $(build)/build.ninja
 	@ninja -C $(build)
 	@scripts/run-suite soak $(build) "$(SAN)" tests/soak
+
+POINTS = 240
+torture: packages-test $(build)/build.ninja
+	@ninja -C $(build)
+	@FERRY_TORTURE_POINTS=$(POINTS) scripts/run-suite torture $(build) "$(SAN)" tests/torture
 
 bench: packages-test $(build)/build.ninja
 	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
@@ -96,4 +103,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak bench fuzz install abi format clean
+.PHONY: all run test interop soak torture bench fuzz install abi format clean
