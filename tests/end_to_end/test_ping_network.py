@@ -210,7 +210,7 @@ def test_both_say_that_a_host_is_unreachable(path, family, sender):
         return ours in done.stdout
 
     def ping_is_told():
-        status, said = path.ping8("-c", "1", REFUSED[family])
+        status, said = path.ping8("-c", "1", "-W", "1", REFUSED[family])
         assert status == 1
         return theirs in said and "+1 errors, 100% packet loss" in said
 
