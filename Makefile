@@ -33,9 +33,16 @@ all: packages-build $(build)/build.ninja
 run: all
 	@$(build)/ferry demo
 
+# Those that look at the whole machine, one after the other; beside them those that look at what they
+# have started themselves, and the project's rules.
+end_to_end = $(wildcard tests/end_to_end/test_*.py)
+looking    = $(filter $(patsubst %,tests/end_to_end/test_%,\
+    endpoints% graph% ls% metrics% show% top% why%),$(end_to_end))
+
 test: packages-test $(build)/tests.stamp
 	@ninja -C $(build)
-	@scripts/run-suite --unit test $(build) "$(SAN)" $(if $(SAN),,tests/project) tests/end_to_end
+	@scripts/run-suite --unit test $(build) "$(SAN)" $(looking) \
+	    --beside $(if $(SAN),,tests/project) $(filter-out $(looking),$(end_to_end))
 
 interop: packages-interop $(build)/build.ninja
 	@ninja -C $(build)

@@ -78,6 +78,16 @@ def test_a_torn_junit_fails(collect):
     assert collect(junit="<testsuites>") == (1, "2 passed, 1 failed, 0 skipped")
 
 
+def test_every_junit_is_counted(tmp_path):
+    arguments = ["suite", tmp_path / "suite.json"]
+    for name, inside in (("one", '<failure message="no"/>'), ("other", "")):
+        (tmp_path / name).write_text(JUNIT.format(inside))
+        arguments += ["--junit", tmp_path / name]
+    assert call(*arguments) == (1, "1 passed, 1 failed, 0 skipped")
+    (tmp_path / "one").unlink()
+    assert call(*arguments) == (1, "1 passed, 1 failed, 0 skipped")
+
+
 def test_a_suite_without_tests_fails(tmp_path):
     (tmp_path / "junit.xml").write_text("<testsuites/>")
     arguments = ("suite", tmp_path / "suite.json", "--junit", tmp_path / "junit.xml")
