@@ -6,6 +6,7 @@ time. A process started here leads a group of its own, and that group is ended b
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("FERRY_BUILD", ROOT / "build")).resolve()
 SANITIZER = os.environ.get("FERRY_SANITIZER", "")
+
+# Of a socket that listens, in /proc/net/unix: __SO_ACCEPTCON.
+ACCEPTS = 1 << 16
 
 # What a sanitizer's report holds, whatever the exit status was.
 SANITIZER_REPORTS = (
@@ -44,6 +48,19 @@ def assert_no_report(text):
 def descriptor_count(pid):
     """How many descriptors a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def listens(path):
+    """Whether a socket at a path can be connected to: it is there a moment before it listens. The
+    kernel knows it by the words it was bound with, which may be relative."""
+    if not Path(path).exists():
+        return False
+    for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
+        words = line.split(maxsplit=7)
+        if len(words) == 8 and words[7] in (str(path), Path(path).name):
+            if int(words[3], 16) & ACCEPTS or int(words[4], 16) == socket.SOCK_DGRAM:
+                return True
+    return False
 
 
 class Process:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, listens, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 
@@ -295,7 +295,7 @@ def test_no_process_of_roots_outlives_ferry(relay, target, runtime_dir, number):
 
 def test_a_thousand_connections_leave_nothing_behind(relay, start_ferry, run_ferry, runtime_dir):
     start_ferry("relay", f"unix:{runtime_dir}/e.sock,mode=0666", "echo", "-q").wait_for("")
-    wait_until((runtime_dir / "e.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "e.sock"))
     process, path = relay(f"unix:{runtime_dir}/e.sock", "--user=peer")
     dialler = dialler_of(process)
 

@@ -571,6 +571,8 @@ def test_who_waits_for_a_ring_is_not_in_it(python, graph):
 BUSY = """
 import os, socket, threading
 children = []
+# None begins before all are there: they would leave their parent no time to make the others.
+begin, go = os.pipe()
 for _ in range(30):
     one, other = socket.socketpair()
     for mine, theirs in ((one, other), (other, one)):
@@ -579,6 +581,8 @@ for _ in range(30):
             children.append(child)
             continue
         theirs.close()
+        os.close(go)
+        os.read(begin, 1)
         def receive():
             while mine.recv(65536):
                 pass
@@ -588,6 +592,7 @@ for _ in range(30):
     one.close()
     other.close()
 print("child", *children, flush=True)
+os.close(go)
 """
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, listens, wait_until
 
 
 def status_of(run_ferry, control, name):
@@ -107,7 +107,7 @@ def test_closed_standard_descriptors_are_not_ours_to_fill(start, ferry, runtime_
     start(
         "sh", "-c", f'exec "$0" relay unix:r.sock "exec:readlink /proc/self/fd/2" {closed}', ferry
     )
-    wait_until((runtime_dir / "r.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "r.sock"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(10)
         client.connect(str(runtime_dir / "r.sock"))

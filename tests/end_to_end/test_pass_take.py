@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 MAX = 253  # descriptors in one message, SCM_MAX_FD
 
@@ -17,7 +17,7 @@ def take(start_ferry, runtime_dir):
 
     def run(*arguments, address="unix:t.sock", name="t.sock"):
         process = start_ferry("take", address, *arguments)
-        wait_until((runtime_dir / name).exists)
+        wait_until(lambda: listens(runtime_dir / name))
         return process
 
     return run

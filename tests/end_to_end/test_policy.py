@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 
@@ -111,7 +111,7 @@ def echo(start_ferry, runtime_dir):
             "relay", f"unix:{runtime_dir}/e.sock,mode=0666{rules}", "echo", *options
         )
         path = runtime_dir / "e.sock"
-        wait_until(path.exists)
+        wait_until(lambda: listens(path))
         return process, path
 
     return run
@@ -174,7 +174,7 @@ def test_rules_in_two_places_are_an_error(run_ferry, runtime_dir):
 def test_take_goes_by_the_rules_of_its_address(start_ferry, run_ferry, runtime_dir):
     path = runtime_dir / "t.sock"
     process = start_ferry("take", "--timeout", "10s", f"unix:{path},deny=any")
-    wait_until(path.exists)
+    wait_until(lambda: listens(path))
     run_ferry("pass", f"unix:{path}", "/dev/null")
     process.wait_for("is refused: deny any")
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, listens, wait_until
 
 
 def unix_client(path, kind=socket.SOCK_STREAM):
@@ -37,7 +37,7 @@ def test_the_first_line_says_the_way_and_why(start_ferry):
 
 def test_bytes_and_half_close_through_a_relay(start, start_ferry, runtime_dir):
     start("socat", "UNIX-LISTEN:b.sock,fork", "EXEC:sort")
-    wait_until((runtime_dir / "b.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "b.sock"))
     relay = start_ferry("relay", "unix:a.sock", "unix:b.sock")
     relay.wait_for("started")
     with unix_client(runtime_dir / "a.sock") as client:
@@ -198,7 +198,7 @@ def test_deny_is_an_event_with_the_rule(start_ferry, runtime_dir):
 
 def test_quiet_says_only_what_fails(start_ferry, runtime_dir):
     relay = start_ferry("relay", "-q", "unix:a.sock", "echo", "--deny", "any")
-    wait_until((runtime_dir / "a.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "a.sock"))
     with unix_client(runtime_dir / "a.sock") as client:
         assert receive_all(client) == b""
     relay.wait_for("refused")

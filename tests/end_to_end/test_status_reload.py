@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, listens, wait_until
 
 
 def route(name, listen, to, *lines):
@@ -74,7 +74,7 @@ def up(start_ferry, run_ferry, runtime_dir):
             "up", "-c", "f.conf", *options, env={**environment, **(env or {})}, **more
         )
         up = Up(process, runtime_dir, control, run_ferry)
-        wait_until(lambda: not process.running() or up.control.exists())
+        wait_until(lambda: not process.running() or listens(up.control))
         assert process.running(), process.stderr()
         return up
 
@@ -99,7 +99,7 @@ def test_the_control_socket_is_added_for_the_owner_alone(up):
 
 def test_status_names_both_ends(up, runtime_dir, start):
     server = start("socat", "UNIX-LISTEN:b.sock,fork", "EXEC:cat")
-    wait_until((runtime_dir / "b.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "b.sock"))
     running = up(route("front", "unix:a.sock", "unix:b.sock"))
     with unix_client(runtime_dir / "a.sock") as client:
         assert echoes(client, b"12345")
@@ -197,7 +197,7 @@ def test_status_without_a_ferry(run_ferry, runtime_dir):
 
 def test_status_of_something_else(run_ferry, runtime_dir, start):
     start("socat", "UNIX-LISTEN:x.sock", "EXEC:cat")
-    wait_until((runtime_dir / "x.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "x.sock"))
     done = run_ferry("status", "-s", "x.sock")
     assert done.returncode == 1
     assert "no ferry" in done.stderr
@@ -214,7 +214,7 @@ def test_status_of_a_ferry_that_refuses_us(up, runtime_dir, run_ferry):
 
 def test_status_of_a_relay(start_ferry, run_ferry, runtime_dir):
     relay = start_ferry("relay", "unix:a.sock", "echo", "--control", "unix:c.sock")
-    wait_until((runtime_dir / "c.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "c.sock"))
     for _ in range(2):
         report = json.loads(run_ferry("status", "--json", "-s", "unix:c.sock").stdout)
         assert report["pid"] == relay.pid

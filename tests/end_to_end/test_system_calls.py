@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 
 # A sanitizer makes system calls of its own.
@@ -215,7 +215,7 @@ def test_what_goes_to_a_file_is_written_whole(ferry, runtime_dir, start):
     size = 1 << 20
     (runtime_dir / "data").write_bytes(b"x" * size)
     server = start("socat", "-u", "FILE:data", "UNIX-LISTEN:s.sock")
-    wait_until((runtime_dir / "s.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "s.sock"))
     trace = runtime_dir / "trace"
     client = start(
         "strace", "-f", "-qq", "-e", "trace=write,writev", "-o", trace, ferry, "connect", "unix:s.sock"

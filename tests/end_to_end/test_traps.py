@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -73,7 +73,7 @@ def test_full_buffers_have_no_terminator(start_ferry, runtime_dir):
 def test_control_messages_that_do_not_come(start_ferry, runtime_dir):
     """A taker that meets bytes without descriptors looks at none."""
     taker = start_ferry("take", "unix:s.sock")
-    wait_until((runtime_dir / "s.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "s.sock"))
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(runtime_dir / "s.sock"))
         client.sendall(b"files")
@@ -163,7 +163,7 @@ def test_a_fifo_without_its_other_end_holds_nobody_up(start_ferry, runtime_dir):
         "[route echo]\nlisten = unix:echo.sock\nto = echo\n"
     )
     start_ferry("up", "-c", "f.conf", env={"XDG_RUNTIME_DIR": str(runtime_dir)})
-    wait_until((runtime_dir / "echo.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "echo.sock"))
     with socket.socket(socket.AF_UNIX) as waiting:
         waiting.connect(str(runtime_dir / "fifo.sock"))
         waiting.sendall(b"for whoever reads the FIFO\n")

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 
 def failure(done, status=1):
@@ -28,7 +28,7 @@ def test_clock_ends_with_the_client_that_has_asked(start_ferry, run_ferry):
 def test_a_stop_does_not_wait_for_a_clock_without_questions(start_ferry, run_ferry, runtime_dir):
     (runtime_dir / "f.conf").write_text("[route c]\nlisten = unix-dgram:c.sock\nto = clock\n")
     ferry = start_ferry("up", "-c", "f.conf", env={"RUNTIME_DIRECTORY": str(runtime_dir)})
-    wait_until((runtime_dir / "control.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "control.sock"))
     assert run_ferry("connect", "unix-dgram:c.sock", input="?").stdout.startswith("20")
     assert ferry.stop() == 0
     assert "did not end within" not in ferry.stderr()

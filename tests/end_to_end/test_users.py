@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 
@@ -166,7 +166,7 @@ def test_take_admits_the_group_of_a_setgid_directory(start_ferry, runtime_dir):
     os.chmod(runtime_dir, 0o2755)
     path = runtime_dir / "t.sock"
     process = start_ferry("take", "--timeout", "20s", f"unix:{path},mode=0660")
-    wait_until(path.exists)
+    wait_until(lambda: listens(path))
     subprocess.run([sys.executable, "-c", HAND, str(path), str(BOB), str(CREW)], timeout=20)
     assert process.wait() == 0, process.stderr()
     assert b"null" in process.stdout()

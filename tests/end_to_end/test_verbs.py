@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 VERBS = ["up", "demo", "check", "status", "reload", "relay", "connect", "pass", "take", "ping"]
 VERBS += ["ls", "top", "show", "why"]
@@ -163,7 +163,7 @@ def test_check_points_at_the_column(run_ferry):
 def test_connect_half_closes_and_waits_for_the_peer(run_ferry, runtime_dir, start):
     """The answer comes after the end of input: `sort` cannot answer before."""
     server = start("socat", "UNIX-LISTEN:s.sock,unlink-close=0", "EXEC:sort")
-    wait_until((runtime_dir / "s.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "s.sock"))
     done = run_ferry("connect", "unix:s.sock", input="b\na\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "a\nb\n", "")
     assert server.wait() == 0

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 from why_states import (
     AS_STRANGER,
     HEAD,
@@ -224,7 +224,7 @@ def guarded(start_ferry, runtime_dir):
         f"deny = uid:{STRANGER}\nallow = uid:{STRANGER + 1}\n"
     )
     process = start_ferry("up", "-c", runtime_dir / "ferry.conf")
-    wait_until(lambda: path.exists() and (runtime_dir / "control.sock").exists())
+    wait_until(lambda: listens(path) and listens(runtime_dir / "control.sock"))
     return process, path
 
 
@@ -249,7 +249,7 @@ def test_a_rule_of_a_ferry_with_one_route(why, start_ferry, runtime_dir):
         "relay", f"unix:{path},mode=0666", "echo", "--allow", f"uid:{STRANGER}",
         f"--control=unix:{runtime_dir}/my-control",
     )  # fmt: skip
-    wait_until(lambda: path.exists() and (runtime_dir / "my-control").exists())
+    wait_until(lambda: listens(path) and listens(runtime_dir / "my-control"))
     answer = why("--as", "uid:0", path)
     assert answer["verdict"] == "refused-by-rule"
     assert f"[{process.pid}]" in answer["headline"]
