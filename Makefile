@@ -33,11 +33,12 @@ all: packages-build $(build)/build.ninja
 run: all
 	@$(build)/ferry demo
 
-# Those that look at the whole machine, one after the other; beside them those that look at what they
-# have started themselves, and the project's rules.
+# Those that look at the whole machine, or would be in the way of one that does (a ferry that is
+# stopped keeps top waiting), one after the other; beside them those that look at what they have started
+# themselves, and the project's rules.
 end_to_end = $(wildcard tests/end_to_end/test_*.py)
 looking    = $(filter $(patsubst %,tests/end_to_end/test_%,\
-    endpoints% graph% ls% metrics% show% top% why%),$(end_to_end))
+    endpoints% graph% identity% ls% metrics% show% top% why%),$(end_to_end))
 
 test: packages-test $(build)/tests.stamp
 	@ninja -C $(build)
