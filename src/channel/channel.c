@@ -15,6 +15,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* The text of a peer that has no address; most have none. */
+static char peer_unnamed[] = "";
+
 int channel_new(const struct ferry_address *address, struct ferry_channel **ret_channel)
 {
     const char *name = address ? ferry_address_option(address, "frame") : NULL;
@@ -45,7 +48,8 @@ void channel_free_empty(struct ferry_channel *channel)
     asked_unref(channel->asked);
     ferry_identity_free(channel->identity);
     free((void *)(uintptr_t)channel->link.credentials);
-    free(channel->peer);
+    if (channel->peer != peer_unnamed)
+        free(channel->peer);
     free(channel);
 }
 
@@ -326,7 +330,7 @@ const char *ferry_channel_peer(const struct ferry_channel *channel)
         channel->link.ops->peer(&channel->link, text, sizeof(text));
     /* Remembering is invisible to the caller, so asking stays a question about a const channel. */
     struct ferry_channel *remembering = (struct ferry_channel *)(uintptr_t)channel;
-    remembering->peer = strdup(text);
+    remembering->peer = text[0] ? strdup(text) : peer_unnamed;
     return remembering->peer ? remembering->peer : "";
 }
 
