@@ -90,6 +90,7 @@ void ferry_loop_free(struct ferry_loop *loop)
     if (loop->engine_state)
         loop->engine->close(loop);
     sources_remove(&loop->sources);
+    sources_remove(&loop->dirty);
     sources_remove(&loop->files);
     if (loop->wake) {
         fd_close(&loop->wake->fd);

@@ -1,13 +1,13 @@
 /* loop.h (loop) - the insides of struct ferry_loop and struct ferry_source.
  *
- * The loop owns its sources. A source is on the loop's list `sources` (or `files`), unless it is
- * the loop's own (`internal`), which are not counted and which their file removes. Sources removed
- * while handlers run go to the graveyard, so that a batch may still point at them; it is emptied
- * after the batch.
+ * The loop owns its sources. A source is on the loop's list `sources` (or `files`, or `dirty`),
+ * unless it is the loop's own (`internal`), which are not counted and which their file removes.
+ * Sources removed while handlers run go to the graveyard, so that a batch may still point at them;
+ * it is emptied after the batch.
  *
  * Interest is kept twice: `interest` is what the caller wants, `applied` what the engine was told.
- * Where they differ the source is on the dirty list, which is flushed before each wait: a handler
- * that changes its mind twice costs no system call.
+ * Where they differ the source stands among the dirty ones, which are flushed before each wait: a
+ * handler that changes its mind twice costs no system call.
  */
 #ifndef FERRY_LOOP_LOOP_H
 #define FERRY_LOOP_LOOP_H
@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <ferry/loop.h>
+#include <limits.h>
 #include <signal.h>
 
 enum source_kind { SOURCE_WATCH, SOURCE_PENDING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_CHILD };
@@ -25,7 +26,7 @@ enum source_kind { SOURCE_WATCH, SOURCE_PENDING, SOURCE_TIMER, SOURCE_SIGNAL, SO
 /* Small, because a server has one for every idle connection. */
 struct ferry_source {
     struct ferry_loop *loop;
-    struct list node; /* sources, files, or the graveyard */
+    struct list node; /* sources, files, dirty, or the graveyard */
     union {
         ferry_ready_handler ready;
         ferry_timer_handler timer;
@@ -36,31 +37,31 @@ struct ferry_source {
     union {
         int fd; /* a child's pidfd is the source's own; -1 for SOURCE_PENDING */
         int signal;
+        unsigned slot; /* of a timer in the heap; TIMER_UNARMED */
     };
     uint8_t kind; /* enum source_kind */
     uint8_t interest;
     uint8_t applied;
     bool dead : 1;
     bool internal : 1;
+    bool dirty : 1;       /* on loop->dirty */
     bool pending : 1;     /* the caller said so */
     bool file : 1;        /* epoll refused the descriptor: always ready */
     bool was_blocked : 1; /* the signal, before we blocked it */
     union {
-        struct { /* SOURCE_WATCH, SOURCE_PENDING, SOURCE_CHILD */
-            struct list dirty;
-            struct list turn; /* on loop->pending or loop->running while it runs each turn */
-        };
+        /* SOURCE_WATCH, SOURCE_PENDING, SOURCE_CHILD: on loop->pending or loop->running while it
+         * runs each turn */
+        struct list turn;
         struct {                 /* SOURCE_TIMER */
             struct list due;     /* taken from the heap, to run in this turn */
             int64_t deadline_ns; /* while in the heap */
-            size_t slot;         /* in the heap; TIMER_UNARMED */
         };
     };
 };
 
-static_assert(sizeof(struct ferry_source) <= 96, "an idle connection pays for this");
+static_assert(sizeof(struct ferry_source) <= 72, "an idle connection pays for this");
 
-#define TIMER_UNARMED SIZE_MAX
+#define TIMER_UNARMED UINT_MAX
 /* No interest equals it: what the engine was told counts for nothing, tell it again. */
 #define APPLIED_STALE UINT8_MAX
 
@@ -72,15 +73,15 @@ struct ferry_loop {
     struct list sources;
     struct list files;
     struct list graveyard;
-    struct list dirty;
+    struct list dirty;   /* sources too: what the engine has to be told of */
     struct list pending; /* run in the next turn */
     struct list running; /* run in this turn */
     struct list due;     /* timers of this turn */
     size_t source_count; /* without internal ones */
     struct ferry_source **heap;
-    size_t armed_count;
-    size_t timer_count; /* armed or not; the heap has room for all, so arming cannot fail */
-    size_t heap_capacity;
+    unsigned armed_count;
+    unsigned timer_count; /* armed or not; the heap has room for all, so arming cannot fail */
+    unsigned heap_capacity;
     int64_t now_ns;
     bool dispatching;
     bool stopped;

@@ -14,14 +14,13 @@ struct ferry_source *source_new(struct ferry_loop *loop, enum source_kind kind, 
     source->loop = loop;
     source->kind = (uint8_t)kind;
     source->data = data;
-    source->fd = -1;
     list_init(&source->node);
     if (kind == SOURCE_TIMER) {
         list_init(&source->due);
         source->slot = TIMER_UNARMED;
     } else {
-        list_init(&source->dirty);
         list_init(&source->turn);
+        source->fd = -1;
     }
     return source;
 }
@@ -118,13 +117,16 @@ int ferry_loop_watch_pending(struct ferry_loop *loop, ferry_ready_handler handle
     return 0;
 }
 
+/* Puts the source among those that the engine is to be told of, or back among the others. */
 static void source_mark(struct ferry_source *source)
 {
+    struct ferry_loop *loop = source->loop;
     bool dirty = source->interest != source->applied;
-    if (!dirty)
-        list_remove(&source->dirty);
-    else if (list_empty(&source->dirty))
-        list_add_last(&source->loop->dirty, &source->dirty);
+    if (source->dirty == dirty)
+        return;
+    source->dirty = dirty;
+    list_remove(&source->node);
+    list_add_last(dirty ? &loop->dirty : &loop->sources, &source->node);
 }
 
 void ferry_source_set_interest(struct ferry_source *source, unsigned interest)
@@ -154,10 +156,10 @@ void ferry_source_set_pending(struct ferry_source *source, bool pending)
 void loop_flush(struct ferry_loop *loop)
 {
     while (!list_empty(&loop->dirty)) {
-        struct ferry_source *source = LIST_ENTRY(loop->dirty.next, struct ferry_source, dirty);
-        list_remove(&source->dirty);
+        struct ferry_source *source = LIST_ENTRY(loop->dirty.next, struct ferry_source, node);
         loop->engine->change(loop, source);
         source->applied = source->interest;
+        source_mark(source);
     }
 }
 
@@ -221,7 +223,6 @@ void source_run_pending(struct ferry_source *source)
 static void source_detach(struct ferry_source *source)
 {
     struct ferry_loop *loop = source->loop;
-    list_remove(&source->dirty);
     list_remove(&source->turn);
     if (source->fd >= 0 && !source->file && loop->engine_state)
         loop->engine->remove(loop, source);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 
-static void heap_put(struct ferry_loop *loop, size_t slot, struct ferry_source *timer)
+static void heap_put(struct ferry_loop *loop, unsigned slot, struct ferry_source *timer)
 {
     loop->heap[slot] = timer;
     timer->slot = slot;
@@ -16,7 +16,7 @@ static void heap_put(struct ferry_loop *loop, size_t slot, struct ferry_source *
 
 static void heap_rise(struct ferry_loop *loop, struct ferry_source *timer)
 {
-    size_t slot = timer->slot;
+    unsigned slot = timer->slot;
     while (slot > 0) {
         struct ferry_source *parent = loop->heap[(slot - 1) / 2];
         if (parent->deadline_ns <= timer->deadline_ns)
@@ -29,9 +29,9 @@ static void heap_rise(struct ferry_loop *loop, struct ferry_source *timer)
 
 static void heap_sink(struct ferry_loop *loop, struct ferry_source *timer)
 {
-    size_t slot = timer->slot;
+    unsigned slot = timer->slot;
     for (;;) {
-        size_t child = 2 * slot + 1;
+        unsigned child = 2 * slot + 1;
         if (child >= loop->armed_count)
             break;
         if (child + 1 < loop->armed_count &&
@@ -77,7 +77,7 @@ static int heap_reserve(struct ferry_loop *loop)
 {
     if (loop->timer_count < loop->heap_capacity)
         return 0;
-    size_t capacity = loop->heap_capacity ? 2 * loop->heap_capacity : 16;
+    unsigned capacity = loop->heap_capacity ? 2 * loop->heap_capacity : 16;
     struct ferry_source **heap = realloc(loop->heap, capacity * sizeof(struct ferry_source *));
     if (!heap)
         return -ENOMEM;
