@@ -9,6 +9,7 @@
 #include "transport/transport.h"
 #include "wire/frame.h"
 
+#include <assert.h>
 #include <ferry/channel.h>
 
 struct framing;
@@ -25,6 +26,8 @@ struct ferry_channel {
     bool stopped;               /* nothing more is received but what is pending, then the end */
     unsigned char likely_quiet; /* receives to come before which waiting is tried first */
 };
+
+static_assert(sizeof(struct ferry_channel) <= 120, "an idle connection pays for two");
 
 /* An empty channel whose link the caller fills, with the frame= and the weather of an address
  * (NULL: none). */

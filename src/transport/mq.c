@@ -491,7 +491,7 @@ static int mq_dial(const struct ferry_address *address, const struct ferry_dial_
     int r = mq_link(fd_take(&receiving), fd_take(&sending), -1, ret_link);
     if (r < 0)
         return error_set_errno(error, r, thing, NULL);
-    ret_link->priority = (unsigned)address_get_number(address, "priority", 0);
+    ret_link->priority = (uint16_t)address_get_number(address, "priority", 0);
     return 0;
 }
 

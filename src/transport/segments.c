@@ -112,7 +112,7 @@ static bool refused(struct link *link, int code, size_t size)
     switch (code) {
     case -EINVAL: /* larger than a packet of the path; -EMSGSIZE from 6.14 */
     case -EMSGSIZE:
-        link->segment_max = size - 1;
+        link->segment_max = (uint16_t)(size - 1);
         return true;
     case -EIO: /* no checksums by the device, or IPsec */
     case -EOPNOTSUPP:
@@ -153,7 +153,7 @@ void segments_join(int fd)
     (void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
 }
 
-size_t segments_most(int fd, int family)
+uint16_t segments_most(int fd, int family)
 {
     int protocol = 0;
     socklen_t size = sizeof(protocol);

@@ -14,7 +14,7 @@ void segments_join(int fd);
 
 /* What link.segment_max begins with: 0 unless the socket is one of UDP. Others (of ICMP, say) do
  * not know the request, and would send the run as one. */
-size_t segments_most(int fd, int family);
+uint16_t segments_most(int fd, int family);
 
 /* Sends up to SEND_BATCH_MAX of the batch, which have no descriptors, by one sendmmsg(2).
  * Returns how many went (at least 1), or -errno. */

@@ -43,7 +43,7 @@ struct sessions {
     bool reading; /* the epoll watches the socket */
     bool closed;  /* the listening is */
     unsigned capabilities;
-    size_t segment_max; /* of every link */
+    uint16_t segment_max; /* of every link */
     struct ferry_inbox *inbox;
     struct session_table table;
     struct session_accounts accounts;

@@ -64,14 +64,15 @@ enum link_flag {
     LINK_LINGERS = 1 << 7,
 };
 
+/* Small, because an idle connection has two. */
 struct link {
     const struct link_ops *ops;
     int receive_fd;         /* -1: cannot receive (or: a session, see pending) */
     int send_fd;            /* may equal receive_fd; -1: cannot send */
-    unsigned capabilities;  /* enum ferry_capability */
-    unsigned flags;         /* enum link_flag */
-    size_t segment_max;     /* udp: largest datagram that UDP_SEGMENT may be tried with */
-    unsigned priority;      /* default for messages (mq) */
+    uint16_t capabilities;  /* enum ferry_capability */
+    uint16_t flags;         /* enum link_flag */
+    uint16_t segment_max;   /* udp: largest datagram that UDP_SEGMENT may be tried with */
+    uint16_t priority;      /* default for messages (mq) */
     int64_t remaining;      /* file: bytes still to be read, -1 to the end */
     void *state;            /* the mechanism's own, or NULL */
     struct unix_path *path; /* of a client with bind=PATH: removed at close; else NULL */
