@@ -89,7 +89,7 @@ int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to
 static struct charge flow_get_charge(const struct flow *flow)
 {
     const struct batch *batch = flow->batch;
-    struct charge charge = { (unsigned)flow->piped, 0 };
+    struct charge charge = { flow->piped, 0 };
     if (flow->line) {
         charge.bytes += (unsigned)delay_line_size(flow->line);
         charge.descriptors += (unsigned)delay_line_descriptors(flow->line);
@@ -107,8 +107,8 @@ static struct charge flow_get_charge(const struct flow *flow)
 
 static void flow_charge(struct flow *flow)
 {
-    if (flow->quota)
-        quota_charge(flow->quota, &flow->charge, flow_get_charge(flow));
+    if (flow->shared->quota)
+        quota_charge(flow->shared->quota, &flow->charge, flow_get_charge(flow));
 }
 
 /* The quota that forbids to receive; NULL: none. Never because of the opposite direction alone: its
@@ -117,9 +117,10 @@ static void flow_charge(struct flow *flow)
 static struct ferry_relay_quota *flow_full_quota(const struct flow *flow)
 {
     bool waits = flow->line && delay_line_size(flow->line);
-    if (!waits && flow->opposite && flow->opposite->charge.bytes)
+    const struct flow *flows = flow->shared->flows, *opposite = &flows[flow == flows ? 1 : 0];
+    if (!waits && opposite->charge.bytes)
         return NULL;
-    return quota_get_full(flow->quota);
+    return quota_get_full(flow->shared->quota);
 }
 
 /* --- ends and failures ------------------------------------------------------------------------ */
@@ -136,17 +137,17 @@ static void flow_end(struct flow *flow, int code)
 static void flow_drop_held(struct flow *flow)
 {
     if (flow->batch) {
-        flow->stats.dropped += flow->batch->count - flow->batch->sent;
-        pool_give_batch(flow->pool, flow->batch);
+        flow->counts.dropped += flow->batch->count - flow->batch->sent;
+        pool_give_batch(flow->shared->pool, flow->batch);
         flow->batch = NULL;
     }
     if (flow->piped) {
-        flow->stats.dropped++;
+        flow->counts.dropped++;
         flow->piped = 0;
-        pool_give_pipe(flow->pool, &flow->pipe, false);
+        pool_give_pipe(flow->shared->pool, &flow->pipe, false);
     }
     if (flow->line)
-        flow->stats.dropped += delay_line_clear(flow->line);
+        flow->counts.dropped += delay_line_clear(flow->line);
     flow->blocked = false;
     flow_charge(flow);
 }
@@ -194,7 +195,7 @@ static bool flow_send_batch(struct flow *flow)
         }
         if (r == -EMSGSIZE || r == -EBADMSG) {
             /* One message that the other side cannot carry is that message's fault alone. */
-            flow->stats.dropped++;
+            flow->counts.dropped++;
             r = 1;
         }
         if (r < 0) {
@@ -204,7 +205,7 @@ static bool flow_send_batch(struct flow *flow)
         for (int i = 0; i < r; i++)
             ferry_message_fini(&batch->messages[batch->sent++]);
     }
-    pool_give_batch(flow->pool, batch);
+    pool_give_batch(flow->shared->pool, batch);
     flow->batch = NULL;
     return true;
 }
@@ -217,16 +218,16 @@ static void flow_count_batch(struct flow *flow, struct batch *batch)
 
     for (size_t i = 0; i < batch->count; i++) {
         struct ferry_message *message = &batch->messages[i];
-        if (flow->tap)
-            flow->tap(flow, message);
+        if (flow->shared->tap)
+            relay_show(flow, message);
         if (!carries && message->descriptor_count) {
-            flow->stats.dropped += message->descriptor_count;
+            flow->counts.dropped += message->descriptor_count;
             ferry_message_fini(message);
         }
-        flow->stats.bytes += message->size;
-        flow->stats.descriptors += message->descriptor_count;
+        flow->counts.bytes += message->size;
+        flow->counts.descriptors += message->descriptor_count;
     }
-    flow->stats.messages += batch->count;
+    flow->counts.messages += batch->count;
 }
 
 /* Makes outgoings of the messages. */
@@ -248,7 +249,7 @@ static int flow_receive_batch(struct flow *flow)
 {
     struct batch *batch;
     bool boundaries = ferry_channel_capabilities(flow->from) & FERRY_HAS_BOUNDARIES;
-    int r = pool_take_batch(flow->pool, boundaries, &batch);
+    int r = pool_take_batch(flow->shared->pool, boundaries, &batch);
     if (r < 0) {
         flow_end(flow, r);
         return 0;
@@ -259,11 +260,11 @@ static int flow_receive_batch(struct flow *flow)
         flow->batch = batch;
         return 1;
     }
-    pool_give_batch(flow->pool, batch);
+    pool_give_batch(flow->shared->pool, batch);
     /* A queue keeps a message that is too large, so there it is the end; elsewhere it is gone. */
     bool kept = ferry_channel_capabilities(flow->from) & FERRY_HAS_PRIORITY;
     if (r == -EMSGSIZE && !kept)
-        flow->stats.dropped++;
+        flow->counts.dropped++;
     else if (r != -EAGAIN)
         flow_end(flow, r);
     return 0;
@@ -280,21 +281,21 @@ int flow_make_line(struct flow *flow)
 {
     const struct ferry_channel *from = flow->from, *to = flow->to;
     struct weather weather = WEATHER_FAIR;
-    if (flow->stats.way != FERRY_WAY_COPY || !(from->weather || to->weather))
+    if (flow->way != FERRY_WAY_COPY || !(from->weather || to->weather))
         return 0;
     if (from->weather)
         weather_add(&weather, from->weather, flow_is_datagrams(from));
     if (to->weather)
         weather_add(&weather, to->weather, flow_is_datagrams(to));
-    flow->line = delay_line_new(&weather, flow_is_datagrams(from), flow->pool);
+    flow->line = delay_line_new(&weather, flow_is_datagrams(from), flow->shared->pool);
     return flow->line ? 0 : -ENOMEM;
 }
 
 /* What was received goes into the line. False: it could not be kept, which ends the flow. */
 static bool flow_hold_back(struct flow *flow)
 {
-    int r = delay_line_take(flow->line, flow->batch, clock_now_ns(), &flow->stats.dropped);
-    pool_give_batch(flow->pool, TAKE(flow->batch));
+    int r = delay_line_take(flow->line, flow->batch, clock_now_ns(), &flow->counts.dropped);
+    pool_give_batch(flow->shared->pool, TAKE(flow->batch));
     flow_charge(flow);
     if (r < 0)
         flow_end(flow, r);
@@ -311,7 +312,7 @@ static void flow_release(struct flow *flow)
     for (unsigned rounds = 0; rounds < FLOW_ROUNDS && !flow->batch; rounds++) {
         if (!delay_line_is_due(flow->line, now_ns))
             break;
-        int r = pool_take_batch(flow->pool, boundaries, &batch);
+        int r = pool_take_batch(flow->shared->pool, boundaries, &batch);
         if (r < 0) {
             flow_break(flow, r);
             return;
@@ -353,7 +354,7 @@ static bool flow_copy(struct flow *flow, bool *ret_passed)
     if (flow->line)
         return flow_hold_back(flow) && full;
     batch_fill(batch);
-    flow->bulk = bytes && full && flow->stats.way == FERRY_WAY_SPLICE;
+    flow->bulk = bytes && full && flow->way == FERRY_WAY_SPLICE;
     return flow_send_batch(flow) && full;
 }
 
@@ -363,9 +364,9 @@ static bool flow_discard(struct flow *flow, bool *ret_passed)
     if (!flow_receive_batch(flow))
         return false;
     *ret_passed = true;
-    flow->stats.messages += flow->batch->count;
+    flow->counts.messages += flow->batch->count;
     for (size_t i = 0; i < flow->batch->count; i++)
-        flow->stats.bytes += flow->batch->messages[i].size;
+        flow->counts.bytes += flow->batch->messages[i].size;
     flow_drop_held(flow);
     return true;
 }
@@ -381,8 +382,8 @@ static bool flow_shed(struct flow *flow)
 {
     if (!flow_sheds(flow) || !flow_receive_batch(flow))
         return false;
-    flow->stats.dropped += flow->batch->count;
-    pool_give_batch(flow->pool, TAKE(flow->batch));
+    flow->counts.dropped += flow->batch->count;
+    pool_give_batch(flow->shared->pool, TAKE(flow->batch));
     return true;
 }
 
@@ -405,9 +406,9 @@ static bool flow_send_pipe(struct flow *flow)
             flow_break(flow, size < 0 ? -errno : -EPIPE);
             return false;
         }
-        flow->piped -= (size_t)size;
+        flow->piped -= (unsigned)size;
     }
-    pool_give_pipe(flow->pool, &flow->pipe, true);
+    pool_give_pipe(flow->shared->pool, &flow->pipe, true);
     return true;
 }
 
@@ -415,20 +416,20 @@ static bool flow_splice(struct flow *flow, bool *ret_passed)
 {
     int from = ferry_channel_fd(flow->from, FERRY_RECEIVE);
     /* Out of descriptors for a pipe: copying needs none. */
-    if (pool_take_pipe(flow->pool, &flow->pipe) < 0)
+    if (pool_take_pipe(flow->shared->pool, &flow->pipe) < 0)
         return flow_copy(flow, ret_passed);
     ssize_t size = splice(
         from, NULL, flow->pipe.write_fd, NULL, FLOW_SPLICE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (size > 0) {
-        flow->piped = (size_t)size;
-        flow->stats.bytes += (size_t)size;
-        flow->stats.messages++;
+        flow->piped = (unsigned)size;
+        flow->counts.bytes += (size_t)size;
+        flow->counts.messages++;
         flow->bulk = (size_t)size >= FLOW_SPLICE_WORTH;
         *ret_passed = true;
         return flow_send_pipe(flow) && flow->bulk;
     }
     int code = size < 0 ? -errno : 0;
-    pool_give_pipe(flow->pool, &flow->pipe, true);
+    pool_give_pipe(flow->shared->pool, &flow->pipe, true);
     if (size == 0) {
         /* Whether this is the end is the channel's to say: on a FIFO it need not be. */
         flow->bulk = false;
@@ -436,7 +437,7 @@ static bool flow_splice(struct flow *flow, bool *ret_passed)
     }
     if (code == -EINVAL) {
         /* A terminal or a device that this kernel does not splice. */
-        flow->stats.way = FERRY_WAY_COPY;
+        flow->way = FERRY_WAY_COPY;
         flow->bulk = false;
     } else if (!error_is_retry(code)) {
         flow_end(flow, code);
@@ -456,8 +457,8 @@ static bool flow_sendfile(struct flow *flow, bool *ret_passed)
     if (size > 0) {
         if (link->remaining >= 0)
             link->remaining -= size;
-        flow->stats.bytes += (size_t)size;
-        flow->stats.messages++;
+        flow->counts.bytes += (size_t)size;
+        flow->counts.messages++;
         *ret_passed = true;
         return true;
     }
@@ -466,19 +467,19 @@ static bool flow_sendfile(struct flow *flow, bool *ret_passed)
     else if (errno == EAGAIN)
         flow->blocked = true;
     else if (errno == EINVAL)
-        flow->stats.way = FERRY_WAY_COPY;
+        flow->way = FERRY_WAY_COPY;
     else if (errno != EINTR)
         flow_break(flow, -errno);
-    return flow->stats.way == FERRY_WAY_COPY;
+    return flow->way == FERRY_WAY_COPY;
 }
 
 /* --- pumping ---------------------------------------------------------------------------------- */
 
 static bool flow_round(struct flow *flow, bool *ret_passed)
 {
-    if (flow->state == FLOW_DISCARDING || flow->stats.way == FERRY_WAY_DISCARD)
+    if (flow->state == FLOW_DISCARDING || flow->way == FERRY_WAY_DISCARD)
         return flow_discard(flow, ret_passed);
-    if (flow->stats.way == FERRY_WAY_SENDFILE)
+    if (flow->way == FERRY_WAY_SENDFILE)
         return flow_sendfile(flow, ret_passed);
     return flow->bulk ? flow_splice(flow, ret_passed) : flow_copy(flow, ret_passed);
 }

@@ -20,27 +20,39 @@
 
 enum flow_state { FLOW_FLOWING, FLOW_ENDING, FLOW_DISCARDING, FLOW_DONE };
 
+/* What the flows of a relay have in common; the relay's. */
+struct flow_shared {
+    const struct flow *flows; /* two, each the other's opposite; an echo's second carries nothing */
+    struct ferry_relay_pool *pool;
+    struct ferry_relay_quota *quota; /* what is held is charged to it; NULL: nobody counts */
+    ferry_relay_tap tap;             /* called by relay_show(); NULL: nobody looks */
+};
+
+/* As in struct ferry_flow_stats. */
+struct flow_counts {
+    uint64_t bytes, messages, descriptors, dropped;
+};
+
 struct flow {
     struct ferry_channel *from, *to;
-    struct ferry_relay_pool *pool;
-    struct ferry_flow_stats stats;
-    enum flow_state state;
-    bool bulk;      /* splicing at the moment: the last receives were large */
-    bool blocked;   /* `to` is full */
-    bool held_back; /* takes in nothing more: what it has is sent, that is all */
+    const struct flow_shared *shared;
+    struct flow_counts counts;
+    enum ferry_way way : 8;
+    enum flow_state state : 8;
+    bool bulk : 1;      /* splicing at the moment: the last receives were large */
+    bool blocked : 1;   /* `to` is full */
+    bool held_back : 1; /* takes in nothing more: what it has is sent, that is all */
+    unsigned piped;     /* bytes in `pipe` */
+    struct pipe_pair pipe;
     int from_error; /* -errno of receiving, 0: ended properly or not yet */
     int to_error;   /* -errno of sending */
-    struct batch *batch;
-    struct pipe_pair pipe;
-    size_t piped;                    /* bytes in it */
-    struct delay_line *line;         /* what bad weather holds back; NULL: the weather is fair */
-    struct ferry_relay_quota *quota; /* what is held is charged to it; NULL: nobody counts */
     struct charge charge;
-    const struct flow *opposite; /* NULL: an echo has none */
-    /* Shows a message before it is sent; NULL: nobody looks. */
-    void (*tap)(struct flow *flow, const struct ferry_message *message);
-    void *tap_data;
+    struct batch *batch;
+    struct delay_line *line; /* what bad weather holds back; NULL: the weather is fair */
 };
+
+/* Shows a message before it is sent, to the tap; in relay.c. */
+void relay_show(const struct flow *flow, const struct ferry_message *message);
 
 /* What carries this direction, and why (a static text). -EPROTOTYPE. */
 int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to, bool tapped,
@@ -52,7 +64,7 @@ int flow_make_line(struct flow *flow);
 int64_t flow_due_ns(const struct flow *flow);
 /* Sends what is due. Returns true when something passed. */
 bool flow_depart(struct flow *flow);
-/* Messages that the weather has dropped, of stats.dropped. */
+/* Messages that the weather has dropped, of counts.dropped. */
 uint64_t flow_lost(const struct flow *flow);
 
 /* Moves what can be moved now, a bounded amount. Returns true when something passed. */

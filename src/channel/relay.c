@@ -28,16 +28,21 @@
 struct ferry_relay {
     struct watch sides[2];
     struct flow flows[2]; /* [0] from side 0, [1] from side 1; an echo uses [0] only */
-    size_t side_count;
+    struct flow_shared shared;
     struct ferry_loop *loop;
     struct ferry_source *timer; /* idle, total, linger, weather; NULL: none is wanted yet */
-    struct ferry_relay_options options;
+    int64_t idle_timeout_ms, total_timeout_ms, linger_timeout_ms; /* as in the options */
+    ferry_relay_done done;
+    void *data; /* for done and the tap */
     int64_t started_ns, last_ns;
     int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
-    bool ending;                /* done is being called */
-    bool leaving;               /* it was asked for its descriptors */
-    struct quota_waiter waiter; /* for room in the quota of the options */
+    struct quota_waiter waiter; /* for room in the quota */
+    uint8_t side_count;
+    bool ending;  /* done is being called */
+    bool leaving; /* it was asked for its descriptors */
 };
+
+static_assert(sizeof(struct ferry_relay) <= 440, "an idle connection pays for this");
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
@@ -70,8 +75,8 @@ static void relay_end(struct ferry_relay *relay, int code, const char *text)
     list_remove(&relay->waiter.node);
     for (size_t i = 0; i < relay->side_count; i++)
         flow_fini(&relay->flows[i]);
-    if (relay->options.done)
-        relay->options.done(relay, code, text, relay->options.data);
+    if (relay->done)
+        relay->done(relay, code, text, relay->data);
     relay_free(relay);
 }
 
@@ -84,8 +89,8 @@ static void relay_finish(struct ferry_relay *relay)
 
     for (size_t i = 0; i < relay->side_count; i++) {
         struct flow *flow = &relay->flows[i];
-        bool carries = flow->stats.way != FERRY_WAY_DISCARD; /* else dropping is its job */
-        if (carries && flow->to_error && flow->stats.dropped > flow_lost(flow)) {
+        bool carries = flow->way != FERRY_WAY_DISCARD; /* else dropping is its job */
+        if (carries && flow->to_error && flow->counts.dropped > flow_lost(flow)) {
             relay_end(relay, flow->to_error, takers[relay->side_count == 1 ? 1 : i]);
             return;
         }
@@ -105,7 +110,7 @@ static void relay_finish(struct ferry_relay *relay)
 /* Whether the relay exists for this flow: it can still deliver something. */
 static bool flow_matters(const struct flow *flow)
 {
-    bool carries = flow->stats.way != FERRY_WAY_NONE && flow->stats.way != FERRY_WAY_DISCARD;
+    bool carries = flow->way != FERRY_WAY_NONE && flow->way != FERRY_WAY_DISCARD;
     return carries && (flow->state == FLOW_FLOWING || flow->state == FLOW_ENDING);
 }
 
@@ -113,7 +118,7 @@ static bool flow_matters(const struct flow *flow)
 static bool flow_end_untold(const struct flow *flow)
 {
     unsigned capabilities = ferry_channel_capabilities(flow->to);
-    return flow->state == FLOW_DONE && flow->stats.way != FERRY_WAY_NONE &&
+    return flow->state == FLOW_DONE && flow->way != FERRY_WAY_NONE &&
            !(capabilities & FERRY_HAS_HALF_CLOSE);
 }
 
@@ -131,7 +136,7 @@ static enum stage relay_stage(const struct ferry_relay *relay)
     for (size_t i = 0; i < relay->side_count; i++) {
         const struct flow *flow = &relay->flows[i];
         matters |= flow_matters(flow);
-        open |= flow->stats.way != FERRY_WAY_NONE && flow->state != FLOW_DONE;
+        open |= flow->way != FERRY_WAY_NONE && flow->state != FLOW_DONE;
         untold |= flow_end_untold(flow);
     }
     if (!open)
@@ -173,7 +178,7 @@ static int64_t relay_reset_ns(const struct ferry_relay *relay)
 /* When the relay ends although it is not over. */
 static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stage)
 {
-    int64_t given_ms = relay->options.linger_timeout_ms;
+    int64_t given_ms = relay->linger_timeout_ms;
     int64_t linger_ms = given_ms ? given_ms : RELAY_LINGER_MS;
     int64_t most_ms = linger_ms > RELAY_DISCARD_MS_MAX ? linger_ms : RELAY_DISCARD_MS_MAX;
 
@@ -193,12 +198,12 @@ static int64_t relay_end_ns(const struct ferry_relay *relay, enum stage stage)
 {
     int64_t deadline_ns = CLOCK_NEVER, point_ns;
 
-    if (relay->options.total_timeout_ms)
-        deadline_ns = clock_after(relay->started_ns, relay->options.total_timeout_ms * NS_PER_MS);
+    if (relay->total_timeout_ms)
+        deadline_ns = clock_after(relay->started_ns, relay->total_timeout_ms * NS_PER_MS);
     point_ns = relay_reset_ns(relay);
     deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
-    if (relay->options.idle_timeout_ms && relay_due_ns(relay) == CLOCK_NEVER) {
-        point_ns = clock_after(relay->last_ns, relay->options.idle_timeout_ms * NS_PER_MS);
+    if (relay->idle_timeout_ms && relay_due_ns(relay) == CLOCK_NEVER) {
+        point_ns = clock_after(relay->last_ns, relay->idle_timeout_ms * NS_PER_MS);
         deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
     }
     point_ns = relay_linger_end(relay, stage);
@@ -253,15 +258,14 @@ static void relay_on_timer(struct ferry_source *source, void *data)
         relay_finish(relay);
         return;
     }
-    bool total =
-        relay->options.total_timeout_ms &&
-        now_ns >= clock_after(relay->started_ns, relay->options.total_timeout_ms * NS_PER_MS);
+    bool total = relay->total_timeout_ms &&
+                 now_ns >= clock_after(relay->started_ns, relay->total_timeout_ms * NS_PER_MS);
     relay_end(relay, -ETIMEDOUT, total ? "total time-out" : "idle time-out");
 }
 
 static void relay_set_timer(struct ferry_relay *relay, enum stage stage)
 {
-    bool idle = relay->options.idle_timeout_ms && stage == STAGE_RUNNING;
+    bool idle = relay->idle_timeout_ms && stage == STAGE_RUNNING;
     if (relay->timer && idle && !relay_has_weather(relay))
         return;
     int64_t deadline_ns = relay_deadline(relay, stage);
@@ -282,7 +286,7 @@ static unsigned side_interest(const struct ferry_relay *relay, size_t side)
     const struct flow *into = &relay->flows[relay->side_count - 1 - side];
     unsigned interest = 0;
 
-    if (out_of->stats.way != FERRY_WAY_NONE && flow_wants_more(out_of))
+    if (out_of->way != FERRY_WAY_NONE && flow_wants_more(out_of))
         interest |= FERRY_READABLE;
     if (into->blocked)
         interest |= FERRY_WRITABLE;
@@ -309,7 +313,7 @@ static void relay_wait(struct ferry_relay *relay)
     relay_hold_back(relay);
     for (size_t i = 0; i < relay->side_count; i++) {
         watch_set(&relay->sides[i], side_interest(relay, i));
-        if (!full && relay->flows[i].stats.way != FERRY_WAY_NONE)
+        if (!full && relay->flows[i].way != FERRY_WAY_NONE)
             full = flow_starved_by(&relay->flows[i]);
     }
     if (full)
@@ -339,7 +343,7 @@ static void relay_update(struct ferry_relay *relay)
 static void relay_side_gone(struct ferry_relay *relay, size_t side)
 {
     struct flow *into = &relay->flows[relay->side_count - 1 - side];
-    if (into->stats.way == FERRY_WAY_NONE)
+    if (into->way == FERRY_WAY_NONE)
         return;
     flow_break(into, -EPIPE);
 }
@@ -355,7 +359,7 @@ static void relay_ready(struct ferry_relay *relay, size_t side, unsigned events)
         watch_set_balks(&relay->sides[side], !took && into->blocked);
         passed |= took;
     }
-    if ((events & FERRY_READABLE) && out_of->stats.way != FERRY_WAY_NONE && flow_wants_more(out_of))
+    if ((events & FERRY_READABLE) && out_of->way != FERRY_WAY_NONE && flow_wants_more(out_of))
         passed |= flow_pump(out_of);
     if ((events & FERRY_HANGUP) && out_of->state == FLOW_DONE)
         relay_side_gone(relay, side);
@@ -376,37 +380,41 @@ static void relay_ready_other(struct watch *side, unsigned events)
 
 /* --- starting --------------------------------------------------------------------------------- */
 
-static void relay_tap(struct flow *flow, const struct ferry_message *message)
+void relay_show(const struct flow *flow, const struct ferry_message *message)
 {
-    /* Which of the two flows it is, its place in the relay tells. */
-    struct ferry_relay *relay = flow->tap_data;
-    relay->options.tap(relay, flow == &relay->flows[0], message, relay->options.data);
+    struct ferry_relay *relay = CONTAINER_OF(flow->shared, struct ferry_relay, shared);
+    relay->shared.tap(relay, flow == &relay->flows[0], message, relay->data);
 }
 
-static int relay_make_flow(struct ferry_relay *relay, struct ferry_relay_pool *pool, size_t index,
-    struct ferry_channel *from, struct ferry_channel *to)
+static void relay_join(
+    struct ferry_relay *relay, struct ferry_channel *one, struct ferry_channel *other)
 {
-    struct flow *flow = &relay->flows[index];
+    const struct flow flow = { .shared = &relay->shared, .pipe = { -1, -1 } };
+    struct flow *forth = &relay->flows[0], *back = &relay->flows[1];
+    *forth = *back = flow;
+    forth->from = back->to = one;
+    forth->to = back->from = other;
+    relay->side_count = one == other ? 1 : 2;
+}
+
+static int relay_choose_way(struct ferry_relay *relay, struct flow *flow)
+{
+    enum ferry_way way;
     const char *why;
-    *flow = (struct flow){
-        .from = from, .to = to, .pool = pool, .pipe = { -1, -1 }, .quota = relay->options.quota
-    };
-    if (relay->side_count > 1)
-        flow->opposite = &relay->flows[1 - index];
-    if (relay->options.tap) {
-        flow->tap = relay_tap;
-        flow->tap_data = relay;
-    }
-    int r = flow_choose(from, to, relay->options.tap, &flow->stats.way, &why);
-    return r < 0 ? r : flow_make_line(flow);
+    int r = flow_choose(flow->from, flow->to, relay->shared.tap, &way, &why);
+    if (r < 0)
+        return r;
+    flow->way = way;
+    return flow_make_line(flow);
 }
 
-static int relay_init(struct ferry_relay *relay, struct ferry_relay_pool *pool,
-    struct ferry_channel *one, struct ferry_channel *other)
+static int relay_init(
+    struct ferry_relay *relay, struct ferry_channel *one, struct ferry_channel *other)
 {
-    int r = relay_make_flow(relay, pool, 0, one, other);
-    if (r == 0 && relay->side_count > 1)
-        r = relay_make_flow(relay, pool, 1, other, one);
+    int r = 0;
+    relay_join(relay, one, other);
+    for (size_t i = 0; i < relay->side_count && r == 0; i++)
+        r = relay_choose_way(relay, &relay->flows[i]);
     if (r == 0 && relay_stage(relay) == STAGE_OVER)
         r = -EOPNOTSUPP;
     if (r == 0 && (one->weather || other->weather))
@@ -430,23 +438,38 @@ static void relay_undo(struct ferry_relay *relay)
     free(relay);
 }
 
+static int relay_new(struct ferry_loop *loop, struct ferry_relay_pool *pool,
+    const struct ferry_relay_options *options, struct ferry_relay **ret_relay)
+{
+    struct ferry_relay *relay = calloc(1, sizeof(*relay));
+    if (!relay)
+        return -ENOMEM;
+    relay->loop = loop;
+    relay->shared = (struct flow_shared){ relay->flows, pool, options->quota, options->tap };
+    relay->idle_timeout_ms = options->idle_timeout_ms;
+    relay->total_timeout_ms = options->total_timeout_ms;
+    relay->linger_timeout_ms = options->linger_timeout_ms;
+    relay->done = options->done;
+    relay->data = options->data;
+    list_init(&relay->waiter.node);
+    relay->started_ns = relay->last_ns = clock_now_ns();
+    relay->discarding_ns = CLOCK_NEVER;
+    *ret_relay = relay;
+    return 0;
+}
+
 int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
     struct ferry_channel *one, struct ferry_channel *other,
     const struct ferry_relay_options *options, struct ferry_relay **ret_relay)
 {
-    struct ferry_relay *relay = calloc(1, sizeof(*relay));
-    int r = relay ? 0 : -ENOMEM;
+    struct ferry_relay *relay = NULL;
+    struct ferry_relay_options read;
+    int r = options_read(options, &read, sizeof(read), "relay", NULL);
 
     if (r == 0)
-        r = options_read(options, &relay->options, sizeof(relay->options), "relay", NULL);
-    if (r == 0) {
-        relay->loop = loop;
-        list_init(&relay->waiter.node);
-        relay->side_count = one == other ? 1 : 2;
-        relay->started_ns = relay->last_ns = clock_now_ns();
-        relay->discarding_ns = CLOCK_NEVER;
-        r = relay_init(relay, pool, one, other);
-    }
+        r = relay_new(loop, pool, &read, &relay);
+    if (r == 0)
+        r = relay_init(relay, one, other);
     if (r < 0) {
         if (relay)
             relay_undo(relay);
@@ -503,12 +526,19 @@ struct ferry_channel *ferry_relay_get_channel(const struct ferry_relay *relay, b
     return relay->sides[other && relay->side_count > 1].channel;
 }
 
+static struct ferry_flow_stats flow_get_stats(const struct flow *flow)
+{
+    return (struct ferry_flow_stats){ .way = flow->way,
+        .bytes = flow->counts.bytes,
+        .messages = flow->counts.messages,
+        .descriptors = flow->counts.descriptors,
+        .dropped = flow->counts.dropped };
+}
+
+/* The flow that an echo lacks is all zero, and of no way. */
 void ferry_relay_get_stats(const struct ferry_relay *relay, struct ferry_relay_stats *ret_stats)
 {
-    *ret_stats =
-        (struct ferry_relay_stats){ .forth = relay->flows[0].stats, .last_ns = relay->last_ns };
-    if (relay->side_count > 1)
-        ret_stats->back = relay->flows[1].stats;
-    else
-        ret_stats->back = (struct ferry_flow_stats){ .way = FERRY_WAY_NONE };
+    *ret_stats = (struct ferry_relay_stats){ .forth = flow_get_stats(&relay->flows[0]),
+        .back = flow_get_stats(&relay->flows[1]),
+        .last_ns = relay->last_ns };
 }

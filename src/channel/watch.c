@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "channel/channel.h"
 #include "channel/limits.h"
+#include "loop/loop.h"
 
 #include <string.h>
 
@@ -41,18 +42,18 @@ static void watch_follow(struct watch *watch)
     watch->channel->link.on_change_data = watch;
 }
 
-static int watch_descriptors(struct watch *watch)
+static int watch_descriptors(struct watch *watch, struct ferry_loop *loop)
 {
     int receive_fd = ferry_channel_fd(watch->channel, FERRY_RECEIVE);
     int send_fd = ferry_channel_fd(watch->channel, FERRY_SEND);
 
     if (receive_fd >= 0) {
-        int r = ferry_loop_watch(watch->loop, receive_fd, 0, watch_ready, watch, &watch->receive);
+        int r = ferry_loop_watch(loop, receive_fd, 0, watch_ready, watch, &watch->receive);
         if (r < 0)
             return r;
     }
     if (send_fd >= 0 && send_fd != receive_fd) {
-        int r = ferry_loop_watch(watch->loop, send_fd, 0, watch_ready, watch, &watch->send);
+        int r = ferry_loop_watch(loop, send_fd, 0, watch_ready, watch, &watch->send);
         if (r < 0) {
             watch_stop(watch);
             return r;
@@ -64,12 +65,10 @@ static int watch_descriptors(struct watch *watch)
 int watch_start(struct watch *watch, struct ferry_loop *loop, struct ferry_channel *channel,
     void (*handler)(struct watch *watch, unsigned events))
 {
-    *watch = (struct watch){
-        .loop = loop, .channel = channel, .handler = handler, .retry_ms = SESSION_RETRY_MS
-    };
+    *watch = (struct watch){ .channel = channel, .handler = handler, .retry_ms = SESSION_RETRY_MS };
     int r = channel->link.flags & LINK_SESSION
                 ? ferry_loop_watch_pending(loop, watch_ready, watch, &watch->receive)
-                : watch_descriptors(watch);
+                : watch_descriptors(watch, loop);
     if (r == 0)
         watch_follow(watch);
     return r;
@@ -88,10 +87,11 @@ static void watch_wait_blindly(struct watch *watch, bool waits)
     }
     if (watch->retrying)
         return;
+    struct ferry_source *source = watch->receive ? watch->receive : watch->send;
     if (!watch->retry &&
-        ferry_loop_timer(watch->loop, CLOCK_NEVER, watch_retry, watch, &watch->retry) < 0) {
+        ferry_loop_timer(source->loop, CLOCK_NEVER, watch_retry, watch, &watch->retry) < 0) {
         /* Without a timer the loop's turns are the retry: dearer, but nothing is lost. */
-        ferry_source_set_pending(watch->receive ? watch->receive : watch->send, true);
+        ferry_source_set_pending(source, true);
         return;
     }
     watch->retrying = true;
@@ -105,7 +105,7 @@ void watch_set(struct watch *watch, unsigned interest)
 {
     bool pending = (interest & FERRY_READABLE) && ferry_channel_pending(watch->channel);
 
-    watch->interest = interest;
+    watch->interest = (uint8_t)interest;
     if (watch->receive)
         ferry_source_set_pending(watch->receive, pending);
     bool session = watch->channel->link.flags & LINK_SESSION;

@@ -9,6 +9,7 @@
 #include <ferry/channel.h>
 #include <ferry/loop.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct watch {
     struct ferry_channel *channel;
@@ -16,12 +17,11 @@ struct watch {
     struct ferry_source *send;    /* NULL when it is */
     struct ferry_source
         *retry; /* timer for a full peer that poll(2) cannot tell of; made when needed */
-    struct ferry_loop *loop;
-    int retry_ms;
-    bool retrying; /* the timer runs */
-    bool balks;    /* writable by poll, yet it takes nothing: the retry waits instead */
-    unsigned interest;
     void (*handler)(struct watch *watch, unsigned events);
+    int retry_ms;
+    uint8_t interest;
+    bool retrying : 1; /* the timer runs */
+    bool balks : 1;    /* writable by poll, yet it takes nothing: the retry waits instead */
 };
 
 /* Watches with interest 0.
