@@ -127,7 +127,7 @@ static void connection_done(int code, const char *reason, void *data)
     struct ferry_relay_stats stats = { 0 };
     char text[160];
 
-    connection->service->get_stats(connection->serving, &stats);
+    route_get_service(route)->get_stats(connection->serving, &stats);
     /* A relay's text tells the side, the code why; before there is one, dialling has told both. */
     if (code < 0 && code != -ETIMEDOUT && code != -EPIPE && stats.last_ns) {
         snprintf(text, sizeof(text), "%s: %s", reason, strerrordesc_np(-code));
@@ -144,22 +144,24 @@ static void connection_done(int code, const char *reason, void *data)
 
 void connection_stop(struct connection *connection, const char *reason)
 {
+    const struct service *service = route_get_service(connection->route);
     struct ferry_relay_stats stats = { 0 };
-    connection->service->get_stats(connection->serving, &stats);
-    connection->service->stop(connection->serving);
+    service->get_stats(connection->serving, &stats);
+    service->stop(connection->serving);
     connection_end(connection, 0, reason, &stats);
 }
 
 int connection_keep(struct connection *connection)
 {
+    const struct service *service = route_get_service(connection->route);
     AUTO_FD int peer = -1;
     AUTO_FD int target = -1;
     struct ferry_relay_stats stats = { 0 };
 
-    if (!connection->service->release)
+    if (!service->release)
         return -EOPNOTSUPP;
-    connection->service->get_stats(connection->serving, &stats);
-    int r = connection->service->release(connection->serving, &peer, &target);
+    service->get_stats(connection->serving, &stats);
+    int r = service->release(connection->serving, &peer, &target);
     if (r < 0)
         return r;
     r = keep_pair(connection->route, peer, target);
@@ -183,7 +185,6 @@ static int connection_new(struct route *route, struct ferry_channel *channel,
     if (peer[0] && !connection->peer)
         return -ENOMEM;
     connection->route = route;
-    connection->service = route->settings->service ? route->settings->service : &service_target;
     connection->started_ns = clock_now_ns();
     connection->rule = verdict->rule;
     connection->would_refuse = !verdict->allowed;
@@ -223,7 +224,7 @@ static int connection_serve(
         .done = connection_done,
         .data = connection,
     };
-    return connection->service->serve(&call, &connection->serving);
+    return route_get_service(connection->route)->serve(&call, &connection->serving);
 }
 
 /* Books it in, unless its user has enough already: -EDQUOT, with the reason. */
@@ -232,9 +233,8 @@ static int connection_admit(struct route *route, struct ferry_channel *channel,
     struct connection **ret_connection, char *why, size_t size)
 {
     struct holding holding = { NULL, NULL };
-    const struct service *service = route->settings->service;
     /* Who only asks how it goes must get in when all others are many. */
-    struct holders *all = service && !service->drains ? NULL : route->registry->holders;
+    struct holders *all = route_get_service(route)->drains ? route->registry->holders : NULL;
     int r = holding_take(all, route->holders, identity, clock_now_ns(), again, &holding, why, size);
     if (r < 0)
         return r;

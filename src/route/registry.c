@@ -45,14 +45,18 @@ int registry_init(struct registry *registry, struct ferry_loop *loop, struct eve
     return ferry_relay_pool_new(&registry->pool);
 }
 
+const struct service *route_get_service(const struct route *route)
+{
+    return route->settings->service ? route->settings->service : &service_target;
+}
+
 static void route_stop_connections(struct route *route, bool all, const char *reason)
 {
     struct list *node, *after;
-    list_each_safe (node, after, &route->connections) {
-        struct connection *connection = LIST_ENTRY(node, struct connection, node);
-        if (all || !connection->service->drains)
-            connection_stop(connection, reason);
-    }
+    if (!all && route_get_service(route)->drains)
+        return;
+    list_each_safe (node, after, &route->connections)
+        connection_stop(LIST_ENTRY(node, struct connection, node), reason);
 }
 
 static void routes_free(struct list *routes)
@@ -88,7 +92,8 @@ static void route_stop_endless(struct route *route)
     struct list *node;
     list_each (node, &route->connections) {
         const struct connection *connection = LIST_ENTRY(node, struct connection, node);
-        struct ferry_channel *peer = connection->service->get_channel(connection->serving, false);
+        struct ferry_channel *peer =
+            route_get_service(route)->get_channel(connection->serving, false);
         if (peer && !(ferry_channel_capabilities(peer) & FERRY_HAS_END))
             ferry_channel_stop_receiving(peer);
     }
@@ -126,8 +131,7 @@ bool registry_finished(const struct registry *registry)
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         list_each (node, lists[i]) {
             const struct route *route = LIST_ENTRY(node, struct route, node);
-            const struct service *service = route->settings->service;
-            bool serves = !service || service->drains;
+            bool serves = route_get_service(route)->drains;
             if (serves && (route->source || !list_empty(&route->connections)))
                 return false;
         }
@@ -143,7 +147,7 @@ void route_get_totals(const struct route *route, struct route_totals *ret_totals
     list_each (node, &route->connections) {
         const struct connection *connection = LIST_ENTRY(node, struct connection, node);
         struct ferry_relay_stats stats = { 0 };
-        connection->service->get_stats(connection->serving, &stats);
+        route_get_service(route)->get_stats(connection->serving, &stats);
         totals.bytes_in += stats.forth.bytes;
         totals.bytes_out += stats.back.bytes;
         totals.descriptors += stats.forth.descriptors + stats.back.descriptors;

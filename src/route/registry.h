@@ -80,8 +80,7 @@ struct route {
 struct connection {
     struct list node;
     struct route *route;
-    const struct service *service;
-    struct serving *serving;
+    struct serving *serving; /* of route_get_service() */
     struct holding holding;
     int64_t started_ns;
     struct event_who who;
@@ -115,6 +114,9 @@ void registry_drain(struct registry *registry);
 /* Nobody is served, and nobody more can come: what runs the registry may end. Services that do not
  * drain (who only asks how it goes) do not count. */
 bool registry_finished(const struct registry *registry);
+
+/* What serves its connections: the service that it leads to, or the target that is an address. */
+const struct service *route_get_service(const struct route *route);
 
 /* What passed a route: by connections that ended, by live ones, and what its listener dropped. */
 struct route_totals {

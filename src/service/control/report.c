@@ -136,7 +136,7 @@ static json_t *report_connection(const struct connection *connection, bool all_o
 {
     struct ferry_relay_stats stats = { 0 };
     int64_t now_ns = clock_now_ns();
-    const struct service *service = connection->service;
+    const struct service *service = route_get_service(connection->route);
     service->get_stats(connection->serving, &stats);
     struct ferry_channel *peer = service->get_channel(connection->serving, false);
     struct ferry_channel *target = service->get_channel(connection->serving, true);
