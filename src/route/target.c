@@ -44,7 +44,7 @@ struct dialling {
     int64_t retry_ms;
     int code; /* not 0: failed, to be reported */
     struct ferry_error error;
-    char *environment[VARIABLES_MAX + 1];
+    char **environment; /* that an exec: target is told; NULL for all others */
 };
 
 struct serving {
@@ -72,6 +72,9 @@ static int environment_make(struct dialling *dialling)
     char pid[16] = "", uid[16] = "", gid[16] = "";
     size_t count = 0;
 
+    dialling->environment = calloc(VARIABLES_MAX + 1, sizeof(*dialling->environment));
+    if (!dialling->environment)
+        return -ENOMEM;
     if (who && who->pid > 0)
         snprintf(pid, sizeof(pid), "%d", who->pid);
     if (who && who->gid != (gid_t)-1)
@@ -108,8 +111,9 @@ static void dialling_free(struct dialling *dialling)
     for (size_t i = 0; i < dialling->count; i++)
         ferry_address_free(dialling->addresses[i]);
     free(dialling->addresses);
-    for (size_t i = 0; dialling->environment[i]; i++)
+    for (size_t i = 0; dialling->environment && dialling->environment[i]; i++)
         free(dialling->environment[i]);
+    free(dialling->environment);
     free(dialling);
 }
 
