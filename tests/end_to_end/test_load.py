@@ -40,6 +40,12 @@ def resident_kib(pid):
     raise AssertionError("no VmRSS")
 
 
+def heap_resident_size(pid):
+    """Bytes of the heap that are in memory."""
+    area = Path(f"/proc/{pid}/smaps").read_text().split(" [heap]\n", 1)[1]
+    return next(int(line.split()[1]) << 10 for line in area.splitlines() if line[:4] == "Rss:")
+
+
 @pytest.fixture
 def relay(start_ferry, runtime_dir):
     """relay(listen, to, option...) starts one and waits until it listens."""
@@ -145,6 +151,33 @@ def test_a_thousand_clients_at_once(relay, runtime_dir, run_ferry):
     for client in clients:
         client.shutdown(socket.SHUT_WR)
     assert all(client.recv(1) == b"" for client in clients)
+
+
+@pytest.mark.timeout(120)
+def test_an_idle_connection_takes_a_kibibyte(relay, runtime_dir, sanitizer):
+    """What is lent while something passes and while the target is dialled has been given back, so
+    each is measured after a byte has passed both ways."""
+    if sanitizer:
+        pytest.skip("a sanitizer's allocator is another, with memory of its own around each piece")
+    server = listen(runtime_dir / "target.sock")
+    process = relay(f"unix:{runtime_dir}/r.sock", f"unix:{runtime_dir}/target.sock")
+    pairs = []
+
+    def connect_more(count):
+        for _ in range(count):
+            client = connect(runtime_dir / "r.sock")
+            arrived, _ = server.accept()
+            client.sendall(b"x")
+            assert arrived.recv(1) == b"x"
+            arrived.sendall(b"y")
+            assert client.recv(1) == b"y"
+            pairs.append((client, arrived))
+        return heap_resident_size(process.pid)
+
+    before = connect_more(200)
+    count = 2000
+    # A page at each end of the heap, and nothing else, is not the connections' own.
+    assert connect_more(count) - before <= count * 1024 + 2 * 4096
 
 
 def test_a_reader_that_stops_costs_bounded_memory(relay, runtime_dir, sanitizer):
