@@ -35,6 +35,16 @@ def children_of(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def child_of_alice(pid):
+    """The only child of a process, once it is hers alone; None before."""
+    there = children_of(pid)
+    try:
+        hers = len(there) == 1 and status_of(there[0]).get("Uid") == [str(ALICE)] * 4
+    except OSError:
+        return None
+    return there[0] if hers else None
+
+
 def dialler_of(process):
     """The dialler of a running ferry."""
 
@@ -384,8 +394,7 @@ def test_dials_that_hang_are_bounded_and_end(start, relay, target, runtime_dir):
             "s.connect(sys.argv[1]); time.sleep(60)", path, **AS_ALICE,
         )  # fmt: skip
         # One that ends may be there still.
-        (child,) = wait_until(lambda: len(there := children_of(dialler)) == 1 and there)
-        wait_until(lambda: status_of(child)["Uid"] == [str(ALICE)] * 4, what="it is hers to stop")
+        child = wait_until(lambda: child_of_alice(dialler), what="one that is hers to stop")
         if ends_with_dialler:
             os.kill(dialler, signal.SIGKILL)
         wait_until(lambda: not Path(f"/proc/{child}").exists(), what="it is killed all the same")
