@@ -152,6 +152,15 @@ static int row_ignore(const struct nlmsghdr *answer, void *data)
     return 0;
 }
 
+/* Whether it is to be asked for: where processes are hidden, most that have no owner are theirs. */
+static bool may_be_closed(const struct ferry_endpoints *table, const struct ferry_endpoint *row)
+{
+    if (!is_unexplained(row) || row->family != AF_UNIX || !row->network->own)
+        return false;
+    const struct ferry_endpoint *old = join_find_like(&table->before, row);
+    return table->gaps.hidden_processes == 0 || (old && old->owner_count > 0);
+}
+
 /* Those that were closed while we looked are no rows. */
 static int unexplained_verify(struct ferry_endpoints *table)
 {
@@ -161,7 +170,7 @@ static int unexplained_verify(struct ferry_endpoints *table)
 
     for (size_t i = 0; i < table->rows.count && asked < VERIFY_MAX && code == 0; i++) {
         struct ferry_endpoint *row = &table->rows.data[i];
-        if (!is_unexplained(row) || row->family != AF_UNIX || !row->network->own)
+        if (!may_be_closed(table, row))
             continue;
         struct unix_diag_req request = { .sdiag_family = AF_UNIX,
             .udiag_states = ~0u,
@@ -195,7 +204,7 @@ static int table_explain(struct ferry_endpoints *table)
         return 0;
     if (has_unexplained(table, false))
         code = walk_again(table, false);
-    if (code == 0 && table->gaps.hidden_processes == 0)
+    if (code == 0)
         code = unexplained_verify(table);
     if (code == 0 && has_unexplained(table, true))
         code = walk_again(table, true);
