@@ -23,6 +23,8 @@ bool array_grow(void *pointer, size_t wanted, size_t *capacity, size_t item_size
 
     if (wanted <= *capacity)
         return true;
+    if (wanted > SIZE_MAX / item_size)
+        return false;
     memcpy(&data, pointer, sizeof(data)); /* a T ** is no void ** */
     void *grown = reallocarray(data, wanted, item_size);
     if (!grown)
@@ -37,7 +39,7 @@ bool array_reserve(void *pointer, size_t count, size_t *capacity, size_t item_si
 {
     if (count < *capacity)
         return true;
-    if (*capacity > SIZE_MAX / 2 / item_size)
+    if (*capacity > SIZE_MAX / 2)
         return false;
     return array_grow(pointer, *capacity ? *capacity * 2 : 16, capacity, item_size);
 }
