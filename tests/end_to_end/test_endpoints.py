@@ -5,7 +5,6 @@ Where another tool is not followed, the test says why. Sockets of other programs
 what a test's own processes hold is asserted, or what lives in a network namespace of its own.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
