@@ -319,10 +319,14 @@ def test_a_thousand_connections_leave_nothing_behind(relay, start_ferry, run_fer
     def counts():
         return descriptor_count(process.pid), descriptor_count(dialler)
 
+    # Once one was served, neither is still about to begin.
+    visit()
+    wait_until(lambda: process.stderr().count(" closed ") == 1)
+    time.sleep(0.2)
     before = counts()
     for _ in range(1000):
         visit()
-    wait_until(lambda: process.stderr().count(" closed ") == 1000)
+    wait_until(lambda: process.stderr().count(" closed ") == 1001)
     # An end is told before its last descriptor is closed.
     wait_until(lambda: counts() == before)
     wait_until(lambda: children_of(dialler) == [])

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from interface import public_functions
-from support import BUILD, ROOT, wait_until
+from support import BUILD, ROOT, listens, wait_until
 
 MAN = ROOT / "man"
 PAGES = sorted(MAN.glob("*.[1-8]"))
@@ -250,7 +250,7 @@ def connected(path):
 def test_the_example_carries(guard, start, runtime_dir):
     echo_once(runtime_dir / "app.sock")
     process = start(guard, "unix:guard.sock", "unix:app.sock", f"uid:{os.getuid()}")
-    wait_until((runtime_dir / "guard.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "guard.sock"))
     with connected(runtime_dir / "guard.sock") as client:
         client.sendall(b"over and back")
         client.shutdown(socket.SHUT_WR)
@@ -264,7 +264,7 @@ def test_the_example_carries(guard, start, runtime_dir):
 
 def test_the_example_refuses(guard, start, runtime_dir):
     process = start(guard, "unix:guard.sock", "unix:app.sock", "uid:4294967294")
-    wait_until((runtime_dir / "guard.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "guard.sock"))
     with connected(runtime_dir / "guard.sock") as client:
         assert client.recv(1) == b""
     process.wait_for(f'pid {os.getpid()} uid {os.getuid()}: refused by "no rule admits it"')
