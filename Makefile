@@ -35,15 +35,18 @@ run: all
 
 # Those that look at the whole machine, or would be in the way of one that does (a ferry that is
 # stopped keeps top waiting), one after the other; beside them those that look at what they have started
-# themselves, and the project's rules.
+# themselves, and the project's rules; after both those whose numbers anybody else would change.
 end_to_end = $(wildcard tests/end_to_end/test_*.py)
 looking    = $(filter $(patsubst %,tests/end_to_end/test_%,\
-    endpoints% graph% identity% ls% metrics% show% top% why%),$(end_to_end))
+    endpoints.py endpoints_n% endpoints_f% endpoints_a% graph% identity% ls% metrics% show% top% why%),$(end_to_end))
+
+alone      = tests/end_to_end/test_endpoints_many.py
 
 test: packages-test $(build)/tests.stamp
 	@ninja -C $(build)
 	@scripts/run-suite --unit test $(build) "$(SAN)" $(looking) \
-	    --beside $(if $(SAN),,tests/project) $(filter-out $(looking),$(end_to_end))
+	    --beside $(if $(SAN),,tests/project) $(filter-out $(looking) $(alone),$(end_to_end)) \
+	    --after $(alone)
 
 interop: packages-interop $(build)/build.ninja
 	@ninja -C $(build)
