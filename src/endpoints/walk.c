@@ -168,8 +168,6 @@ static int process_refresh(
         return 0;
     /* Our own change by looking. */
     walking->table->walk_changed |= process->shown.pid != getpid();
-    process->files_inode = files->st_ino;
-    process->files_size = (uint64_t)files->st_size;
     return process_open(walking, process);
 }
 
