@@ -3,63 +3,15 @@
  *
  *     bench-bare-relay copy|splice LISTEN TARGET
  *
- * LISTEN is "unix:PATH" or "tcp:PORT", TARGET a unix socket's path. `copy`: recvmsg(2) and
+ * LISTEN and TARGET are "unix:PATH" or "tcp:PORT" on 127.0.0.1. `copy`: recvmsg(2) and
  * sendmsg(2) with 64 KiB and room for descriptors, as whoever passes those on has to; `splice`:
  * splice(2) in and out of a pipe.
  */
-#include <arpa/inet.h>
+#include "ends.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define BLOCK_SIZE 65536
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static struct sockaddr_un unix_address(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    return address;
-}
-
-static int listen_at(const char *place)
-{
-    struct sockaddr_un local = unix_address(place + 5);
-    struct sockaddr_in inet = { .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-        .sin_port = htons((uint16_t)atoi(place + 4)) };
-    bool is_tcp = strncmp(place, "tcp:", 4) == 0;
-    int fd = socket(is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0), one = 1;
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    int code = is_tcp ? bind(fd, (struct sockaddr *)&inet, sizeof(inet))
-                      : bind(fd, (struct sockaddr *)&local, sizeof(local));
-    if (code < 0 || listen(fd, 64) < 0)
-        fail(place);
-    return fd;
-}
-
-static int dial(const char *path)
-{
-    struct sockaddr_un address = unix_address(path);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        fail(path);
-    return fd;
-}
 
 static bool copy_block(int from, int to)
 {
@@ -105,12 +57,12 @@ int main(int argc, char **argv)
         return 2;
     }
     bool copies = strcmp(argv[1], "copy") == 0;
-    int listener = listen_at(argv[2]);
+    int listener = place_listen(argv[2]);
     printf("ready\n");
     fflush(stdout);
     for (;;) {
         int from = accept(listener, NULL, NULL);
-        int to = dial(argv[3]);
+        int to = place_connect(argv[3]);
         while (copies ? copy_block(from, to) : splice_block(from, to, pipe_fds))
             ;
         close(from);

@@ -85,7 +85,7 @@ class Case:
         """Whatever else it does first; one slice that does not count."""
         deadline = time.monotonic() + 5
         while True:
-            done = subprocess.run([FLOOD, self.sink, self.target, "50"], capture_output=True)
+            done = subprocess.run([FLOOD, f"unix:{self.sink}", self.target, "50"], capture_output=True)
             if done.returncode == 0:
                 break
             assert time.monotonic() < deadline, (self.name, done.stderr)
@@ -94,7 +94,7 @@ class Case:
 
     def slice(self):
         done = subprocess.run(
-            [FLOOD, self.sink, self.target, "50" if QUICK else "500"],
+            [FLOOD, f"unix:{self.sink}", self.target, "50" if QUICK else "500"],
             capture_output=True,
             check=True,
             preexec_fn=pin(ENDS),
@@ -122,7 +122,7 @@ def ferry(options=""):
 
 
 def bare(how):
-    return lambda target, sink: ([BARE, how, target, sink], None)
+    return lambda target, sink: ([BARE, how, target, f"unix:{sink}"], None)
 
 
 def socat(*options):
