@@ -3,8 +3,8 @@
  *     bench-flood SINK TARGET MILLISECONDS
  *
  * Listens on SINK and connects to TARGET ("unix:PATH" or "tcp:PORT" on 127.0.0.1), which is to lead
- * there, and writes blocks of 64 KiB. Prints the bytes that arrived within the time, the nanoseconds
- * that it took, and the bytes of the whole connection, which ends with it.
+ * there, and writes blocks of 64 KiB. Prints the bytes that arrived within the time, the
+ * nanoseconds that it took, and the bytes of the whole connection, which ends with it.
  */
 #include "ends.h"
 
