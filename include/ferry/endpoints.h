@@ -133,6 +133,7 @@ struct ferry_namespace {
     const char *name; /* of `ip netns`; NULL: it has none */
     pid_t pid;        /* a process in it; 0: none that can be seen */
     bool own;         /* the caller's */
+    bool hidden;      /* it could not be asked (setns(2)): its sockets are not in the table */
 };
 
 struct ferry_process {

@@ -37,8 +37,8 @@
 #define VERIFY_MAX 16u
 /* Sockets without a row whose protocol is asked for, in search of one that a dump has left out. */
 #define MISSED_ASKED_MAX 256u
-/* Dumps of all unix sockets, at most, until none is left out. */
-#define UNIX_DUMPS_MAX 4u
+/* Of those, how many are asked for: each question takes the kernel as long as there are sockets. */
+#define MISSED_MAX 64u
 
 /* Owners of one socket whose view of its path is taken, when the first does not find it: a daemon's
  * hundred workers see the same. */

@@ -6,13 +6,14 @@
  *
  * A process that holds a socket of which there is no row tells: most of those have none by right
  * (netlink, packet, TCP that is not bound), which the name of its protocol says, an attribute of
- * the file ("UNIX", "UNIX-STREAM"). If one is left out, all is asked once more; what is told of
- * twice is one row all the same (join_index()).
+ * the file ("UNIX", "UNIX-STREAM"). Those that are left out are asked for one by one, in every
+ * namespace: a socket need not be of its owner's.
  */
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
 #include "endpoints/table.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,24 +31,56 @@ static bool is_unix(const struct process *process, const struct descriptor *held
            status.st_ino == held->inode;
 }
 
-bool missed_any(const struct ferry_endpoints *table)
+/* Those of namespaces that were not asked have no rows, and will have none. */
+static bool is_asked(const struct ferry_endpoints *table, const struct process *process)
+{
+    const struct ferry_namespace *network = namespaces_find(table, process->shown.namespace_inode);
+    return network && !network->hidden;
+}
+
+static void missed_note(struct ferry_endpoints *table, const struct descriptor *held)
+{
+    for (unsigned i = 0; i < table->missed_count; i++)
+        if (table->missed[i] == held->inode)
+            return;
+    if (table->missed_count < MISSED_MAX)
+        table->missed[table->missed_count++] = (uint32_t)held->inode;
+}
+
+bool missed_find(struct ferry_endpoints *table)
 {
     unsigned asked = 0;
-    bool whole = table_wants(table, FERRY_GATHER_NAMESPACES) && table->gaps.hidden_namespaces == 0;
 
-    /* Those of namespaces that were not asked have no rows, and will have none. */
-    if (!whole || (table->kinds & FERRY_ENDPOINTS_UNIX) != FERRY_ENDPOINTS_UNIX)
+    table->missed_count = 0;
+    if (!table_wants(table, FERRY_GATHER_NAMESPACES) ||
+        (table->kinds & FERRY_ENDPOINTS_UNIX) != FERRY_ENDPOINTS_UNIX)
         return false;
     for (size_t i = 0; i < table->process_count; i++) {
         const struct process *process = table->processes[i];
-        for (size_t j = 0; j < process->descriptor_count && asked < MISSED_ASKED_MAX; j++) {
+        size_t count = is_asked(table, process) ? process->descriptor_count : 0;
+        for (size_t j = 0; j < count && asked < MISSED_ASKED_MAX; j++) {
             const struct descriptor *held = &process->descriptors[j];
             if (held->kind != DESCRIPTOR_SOCKET || held->row)
                 continue;
             asked++;
             if (is_unix(process, held))
-                return true;
+                missed_note(table, held);
         }
     }
-    return false;
+    return table->missed_count > 0;
+}
+
+int missed_ask(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
+{
+    int code = 0;
+
+    for (unsigned i = 0; i < table->missed_count && code != -ENOMEM; i++) {
+        if (!table->missed[i])
+            continue;
+        code = rows_unix_one(table, diag, network, table->missed[i]);
+        if (code == 0)
+            table->missed[i] = 0;
+    }
+    return code == -ENOMEM ? code : 0;
 }

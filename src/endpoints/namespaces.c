@@ -22,7 +22,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NAMES_FOLDER "/run/netns"
+#define NAMES_FOLDER  "/run/netns"
+#define OWN_NAMESPACE "/proc/thread-self/ns/net"
 
 struct ferry_namespace *namespaces_find(const struct ferry_endpoints *table, uint64_t inode)
 {
@@ -59,16 +60,19 @@ int namespaces_add(struct ferry_endpoints *table, uint64_t inode, pid_t pid, con
     return name && !known->name ? -ENOMEM : 0;
 }
 
+/* A name that nothing is mounted on, as one that was made in another mount namespace leaves it
+ * here, is a file. */
 static int names_add(struct ferry_endpoints *table)
 {
     AUTO_DIR DIR *folder = opendir(NAMES_FOLDER);
+    struct stat own, status;
     int code = 0;
 
-    for (struct dirent *entry; folder && code == 0 && (entry = readdir(folder));) {
-        struct stat status;
-        if (entry->d_name[0] != '.' && fstatat(dirfd(folder), entry->d_name, &status, 0) == 0)
+    if (folder && stat(OWN_NAMESPACE, &own) < 0)
+        return -errno;
+    for (struct dirent *entry; folder && code == 0 && (entry = readdir(folder));)
+        if (fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 && status.st_dev == own.st_dev)
             code = namespaces_add(table, status.st_ino, 0, entry->d_name);
-    }
     return code;
 }
 
@@ -117,12 +121,21 @@ static int visit_other(struct ferry_endpoints *table, size_t index, int own,
     if (code == -ENOENT || code == -ESRCH) /* its last process has gone meanwhile */
         return 0;
     if (code < 0) {
+        table->namespaces[index]->hidden = true;
         table->gaps.hidden_namespaces++;
         return code == -ENOMEM ? code : 0;
     }
     code = visit(table, &diag, table->namespaces[index]);
     diag_close(&diag);
     return code;
+}
+
+int namespaces_add_own(struct ferry_endpoints *table)
+{
+    struct stat status;
+
+    return stat(OWN_NAMESPACE, &status) < 0 ? -errno
+                                            : namespaces_add(table, status.st_ino, 0, NULL);
 }
 
 int namespaces_visit(struct ferry_endpoints *table,
@@ -139,8 +152,9 @@ int namespaces_visit(struct ferry_endpoints *table,
     code = visit(table, &diag, table->namespaces[0]);
     diag_close(&diag);
     if (table->namespace_count > 1)
-        own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+        own = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
     for (size_t i = 1; i < table->namespace_count && code == 0; i++)
-        code = visit_other(table, i, own, visit);
+        if (!table->namespaces[i]->hidden)
+            code = visit_other(table, i, own, visit);
     return code;
 }

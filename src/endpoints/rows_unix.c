@@ -167,6 +167,25 @@ static int backlog_read(const struct nlmsghdr *answer, void *data)
     return code;
 }
 
+/* Those of one listener. It may have been closed meanwhile, or have too many for an answer. */
+static int backlog_ask(
+    struct filling *filling, struct diag *diag, const struct ferry_endpoint *listener)
+{
+    struct unix_diag_req request = { .sdiag_family = AF_UNIX,
+        .udiag_states = ~0u,
+        .udiag_show = UDIAG_SHOW_ICONS,
+        .udiag_ino = (uint32_t)listener->inode,
+        .udiag_cookie = { (uint32_t)listener->cookie, (uint32_t)(listener->cookie >> 32) } };
+    int code = diag_ask(diag, &request, sizeof(request), true, backlog_read, filling);
+
+    return code == -ENOMEM ? code : 0;
+}
+
+static bool somebody_waits(const struct ferry_endpoint *row)
+{
+    return row->state == FERRY_STATE_LISTENING && row->receive_queue > 0;
+}
+
 static bool told(const struct ferry_endpoints *table, size_t first, uint64_t inode)
 {
     for (size_t i = first; i < table->wait_count; i++)
@@ -179,8 +198,7 @@ static bool told(const struct ferry_endpoints *table, size_t first, uint64_t ino
 static bool anybody_waits(const struct ferry_endpoints *table, size_t first_row)
 {
     for (size_t i = first_row; i < table->rows.count; i++)
-        if (table->rows.data[i].state == FERRY_STATE_LISTENING &&
-            table->rows.data[i].receive_queue > 0)
+        if (somebody_waits(&table->rows.data[i]))
             return true;
     return false;
 }
@@ -199,25 +217,16 @@ static int backlogs_ask(struct filling *filling, struct diag *diag, size_t first
     int code = diag_ask(diag, &request, sizeof(request), false, backlog_read, filling);
     for (size_t i = first_row; i < table->rows.count && code == 0; i++) {
         const struct ferry_endpoint *row = &table->rows.data[i];
-        if (row->state != FERRY_STATE_LISTENING || row->receive_queue == 0 ||
-            told(table, first_wait, row->inode))
-            continue;
-        request.udiag_states = ~0u;
-        request.udiag_ino = (uint32_t)row->inode;
-        request.udiag_cookie[0] = (uint32_t)row->cookie;
-        request.udiag_cookie[1] = (uint32_t)(row->cookie >> 32);
-        code = diag_ask(diag, &request, sizeof(request), true, backlog_read, filling);
-        if (code != -ENOMEM)
-            code = 0; /* closed meanwhile, or it has too many */
+        if (somebody_waits(row) && !told(table, first_wait, row->inode))
+            code = backlog_ask(filling, diag, row);
     }
     return code;
 }
 
-int rows_unix(
-    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
+/* --- both ------------------------------------------------------------------------------------- */
+
+static struct unix_diag_req request_of(const struct ferry_endpoints *table)
 {
-    struct filling filling = { table, network };
-    size_t first = table->rows.count;
     struct unix_diag_req request = { .sdiag_family = AF_UNIX,
         .udiag_states = ~0u,
         .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN |
@@ -225,10 +234,35 @@ int rows_unix(
 
     if (table_wants(table, FERRY_GATHER_MEMORY))
         request.udiag_show |= UDIAG_SHOW_MEMINFO;
+    return request;
+}
+
+int rows_unix(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
+{
+    struct filling filling = { table, network };
+    size_t first = table->rows.count;
+    struct unix_diag_req request = request_of(table);
     int code = diag_ask(diag, &request, sizeof(request), false, row_read, &filling);
+
     if (code == -ENOENT) {
         table->gaps.missing_kinds |= table->kinds & FERRY_ENDPOINTS_UNIX;
         return 0;
     }
     return code < 0 ? code : backlogs_ask(&filling, diag, first);
+}
+
+int rows_unix_one(struct ferry_endpoints *table, struct diag *diag,
+    const struct ferry_namespace *network, uint32_t inode)
+{
+    struct filling filling = { table, network };
+    size_t count = table->rows.count;
+    struct unix_diag_req request = request_of(table);
+
+    request.udiag_ino = inode;
+    request.udiag_cookie[0] = request.udiag_cookie[1] = ~0u; /* whichever it has */
+    int code = diag_ask(diag, &request, sizeof(request), true, row_read, &filling);
+    if (code < 0 || table->rows.count == count || !somebody_waits(&table->rows.data[count]))
+        return code;
+    return backlog_ask(&filling, diag, &table->rows.data[count]);
 }

@@ -13,7 +13,6 @@
 #include <linux/unix_diag.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/sysinfo.h>
 
 struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
@@ -74,13 +73,11 @@ static int rows_complete(struct ferry_endpoints *table)
 {
     int code = rows_join(table);
 
-    for (unsigned i = 1; i < UNIX_DUMPS_MAX && code == 0 && missed_any(table); i++) {
-        code = namespaces_visit(table, rows_unix);
-        free(TAKE(table->rows.sorted)); /* has room for as many as there were */
-        if (code == 0)
-            code = rows_join(table);
-    }
-    return code;
+    if (code < 0 || !missed_find(table))
+        return code;
+    code = namespaces_visit(table, missed_ask);
+    free(TAKE(table->rows.sorted)); /* has room for as many as there were */
+    return code < 0 ? code : rows_join(table);
 }
 
 /* Room for as many as there are in our own network namespace ("sockets: used 812"), so that the
@@ -213,15 +210,6 @@ static int table_explain(struct ferry_endpoints *table)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static int namespace_add_own(struct ferry_endpoints *table)
-{
-    struct stat status;
-
-    if (stat("/proc/thread-self/ns/net", &status) < 0)
-        return -errno;
-    return namespaces_add(table, status.st_ino, 0, NULL);
-}
-
 /* The kernel lists sockets in the same order each time, but for those that came and went: so the
  * one that followed at the last look is most likely this one, and need not be searched. */
 static void rows_set_seen(struct ferry_endpoints *table)
@@ -256,7 +244,7 @@ static int processes_show(struct ferry_endpoints *table)
 
 static int table_fill(struct ferry_endpoints *table)
 {
-    int code = namespace_add_own(table);
+    int code = namespaces_add_own(table);
     if (code == 0 && table_wants(table, FERRY_GATHER_OWNERS))
         code = walk(table, table->round == 0);
     if (code == 0)

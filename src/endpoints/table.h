@@ -26,6 +26,7 @@
 
 #include "base/arena.h"
 #include "endpoints/diag.h"
+#include "endpoints/limits.h"
 
 #include <ferry/endpoints.h>
 
@@ -103,6 +104,8 @@ struct ferry_endpoints {
     struct ferry_namespace **namespaces; /* in the arena; the caller's first */
     size_t namespace_count, namespace_capacity;
 
+    uint32_t missed[MISSED_MAX]; /* inodes; 0: it has its row now */
+    unsigned missed_count;
     struct bound *bounds;
     size_t bound_count, bound_capacity;
     struct wait *waits;
@@ -144,6 +147,8 @@ int namespaces_visit(
                                        const struct ferry_namespace *network));
 /* The entry of that inode; NULL: there is none. */
 struct ferry_namespace *namespaces_find(const struct ferry_endpoints *table, uint64_t inode);
+/* The caller's, before all others; -errno. */
+int namespaces_add_own(struct ferry_endpoints *table);
 /* Adds the namespace a process is in, if it is not known; -ENOMEM. */
 int namespaces_add(struct ferry_endpoints *table, uint64_t inode, pid_t pid, const char *name);
 
@@ -154,8 +159,14 @@ int rows_inet(
     struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
 /* Raw sockets of one namespace without its diagnosis. -ENOENT: they are not listed either. */
 int rows_raw_listed(struct ferry_endpoints *table, const struct ferry_namespace *network);
-/* Whether there are unix sockets that have no row; after join_owners(). */
-bool missed_any(const struct ferry_endpoints *table);
+/* One unix socket, as rows_unix(). Returns 0, -ENOENT (there is none in that namespace), -errno. */
+int rows_unix_one(struct ferry_endpoints *table, struct diag *diag,
+    const struct ferry_namespace *network, uint32_t inode);
+/* Notes the unix sockets that have no row, after join_owners(); whether there are any. */
+bool missed_find(struct ferry_endpoints *table);
+/* Rows of those that are of that namespace. */
+int missed_ask(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
 /* Rows of files, from what processes have open; queues that nobody has open too. */
 int rows_files(struct ferry_endpoints *table);
 

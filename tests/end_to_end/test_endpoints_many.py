@@ -8,14 +8,15 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import time
 
 import pytest
 
-from crossings import owners, peers, ss_unix, tool
+from crossings import Table, owners, peers, ss_unix, tool
 from machines import Machine
-from support import wait_until
+from support import BUILD, wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -252,10 +253,16 @@ def test_a_table_that_is_refreshed_while_processes_come_and_go(churn, run_ferry)
     churn.end()
 
 
-@needs_files
-def test_descriptors_that_come_and_go(actor, ls):
-    """One that opens and closes all the time makes the kernel leave out some of the others, and
-    tell of some twice: what is there all along is always one row. ss misses a few of these."""
+@pytest.fixture
+def elsewhere():
+    """A process in another network namespace."""
+    machine = Machine()
+    yield machine
+    machine.end()
+
+
+def stand_each(actor, look):
+    """look() is the table, of one that opens and closes all the time beside what stays."""
     one = actor()
     one.run(
         f"{MORE_FILES}\n"
@@ -269,10 +276,36 @@ def test_descriptors_that_come_and_go(actor, ls):
     child, steady = one.ask("child"), one.all_held("steady")
     try:
         for _ in range(10):
-            table = ls("-x")
+            table = look()
             missing = [held for held in steady if held.inode not in table.sockets]
             assert missing == []
             for held in steady:
                 assert owners(table.row(held)) == {held.owner, (child, held.fd)}
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+@needs_files
+def test_descriptors_that_come_and_go(actor, ls):
+    """They make the kernel leave out some of the others, and tell of some twice: what is there all
+    along is always one row. ss misses a few of these."""
+    stand_each(actor, lambda: ls("-x"))
+
+
+@needs_files
+@needs_root
+def test_descriptors_that_come_and_go_beside_what_is_hidden(actor, elsewhere):
+    """Who may not look into another network namespace knows all of its own none the less."""
+
+    def look():
+        done = subprocess.run(
+            ["setpriv", "--bounding-set", "-sys_admin", BUILD / "ferry"]
+            + ["ls", "-x", "--json", "--all", "--all-netns"],
+            capture_output=True,
+            text=True,
+        )
+        table = Table(done.stdout, done.stderr)
+        assert table.gaps["hidden_namespaces"] > 0
+        return table
+
+    stand_each(actor, look)

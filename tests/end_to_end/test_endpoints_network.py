@@ -513,3 +513,20 @@ def test_a_listener_that_cannot_be_seen_has_its_clients_waiting(actor, machine):
     assert table.gaps["hidden_namespaces"] > 0
     assert re.search(r"not seen: .*network namespace", done.stderr)
     assert row["state"] == "WAITING" and "listener" not in row and "peer_gone" not in row
+
+
+@needs_root
+def test_a_name_without_a_namespace():
+    """`ip netns add` leaves its name, an empty file, where its mount is not seen."""
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c"]
+        + [
+            "mkdir -p /run/netns && mount -t tmpfs none /run/netns && touch /run/netns/stale && "
+            f"exec {BUILD / 'ferry'} ls -x --json --all-netns"
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "network namespace" not in done.stderr
+    assert Table(done.stdout).gaps["hidden_namespaces"] == 0

@@ -62,6 +62,7 @@ os.read(0, 1)
 
 SCRIPT = """#!/bin/sh
 ip link set lo up
+[ ! -d /run/netns ] || mount -t tmpfs none /run/netns
 exec 3<>hold
 python3 fixture.py <&3 >ready &
 until grep -q ready ready; do sleep .05; done

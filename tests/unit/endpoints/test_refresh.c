@@ -333,6 +333,7 @@ static void give(void)
 
 static void get(void)
 {
+    tell(0);
     await();
     take_over(between[1]);
     tell(0);
@@ -343,6 +344,7 @@ START_TEST(test_a_socket_that_was_handed_over_is_the_new_owners_at_once)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, between), 0);
     struct helper one = helper_start(give), other = helper_start(get);
     uint64_t inode = hear(&one);
+    (void)hear(&other);
     struct ferry_endpoints *table = table_new(0, 0);
     ck_assert_int_eq(owner_of(table, inode), one.pid);
     order(&one);
