@@ -207,17 +207,17 @@ struct ferry_endpoint {
      * server: the first that has it as its peer and is not its peer. The rest by `next`. */
     const struct ferry_endpoint *clients;
     const struct ferry_endpoint *next;
-    unsigned client_count;
+    uint32_t client_count;
+    uint32_t name_size; /* bytes */
 
     /* Of unix sockets: the path, or an abstract name with its leading NUL; of FIFOs, queues and
      * memfds: the path, "/name", the name. NUL-terminated besides. NULL: it has none. */
     const char *name;
-    size_t name_size;              /* bytes */
-    const struct ferry_path *path; /* of a bound unix socket; NULL: not gathered */
-    const struct ferry_inet *inet; /* of IP sockets; NULL */
-    int64_t seen_ns;               /* when this table saw it first, CLOCK_MONOTONIC */
-    uint64_t device;               /* of what is a file (FIFO, queue, memfd) */
-    uint32_t memory[FERRY_MEMORY_COUNT];
+    const struct ferry_path *path;  /* of a bound unix socket; NULL: not gathered */
+    const struct ferry_inet *inet;  /* of IP sockets; NULL */
+    int64_t seen_ns;                /* when this table saw it first, CLOCK_MONOTONIC */
+    uint64_t device;                /* of what is a file (FIFO, queue, memfd) */
+    const uint32_t *memory;         /* FERRY_MEMORY_COUNT of them; zeroes where they are unknown */
     uint32_t descriptors_in_flight; /* in its receive queue; with FERRY_GATHER_IN_FLIGHT */
     /* Of a queue. */
     uint32_t messages, messages_max, message_size_max; /* max 0: unknown */

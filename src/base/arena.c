@@ -1,5 +1,6 @@
 /* arena.c - memory that is given back all at once. */
 #include "base/arena.h"
+#include "base/large.h"
 #include "base/limits.h"
 
 #include <stdalign.h>
@@ -53,7 +54,7 @@ static struct arena_block *block_new(struct arena *arena, size_t needed)
     struct arena_block *block = spare_take(arena, size);
 
     if (!block) {
-        block = malloc(sizeof(*block) + size);
+        block = large_new(sizeof(*block) + size);
         if (!block)
             return NULL;
         block->size = size;

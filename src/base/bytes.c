@@ -50,7 +50,10 @@ void bytes_append_text(struct bytes *bytes, const char *text)
 
 void bytes_append_char(struct bytes *bytes, char character)
 {
-    bytes_append(bytes, &character, 1);
+    if (!bytes_reserve(bytes, 1))
+        return;
+    bytes->data[bytes->size++] = character;
+    bytes->data[bytes->size] = '\0';
 }
 
 void bytes_append_number(struct bytes *bytes, unsigned long long number)
@@ -108,12 +111,17 @@ static bool turns_text(const unsigned char *data)
                : data[1] == 0x81 && data[2] >= 0xa6 && data[2] <= 0xa9;
 }
 
+static bool is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x7f;
+}
+
 /* How many bytes of data[0..size) make one printable UTF-8 character; 0: escape the first byte.
  * Overlong forms, surrogates, C1 controls and those of direction are not printable. */
 static size_t printable_size(const unsigned char *data, size_t size)
 {
     if (data[0] < 0x80)
-        return data[0] >= 0x20 && data[0] != 0x7f;
+        return is_plain(data[0]);
     size_t wanted = data[0] >= 0xf0 && data[0] < 0xf5   ? 4
                     : data[0] >= 0xe0 && data[0] < 0xf0 ? 3
                     : data[0] >= 0xc2 && data[0] < 0xe0 ? 2
@@ -136,6 +144,10 @@ size_t text_escape(const void *data, size_t data_size, char *text, size_t size)
     const unsigned char *from = data;
     size_t length = 0;
     for (size_t i = 0; i < data_size;) {
+        if (is_plain(from[i]) && length + 1 < size) { /* most are */
+            text[length++] = (char)from[i++];
+            continue;
+        }
         size_t whole = printable_size(from + i, data_size - i);
         if (length + (whole ? whole : 4) >= size)
             break;

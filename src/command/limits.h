@@ -57,8 +57,10 @@
 #define LS_COLUMNS_MAX 64u
 /* Processes that one `ls --pid` names. */
 #define LS_PIDS_MAX 256u
+/* How many rows ahead `ls` has one fetched: as long as memory takes to answer. */
+#define LS_ROWS_AHEAD 4u
 /* Bytes of rows that `ls` collects before it writes them: few calls, little memory. */
-#define LS_WRITE_SIZE ((size_t)256 << 10)
+#define LS_WRITE_SIZE ((size_t)32 << 10)
 /* Characters that a text keeps where the screen is too narrow for all. */
 #define LS_CUT_WIDTH_MIN 8u
 /* Milliseconds from one look of `ls --follow` to the next, and at least: a look at tens of

@@ -114,58 +114,31 @@ static bool is_held(const struct ferry_endpoint *row, const struct descriptor *h
     return same && row->ends & held->ends;
 }
 
-/* Counts at each row that a descriptor is of: two if it is open for both ends of a pipe. Remembers
- * the first, which is dear to find. */
-static void descriptor_count(struct rows *rows, struct descriptor *held)
+/* The first row that a descriptor is of; NULL: it has none. Remembered, since it is dear to find:
+ * where it was at the last look, it mostly is again, as the kernel lists sockets in the same order.
+ */
+static struct ferry_endpoint *descriptor_row(struct rows *rows, struct descriptor *held)
 {
     size_t slot = slot_of(rows, held->inode);
     struct ferry_endpoint *row;
 
-    /* Where it was at the last look, most are again: the kernel lists them in the same order. */
     if (held->kind == DESCRIPTOR_SOCKET && held->row && held->row <= rows->count &&
-        rows->data[held->row - 1].inode == held->inode &&
-        is_held(&rows->data[held->row - 1], held)) {
-        rows->data[held->row - 1].owner_count++;
-        return;
-    }
-    held->row = 0;
-    while ((row = index_next(rows, held->inode, &slot))) {
-        if (!is_held(row, held))
-            continue;
-        row->owner_count++;
-        if (!held->row)
-            held->row = (uint32_t)(row - rows->data) + 1;
-        if (held->kind == DESCRIPTOR_SOCKET)
-            return;
-    }
+        rows->data[held->row - 1].inode == held->inode && is_held(&rows->data[held->row - 1], held))
+        return &rows->data[held->row - 1];
+    while ((row = index_next(rows, held->inode, &slot)) && !is_held(row, held))
+        ;
+    held->row = row ? (uint32_t)(row - rows->data) + 1 : 0;
+    return row;
 }
 
-/* Fills from the front; owner_count counts again. Processes come by pid, so that another descriptor
- * of the same one follows at once. The first owner of a row gives it its place in the order. */
-static void owner_add(struct rows *rows, struct ferry_endpoint *row, struct ferry_process *process,
-    const struct descriptor *held)
+/* Of a pipe that is open for both ends the second, which stands next to the first. */
+static struct ferry_endpoint *descriptor_second(
+    const struct rows *rows, const struct descriptor *held, struct ferry_endpoint *first)
 {
-    struct ferry_owner *owners = (struct ferry_owner *)row->owners;
-
-    if (row->owner_count == 0)
-        rows->sorted[rows->sorted_count++] = row;
-    if (row->owner_count == 0 || owners[row->owner_count - 1].process != process)
-        process->endpoint_count++;
-    owners[row->owner_count++] = (struct ferry_owner){ process, held->fd, held->ends };
-}
-
-/* The two ends of a pipe stand next to each other. */
-static void descriptor_add(
-    struct rows *rows, struct ferry_process *process, const struct descriptor *held)
-{
-    if (!held->row)
-        return;
-    struct ferry_endpoint *row = &rows->data[held->row - 1];
-    owner_add(rows, row, process, held);
-    if (held->kind == DESCRIPTOR_SOCKET || held->row == rows->count)
-        return;
-    if (row[1].inode == held->inode && is_held(&row[1], held))
-        owner_add(rows, &row[1], process, held);
+    bool last = first == &rows->data[rows->count - 1];
+    bool two = held->kind != DESCRIPTOR_SOCKET && !last && first[1].inode == held->inode &&
+               is_held(&first[1], held);
+    return two ? first + 1 : NULL;
 }
 
 /* What it is most likely of. */
@@ -180,49 +153,111 @@ static void descriptor_prefetch(const struct rows *rows, const struct process *p
         row_prefetch(&rows->data[held->row - 1]);
 }
 
-static void owners_count(struct ferry_endpoints *table)
+/* Most rows have one owner, which has its place beside them. The first gives the row its place in
+ * the order. */
+static struct ferry_owner *first_owner(const struct rows *rows, const struct ferry_endpoint *row)
+{
+    return &rows->owners[row - rows->data];
+}
+
+static void owner_meet(struct rows *rows, struct ferry_endpoint *row, struct process *process,
+    const struct descriptor *held)
+{
+    if (row->owner_count++ > 0)
+        return;
+    struct ferry_owner *owner = first_owner(rows, row);
+    *owner = (struct ferry_owner){ &process->shown, held->fd, held->ends };
+    row->owners = owner;
+    rows->met[rows->met_count++] = (uint32_t)(row - rows->data);
+    process->shown.endpoint_count++;
+}
+
+/* Fills from the front those of a row that has several; owner_count counts again. Processes come by
+ * pid, so that another descriptor of the same one follows at once. */
+static void owner_add(struct rows *rows, struct ferry_endpoint *row, struct process *process,
+    const struct descriptor *held)
+{
+    struct ferry_owner *owners = (struct ferry_owner *)row->owners;
+
+    if (owners == first_owner(rows, row))
+        return;
+    if (row->owner_count > 0 && owners[row->owner_count - 1].process != &process->shown)
+        process->shown.endpoint_count++;
+    owners[row->owner_count++] = (struct ferry_owner){ &process->shown, held->fd, held->ends };
+}
+
+static void owners_each(
+    struct ferry_endpoints *table, void (*take)(struct rows *, struct ferry_endpoint *,
+                                       struct process *, const struct descriptor *))
 {
     struct rows *rows = &table->rows;
 
-    for (size_t i = 0; i < rows->count; i++)
-        rows->data[i].owner_count = 0;
     for (size_t i = 0; i < table->process_count; i++) {
         struct process *process = table->processes[i];
-        process->shown.endpoint_count = 0;
         for (size_t j = 0; j < process->descriptor_count; j++) {
+            struct descriptor *held = &process->descriptors[j];
             descriptor_prefetch(rows, process, j + ROWS_AHEAD);
-            descriptor_count(rows, &process->descriptors[j]);
+            struct ferry_endpoint *row = descriptor_row(rows, held);
+            struct ferry_endpoint *second = row ? descriptor_second(rows, held, row) : NULL;
+            if (row)
+                take(rows, row, process, held);
+            if (second)
+                take(rows, second, process, held);
         }
     }
+}
+
+/* Room for all owners of those rows that have several. Returns how many rows these are, -ENOMEM. */
+static ssize_t owners_make_room(struct ferry_endpoints *table)
+{
+    struct rows *rows = &table->rows;
+    size_t total = 0;
+    ssize_t shared = 0;
+
+    for (size_t i = 0; i < rows->count; i++)
+        total += rows->data[i].owner_count > 1 ? rows->data[i].owner_count : 0;
+    if (total == 0)
+        return 0;
+    struct ferry_owner *owners = arena_new(&table->arena, total * sizeof(*owners));
+    if (!owners)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->count; i++) {
+        struct ferry_endpoint *row = &rows->data[i];
+        if (row->owner_count < 2)
+            continue;
+        row->owners = owners;
+        owners += row->owner_count;
+        row->owner_count = 0;
+        shared++;
+    }
+    return shared;
+}
+
+static void owners_forget(struct ferry_endpoints *table)
+{
+    for (size_t i = 0; i < table->rows.count; i++) {
+        table->rows.data[i].owner_count = 0;
+        table->rows.data[i].owners = NULL;
+    }
+    table->rows.met_count = 0;
 }
 
 int join_owners(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
-    size_t total = 0;
 
-    if (!rows->sorted)
-        rows->sorted = malloc((rows->count + 1) * sizeof(*rows->sorted));
-    owners_count(table);
-    for (size_t i = 0; i < rows->count; i++)
-        total += rows->data[i].owner_count;
-    struct ferry_owner *owners = arena_new(&table->arena, total * sizeof(*owners));
-    if (!owners || !rows->sorted)
+    if (!array_grow(&rows->met, rows->count + 1, &rows->met_capacity, sizeof(*rows->met)) ||
+        !array_grow(&rows->owners, rows->count + 1, &rows->owners_capacity, sizeof(*rows->owners)))
         return -ENOMEM;
-    for (size_t i = 0; i < rows->count; i++) {
-        rows->data[i].owners = rows->data[i].owner_count ? owners : NULL;
-        owners += rows->data[i].owner_count;
-        rows->data[i].owner_count = 0;
-    }
-    rows->sorted_count = 0;
-    for (size_t i = 0; i < table->process_count; i++) {
-        struct process *process = table->processes[i];
-        for (size_t j = 0; j < process->descriptor_count; j++) {
-            descriptor_prefetch(rows, process, j + ROWS_AHEAD);
-            descriptor_add(rows, &process->shown, &process->descriptors[j]);
-        }
-    }
-    return 0;
+    if (rows->met_count)
+        owners_forget(table);
+    for (size_t i = 0; i < table->process_count; i++)
+        table->processes[i]->shown.endpoint_count = 0;
+    owners_each(table, owner_meet);
+    ssize_t shared = owners_make_room(table);
+    if (shared > 0)
+        owners_each(table, owner_add);
+    return shared < 0 ? (int)shared : 0;
 }
 
 /* --- the other end ---------------------------------------------------------------------------- */
@@ -519,23 +554,36 @@ static bool is_shown(const struct ferry_endpoint *row)
     return row->kind != ENDPOINT_GONE && (!end || row->owner_count > 0);
 }
 
-static int compare_inodes(const void *one, const void *other)
+struct lone {
+    uint64_t inode;
+    uint32_t number;
+};
+
+static int compare_lone(const void *one, const void *other)
 {
-    const struct ferry_endpoint *a = *(const struct ferry_endpoint *const *)one;
-    const struct ferry_endpoint *b = *(const struct ferry_endpoint *const *)other;
+    const struct lone *a = one, *b = other;
 
     return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
 /* Those that nobody holds stand behind the others. */
-static void order_add_rest(struct rows *rows)
+static int order_add_rest(struct rows *rows)
 {
-    size_t first = rows->sorted_count;
+    AUTO_FREE struct lone *rest = NULL;
+    size_t count = 0, capacity = 0;
 
-    for (size_t i = 0; i < rows->count; i++)
-        if (rows->data[i].owner_count == 0 && is_shown(&rows->data[i]))
-            rows->sorted[rows->sorted_count++] = &rows->data[i];
-    qsort(rows->sorted + first, rows->sorted_count - first, sizeof(*rows->sorted), compare_inodes);
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->data[i].owner_count > 0 || !is_shown(&rows->data[i]))
+            continue;
+        if (!array_reserve(&rest, count, &capacity, sizeof(*rest)))
+            return -ENOMEM;
+        rest[count++] = (struct lone){ rows->data[i].inode, (uint32_t)i };
+    }
+    if (count)
+        qsort(rest, count, sizeof(*rest), compare_lone);
+    for (size_t i = 0; i < count; i++)
+        rows->met[rows->met_count++] = rest[i].number;
+    return 0;
 }
 
 static unsigned class_of(const struct ferry_endpoint *row)
@@ -549,18 +597,18 @@ int join_order(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
     size_t places[FERRY_ENDPOINT_KIND_COUNT * 2 + 1] = { 0 };
-    const struct ferry_endpoint **ordered = malloc((rows->count + 1) * sizeof(*ordered));
 
-    if (!ordered)
+    if (!array_grow(&rows->sorted, rows->count + 1, &rows->sorted_capacity, sizeof(*rows->sorted)))
         return -ENOMEM;
-    order_add_rest(rows);
-    for (size_t i = 0; i < rows->sorted_count; i++)
-        places[class_of(rows->sorted[i]) + 1]++;
+    int code = order_add_rest(rows);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < rows->met_count; i++)
+        places[class_of(&rows->data[rows->met[i]]) + 1]++;
     for (size_t i = 1; i < COUNT_OF(places); i++)
         places[i] += places[i - 1];
-    for (size_t i = 0; i < rows->sorted_count; i++)
-        ordered[places[class_of(rows->sorted[i])]++] = rows->sorted[i];
-    free(rows->sorted);
-    rows->sorted = ordered;
+    for (size_t i = 0; i < rows->met_count; i++)
+        rows->sorted[places[class_of(&rows->data[rows->met[i]])]++] = rows->met[i];
+    rows->sorted_count = rows->met_count;
     return 0;
 }

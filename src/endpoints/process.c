@@ -166,6 +166,8 @@ void process_clear_descriptors(struct process *process)
     for (size_t i = 0; i < process->descriptor_count; i++)
         free(process->descriptors[i].name);
     process->descriptor_count = 0;
+    if (process->descriptor_capacity == 0)
+        process->descriptors = NULL;
 }
 
 void process_free(struct process *process)

@@ -23,9 +23,7 @@ static int attribute_read(struct ferry_endpoints *table, struct ferry_endpoint *
 
     switch (mnl_attr_get_type(attribute)) {
     case INET_DIAG_SKMEMINFO:
-        memcpy(row->memory, payload, size < sizeof(row->memory) ? size : sizeof(row->memory));
-        row->has_memory = true;
-        return 0;
+        return memory_set(table, row, payload, size);
     case INET_DIAG_SHUTDOWN:
         row->shutdown = size >= 1 ? *(const unsigned char *)payload : 0;
         return 0;

@@ -80,9 +80,7 @@ static int attribute_read(
         row->send_queue = size >= 8 ? numbers[1] : 0;
         return 0;
     case UNIX_DIAG_MEMINFO:
-        memcpy(row->memory, payload, size < sizeof(row->memory) ? size : sizeof(row->memory));
-        row->has_memory = true;
-        return 0;
+        return memory_set(table, row, payload, size);
     case UNIX_DIAG_SHUTDOWN:
         row->shutdown = size >= 1 ? *(const unsigned char *)payload : 0;
         return 0;

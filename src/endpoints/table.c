@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 
+static const uint32_t no_memory[FERRY_MEMORY_COUNT];
+
 struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
 {
     struct rows *rows = &table->rows;
@@ -25,22 +27,37 @@ struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
     struct ferry_endpoint *row = &rows->data[rows->count++];
     memset(row, 0, sizeof(*row));
     row->uid = (uid_t)-1;
+    row->memory = no_memory;
     return row;
+}
+
+int memory_set(
+    struct ferry_endpoints *table, struct ferry_endpoint *row, const void *told, size_t size)
+{
+    uint32_t *memory = arena_new(&table->arena, sizeof(no_memory));
+
+    if (!memory)
+        return -ENOMEM;
+    memcpy(memory, told, size < sizeof(no_memory) ? size : sizeof(no_memory));
+    row->memory = memory;
+    row->has_memory = true;
+    return 0;
 }
 
 static void rows_fini(struct rows *rows)
 {
     free(rows->data);
     free(rows->index);
+    free(rows->owners);
+    free(rows->met);
     free(rows->sorted);
     *rows = (struct rows){ 0 };
 }
 
-/* Keeps the memory of what is large. */
+/* Keeps the memory. */
 static void rows_clear(struct rows *rows)
 {
-    free(TAKE(rows->sorted));
-    rows->count = rows->sorted_count = rows->index_size = 0;
+    rows->count = rows->met_count = rows->sorted_count = rows->index_size = 0;
 }
 
 /* All of a look but the processes, which may serve the next. */
@@ -76,7 +93,6 @@ static int rows_complete(struct ferry_endpoints *table)
     if (code < 0 || !missed_find(table))
         return code;
     code = namespaces_visit(table, missed_ask);
-    free(TAKE(table->rows.sorted)); /* has room for as many as there were */
     return code < 0 ? code : rows_join(table);
 }
 
@@ -331,6 +347,7 @@ void ferry_endpoints_free(struct ferry_endpoints *table)
     for (size_t i = 0; i < table->process_count; i++)
         process_free(table->processes[i]);
     free(table->processes);
+    free(table->pool);
     free(table->shown);
     free(table->namespaces);
     free(table->bounds);
@@ -363,8 +380,8 @@ const struct ferry_endpoint *ferry_endpoints_get(const struct ferry_endpoints *t
     const struct rows *rows = &table->rows;
 
     if (index + ROWS_AHEAD < rows->sorted_count)
-        row_prefetch(rows->sorted[index + ROWS_AHEAD]);
-    return rows->sorted[index];
+        row_prefetch(&rows->data[rows->sorted[index + ROWS_AHEAD]]);
+    return &rows->data[rows->sorted[index]];
 }
 
 const struct ferry_endpoint *ferry_endpoints_find(

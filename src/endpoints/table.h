@@ -53,7 +53,7 @@ struct process {
     uint64_t files_inode;       /* of /proc/PID/fd: the same as long as the process lives */
     uint64_t files_size;        /* its st_size: how many it has open; 0: not told */
     struct descriptor *descriptors;
-    size_t descriptor_count, descriptor_capacity;
+    size_t descriptor_count, descriptor_capacity; /* capacity 0: they lie in the table's pool */
     bool is_kernels; /* a kernel thread: it has no descriptors, and none are hidden */
     char name[64];   /* what shown.name points to; a kernel thread's may exceed 15 bytes */
 };
@@ -78,11 +78,15 @@ struct client {
 struct rows {
     struct ferry_endpoint *data;
     size_t count, capacity;
-    uint32_t *index;       /* by inode: row + 1, open addressing, sockets first; 0: free */
-    size_t index_size;     /* a power of two; 0: not made yet */
-    size_t index_capacity; /* room for so many */
-    const struct ferry_endpoint **sorted; /* the public order; without those that have gone */
-    size_t sorted_count;
+    uint32_t *index;            /* by inode: row + 1, open addressing, sockets first; 0: free */
+    size_t index_size;          /* a power of two; 0: not made yet */
+    size_t index_capacity;      /* room for so many */
+    struct ferry_owner *owners; /* the first of each row */
+    size_t owners_capacity;
+    uint32_t *met; /* their numbers, as join_owners() comes across them */
+    size_t met_count, met_capacity;
+    uint32_t *sorted; /* the public order; without those that have gone */
+    size_t sorted_count, sorted_capacity;
 };
 
 struct ferry_endpoints {
@@ -98,6 +102,8 @@ struct ferry_endpoints {
 
     struct process **processes; /* by pid */
     size_t process_count, process_capacity;
+    struct descriptor *pool; /* what those have open of which the kernel told all at once */
+    size_t pool_capacity;
     size_t shown_count; /* with endpoints: they stand first in `shown` */
     const struct ferry_process **shown;
 
@@ -133,6 +139,10 @@ static inline void row_prefetch(const struct ferry_endpoint *row)
 
 /* A new row, zeroed but for uid; NULL: out of memory. Rows move when the next is added. */
 struct ferry_endpoint *table_add_row(struct ferry_endpoints *table);
+
+/* What the kernel tells of a socket's memory: sock_diag(7), SKMEMINFO. Returns 0, -ENOMEM. */
+int memory_set(
+    struct ferry_endpoints *table, struct ferry_endpoint *row, const void *told, size_t size);
 
 /* --- the steps; each returns 0 or -errno ------------------------------------------------------ */
 

@@ -47,6 +47,11 @@ static struct process *process_take(struct walking *walking, pid_t pid)
     return NULL;
 }
 
+static void process_drop_rest(struct walking *walking)
+{
+    (void)process_take(walking, INT_MAX);
+}
+
 static int process_keep(struct ferry_endpoints *table, struct process *process)
 {
     if (!array_reserve(&table->processes, table->process_count, &table->process_capacity,
@@ -255,39 +260,26 @@ static int details_read(const struct walking *walking, struct process *process)
     return same ? process_read_details(folder, process) : 0;
 }
 
-/* Gives it just the memory that it needs; what they were collected in serves the next. */
-static int current_fit(struct walking *walking, struct process *process)
-{
-    struct descriptor *fitting = NULL;
-    size_t size = process->descriptor_count * sizeof(*fitting);
-
-    if (size) {
-        fitting = malloc(size);
-        if (!fitting)
-            return -ENOMEM;
-        memcpy(fitting, process->descriptors, size);
-    }
-    walking->collected = process->descriptors;
-    walking->collected_capacity = process->descriptor_capacity;
-    process->descriptors = fitting;
-    process->descriptor_capacity = process->descriptor_count;
-    return 0;
-}
-
+/* Gives the pool back. */
 static int current_finish(struct walking *walking)
 {
     struct process *process = TAKE(walking->current);
+    struct ferry_endpoints *table = walking->table;
 
     fd_close(&walking->current_folder);
     if (!process)
         return 0;
-    int code = current_fit(walking, process);
-    if (code == 0 && table_wants(walking->table, FERRY_GATHER_DETAILS) && process->descriptor_count)
+    table->pool = process->descriptors;
+    table->pool_capacity = process->descriptor_capacity;
+    walking->pool_count = process->descriptor_count;
+    process->descriptors += walking->current_first;
+    process->descriptor_count -= walking->current_first;
+    process->descriptor_capacity = 0;
+    int code = 0;
+    if (table_wants(table, FERRY_GATHER_DETAILS) && process->descriptor_count)
         code = details_read(walking, process);
-    if (code == 0)
-        return process_keep(walking->table, process);
-    process_free(process);
-    return code;
+    int kept = process_keep(table, process);
+    return code < 0 ? code : kept;
 }
 
 static int current_start(struct walking *walking, const struct open_file *file)
@@ -303,8 +295,9 @@ static int current_start(struct walking *walking, const struct open_file *file)
     process->shown.start_ticks = open_file_start_ticks(file);
     if (table_wants(walking->table, FERRY_GATHER_NAMESPACES))
         process->shown.namespace_inode = file->network;
-    process->descriptors = TAKE(walking->collected);
-    process->descriptor_capacity = walking->collected_capacity;
+    process->descriptors = walking->table->pool;
+    process->descriptor_capacity = walking->table->pool_capacity;
+    process->descriptor_count = walking->current_first = walking->pool_count;
     walking->current = process;
     return 0;
 }
@@ -325,6 +318,17 @@ static int file_take(const struct open_file *file, void *data)
     return descriptors_take(walking, file);
 }
 
+/* Each gets its part of the pool, which does not move any more. */
+static void pool_share(struct ferry_endpoints *table)
+{
+    struct descriptor *next = table->pool;
+
+    for (size_t i = 0; i < table->process_count; i++) {
+        table->processes[i]->descriptors = next;
+        next += table->processes[i]->descriptor_count;
+    }
+}
+
 static void processes_forget(struct ferry_endpoints *table)
 {
     for (size_t i = 0; i < table->process_count; i++)
@@ -332,20 +336,22 @@ static void processes_forget(struct ferry_endpoints *table)
     table->process_count = 0;
 }
 
-/* False: the kernel does not tell, so that each has to be walked through. */
-static bool walk_at_once(struct walking *walking)
+/* Returns 1; 0: the kernel does not tell, so that each has to be walked through; -ENOMEM. */
+static int walk_at_once(struct walking *walking, uint64_t expected)
 {
-    int code = open_files_each(file_take, walking);
+    struct ferry_endpoints *table = walking->table;
 
-    walking->table->walk_changed = true;
-    if (code == 0)
-        code = current_finish(walking);
-    if (code == 0)
-        return true;
-    process_free(TAKE(walking->current));
-    fd_close(&walking->current_folder);
-    processes_forget(walking->table);
-    return false;
+    process_drop_rest(walking); /* the pool may be theirs */
+    if (!array_grow(&table->pool, expected, &table->pool_capacity, sizeof(*table->pool)))
+        return -ENOMEM;
+    int code = open_files_each(file_take, walking);
+    int finished = current_finish(walking);
+    pool_share(table);
+    table->walk_changed = true;
+    if (code == 0 && finished == 0)
+        return 1;
+    processes_forget(table);
+    return finished == -ENOMEM || code == -ENOMEM ? -ENOMEM : 0;
 }
 
 /* --- either way ------------------------------------------------------------------------------- */
@@ -403,8 +409,9 @@ static int walk_all(struct walking *walking)
     walking->tells_sizes = tells_sizes(walking->proc);
     if (walking->table->kinds & FERRY_ENDPOINTS_FILES || !walking->tells_sizes)
         walking->all = true;
-    bool worth_it = walking->all && files_count(walking->proc) >= OPEN_FILES_MIN;
-    return worth_it && walk_at_once(walking) ? 0 : walk_each(walking);
+    uint64_t files = walking->all ? files_count(walking->proc) : 0;
+    int code = files >= OPEN_FILES_MIN ? walk_at_once(walking, files) : 0;
+    return code < 0 ? code : code > 0 ? 0 : walk_each(walking);
 }
 
 int walk(struct ferry_endpoints *table, bool all)
@@ -429,8 +436,7 @@ int walk(struct ferry_endpoints *table, bool all)
         code = walk_all(&walking);
     if (code == 0)
         code = namespaces_note(table);
-    (void)process_take(&walking, INT_MAX);
-    free(walking.collected);
+    process_drop_rest(&walking);
     table->walked = true;
     return code;
 }

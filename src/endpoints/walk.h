@@ -14,10 +14,10 @@ struct walking {
     uint64_t socket_device, pipe_device; /* of all sockets' and pipes' inodes */
     struct process **before;             /* the last look's, by pid; NULL: taken over */
     size_t before_count, before_next;
-    struct process *current;      /* whose files the kernel is telling of */
-    int current_folder;           /* /proc/PID/fd; -1: not needed yet */
-    struct descriptor *collected; /* room for the descriptors of each in turn */
-    size_t collected_capacity;
+    struct process *current; /* whose files the kernel is telling of: it has the pool meanwhile */
+    size_t current_first;    /* of its descriptors */
+    int current_folder;      /* /proc/PID/fd; -1: not needed yet */
+    size_t pool_count;
 };
 
 /* Reads anew what a process has open, through its folder in /proc.

@@ -64,9 +64,9 @@ const struct ferry_endpoint *deadlock_reader(const struct ferry_endpoint *endpoi
 static bool is_unwritable(const struct ferry_endpoint *endpoint)
 {
     const uint32_t *memory = endpoint->memory;
-    uint64_t size = memory[FERRY_MEMORY_SEND_SIZE];
+    uint64_t size = endpoint->has_memory ? memory[FERRY_MEMORY_SEND_SIZE] : 0;
 
-    if (!endpoint->has_memory || !size)
+    if (!size)
         return false;
     /* TCP charges its queue in another place than what is on its way through the device. */
     return endpoint->kind == FERRY_ENDPOINT_TCP

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/large.h"
 #include "command/command.h"
 #include "command/ls/columns.h"
 #include "command/ls/filter.h"
@@ -494,7 +495,7 @@ static int fail_none(struct ls *ls, const struct ferry_endpoints *table)
 static int ls_show(struct ls *ls, const struct ferry_endpoints *table)
 {
     size_t total = ferry_endpoints_count(table), count = 0;
-    AUTO_FREE const struct ferry_endpoint **endpoints = calloc(total + 1, sizeof(*endpoints));
+    AUTO_FREE const struct ferry_endpoint **endpoints = large_new((total + 1) * sizeof(*endpoints));
     int code;
 
     if (!endpoints)

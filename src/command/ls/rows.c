@@ -69,6 +69,8 @@ static int print_lines(
     if (rows->header)
         line_print(rows, NULL, &text);
     for (size_t row = 0; row < count && code == 0; row++) {
+        if (row + LS_ROWS_AHEAD < count)
+            __builtin_prefetch(endpoints[row + LS_ROWS_AHEAD]);
         line_print(rows, endpoints[row], &text);
         if (text.size >= LS_WRITE_SIZE)
             code = ls_write(&text);

@@ -402,6 +402,9 @@ static int compare_themselves(const void *one, const void *other)
         *(const struct ferry_endpoint *const *)one, *(const struct ferry_endpoint *const *)other);
 }
 
+/* A snapshot does not have all that is told of it. */
+static const uint32_t no_memory[FERRY_MEMORY_COUNT];
+
 static int rows_make(struct reading *reading, size_t count)
 {
     struct snapshot *snapshot = reading->snapshot;
@@ -413,8 +416,10 @@ static int rows_make(struct reading *reading, size_t count)
     snapshot->by_itself = arena_new(&snapshot->arena, size);
     if (!snapshot->rows || !snapshot->list || !snapshot->by_inode || !snapshot->by_itself)
         return fail_memory(reading);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         snapshot->list[i] = snapshot->by_inode[i] = snapshot->by_itself[i] = &snapshot->rows[i];
+        snapshot->rows[i].memory = no_memory;
+    }
     snapshot->count = count;
     return 0;
 }
