@@ -9,8 +9,10 @@
 
 void *large_new(size_t size)
 {
-    if (size < LARGE_SIZE_MIN || size > SIZE_MAX - LARGE_PAGE_SIZE)
+    if (size < LARGE_SIZE_MIN)
         return malloc(size);
+    if (size > PTRDIFF_MAX - LARGE_PAGE_SIZE)
+        return NULL;
     size_t whole = (size + LARGE_PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1);
     void *memory = aligned_alloc(LARGE_PAGE_SIZE, whole);
     if (memory)
