@@ -57,7 +57,9 @@ typedef void (*ferry_relay_tap)(
 
 struct ferry_relay_options {
     size_t struct_size;
-    int64_t idle_timeout_ms;  /* end when nothing passed for so long; 0: never */
+    /* End when nothing passed for so long; 0: never, unless descriptors have waited 150 s for a
+     * receiver that takes nothing: it may be one of them, held by nobody else. */
+    int64_t idle_timeout_ms;
     int64_t total_timeout_ms; /* end then, whatever happens; 0: never */
     /* When one direction has ended and the other end cannot be told so (a datagram socket), or what
      * still comes is taken by nobody: end after so long without traffic; 0: 500 ms. */

@@ -45,6 +45,9 @@
 /* Milliseconds that a relay goes on receiving what nobody takes, however much of it comes: time for
  * a peer in the midst of sending to read the answer, no licence to keep us busy for ever. */
 #define RELAY_DISCARD_MS_MAX 5000
+/* Milliseconds without traffic between looks for descriptors that wait for a receiver which takes
+ * nothing; a relay that finds some ends, unless idle= says otherwise. What D-Bus gives them. */
+#define RELAY_STUCK_MS INT64_C(150000)
 
 /* Bytes of a stream that are lost together: what TCP puts into one packet of an Ethernet. */
 #define WEATHER_SEGMENT_SIZE 1448u

@@ -10,6 +10,9 @@
  * peer has not read yet. Whoever never stops sending is left after RELAY_DISCARD_MS_MAX all the
  * same.
  *
+ * Descriptors that wait for a receiver which takes nothing may hold the connection open themselves,
+ * so that it never ended (stuck.c): they are looked for when nothing has passed for long.
+ *
  * Where an address says weather, flows hold back what they received: the one timer then also wakes
  * for whatever is due next, and nothing counts as silence while something is on its way.
  */
@@ -17,6 +20,8 @@
 #include "base/error.h"
 #include "channel/channel.h"
 #include "channel/flow.h"
+#include "channel/limits.h"
+#include "channel/stuck.h"
 #include "channel/watch.h"
 #include "channel/weather.h"
 
@@ -38,8 +43,9 @@ struct ferry_relay {
     int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
     struct quota_waiter waiter; /* for room in the quota */
     uint8_t side_count;
-    bool ending;  /* done is being called */
-    bool leaving; /* it was asked for its descriptors */
+    uint8_t looks; /* for stuck descriptors, in vain, since last_ns */
+    bool ending;   /* done is being called */
+    bool leaving;  /* it was asked for its descriptors */
 };
 
 static_assert(sizeof(struct ferry_relay) <= 440, "an idle connection pays for this");
@@ -192,6 +198,19 @@ static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stag
     return quiet_ns < most_ns ? quiet_ns : most_ns;
 }
 
+/* When to look for descriptors that wait for a receiver which takes nothing, or CLOCK_NEVER.
+ * Whoever says idle= has said how long it may take nothing. */
+static int64_t relay_look_ns(const struct ferry_relay *relay)
+{
+    bool blocked = false;
+    for (size_t i = 0; i < relay->side_count; i++)
+        blocked |= relay->flows[i].blocked &&
+                   (ferry_channel_capabilities(relay->flows[i].from) & FERRY_HAS_DESCRIPTORS);
+    if (!blocked || relay->idle_timeout_ms || relay->looks == UINT8_MAX)
+        return CLOCK_NEVER;
+    return clock_after(relay->last_ns, (1 + relay->looks) * RELAY_STUCK_MS * NS_PER_MS);
+}
+
 /* The earliest of idle, total, linger, reset. Idle is lazy: traffic moves last_ns, not the timer.
  */
 static int64_t relay_end_ns(const struct ferry_relay *relay, enum stage stage)
@@ -213,6 +232,8 @@ static int64_t relay_end_ns(const struct ferry_relay *relay, enum stage stage)
 static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
 {
     int64_t end_ns = relay_end_ns(relay, stage), due_ns = relay_due_ns(relay);
+    int64_t look_ns = relay_look_ns(relay);
+    due_ns = look_ns < due_ns ? look_ns : due_ns;
     return due_ns < end_ns ? due_ns : end_ns;
 }
 
@@ -226,6 +247,12 @@ static void relay_reset(struct ferry_relay *relay)
 
 static void relay_update(struct ferry_relay *relay);
 
+static void relay_note_traffic(struct ferry_relay *relay)
+{
+    relay->last_ns = ferry_loop_now(relay->loop);
+    relay->looks = 0;
+}
+
 static void relay_depart(struct ferry_relay *relay)
 {
     bool passed = false;
@@ -233,8 +260,20 @@ static void relay_depart(struct ferry_relay *relay)
         if (flow_due_ns(&relay->flows[i]) <= ferry_loop_now(relay->loop))
             passed |= flow_depart(&relay->flows[i]);
     if (passed)
-        relay->last_ns = ferry_loop_now(relay->loop);
+        relay_note_traffic(relay);
     relay_update(relay);
+}
+
+/* True: there were some, and the relay has ended. */
+static bool relay_look(struct ferry_relay *relay)
+{
+    relay->looks++;
+    for (size_t i = 0; i < relay->side_count; i++)
+        if (flow_is_stuck(&relay->flows[i])) {
+            relay_end(relay, -ETIMEDOUT, "descriptors waited for who takes nothing");
+            return true;
+        }
+    return false;
 }
 
 static void relay_on_timer(struct ferry_source *source, void *data)
@@ -243,6 +282,8 @@ static void relay_on_timer(struct ferry_source *source, void *data)
     enum stage stage = relay_stage(relay);
     int64_t now_ns = ferry_loop_now(relay->loop);
 
+    if (relay_look_ns(relay) <= now_ns && relay_look(relay))
+        return;
     if (now_ns < relay_end_ns(relay, stage)) {
         if (relay_due_ns(relay) <= now_ns)
             relay_depart(relay);
@@ -364,7 +405,7 @@ static void relay_ready(struct ferry_relay *relay, size_t side, unsigned events)
     if ((events & FERRY_HANGUP) && out_of->state == FLOW_DONE)
         relay_side_gone(relay, side);
     if (passed)
-        relay->last_ns = ferry_loop_now(relay->loop);
+        relay_note_traffic(relay);
     relay_update(relay);
 }
 
