@@ -244,6 +244,11 @@ static void batch_fill(struct batch *batch)
     }
 }
 
+static bool flow_is_datagrams(const struct ferry_channel *channel)
+{
+    return carries_datagrams(ferry_channel_capabilities(channel));
+}
+
 /* Receives into a fresh batch. 1: something came; 0: nothing now, or the end. */
 static int flow_receive_batch(struct flow *flow)
 {
@@ -261,9 +266,11 @@ static int flow_receive_batch(struct flow *flow)
         return 1;
     }
     pool_give_batch(flow->shared->pool, batch);
-    /* A queue keeps a message that is too large, so there it is the end; elsewhere it is gone. */
+    /* A queue keeps a message that is too large, so there it is the end; elsewhere it is gone. So
+     * is a datagram that came without some of its descriptors, but its sender's next may be whole.
+     */
     bool kept = ferry_channel_capabilities(flow->from) & FERRY_HAS_PRIORITY;
-    if (r == -EMSGSIZE && !kept)
+    if ((r == -EMSGSIZE && !kept) || (r == -EBADMSG && flow_is_datagrams(flow->from)))
         flow->counts.dropped++;
     else if (r != -EAGAIN)
         flow_end(flow, r);
@@ -271,11 +278,6 @@ static int flow_receive_batch(struct flow *flow)
 }
 
 /* --- weather ---------------------------------------------------------------------------------- */
-
-static bool flow_is_datagrams(const struct ferry_channel *channel)
-{
-    return carries_datagrams(ferry_channel_capabilities(channel));
-}
 
 int flow_make_line(struct flow *flow)
 {
