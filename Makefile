@@ -8,6 +8,8 @@
 #   make soak                an ordinary day in five minutes
 #   make torture             every system call and allocation fails in turn, while ferry works; of
 #                            POINTS drawn at random, or all of them (POINTS=0)
+#   make fault               what make test does of faults, on a larger scale: a million malformed
+#                            messages, ten thousand clients that say nothing
 #   make bench               what it costs to see every socket; what socket options do on a path
 #                            with delay (as root, twenty minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
@@ -60,6 +62,10 @@ POINTS = 240
 torture: packages-test $(build)/build.ninja
 	@ninja -C $(build)
 	@FERRY_TORTURE_POINTS=$(POINTS) scripts/run-suite torture $(build) "$(SAN)" tests/torture
+
+fault: packages-test $(build)/tests.stamp
+	@ninja -C $(build)
+	@FERRY_FAULT_MESSAGES=1000000 FERRY_FAULT_CLIENTS=10000 scripts/run-suite fault $(build) "$(SAN)" tests/fault
 
 bench: packages-test $(build)/build.ninja
 	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
@@ -114,4 +120,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak torture bench fuzz install abi format clean
+.PHONY: all run test interop soak torture fault bench fuzz install abi format clean
