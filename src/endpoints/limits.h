@@ -43,5 +43,7 @@
 /* Owners of one socket whose view of its path is taken, when the first does not find it: a daemon's
  * hundred workers see the same. */
 #define PATH_VIEWS_MAX 8u
+/* Entries of a folder that are looked through for a file that may have been renamed there. */
+#define PATH_ENTRIES_MAX 4096u
 
 #endif

@@ -486,6 +486,30 @@ def test_a_path_that_leads_nowhere_any_more(actor, ls, runtime_dir, by):
     assert row["local"] == str(path) and row["path"] == {"state": "missing"}
 
 
+@pytest.mark.parametrize("work", ["s.sock.4711.tmp", ".s.sock.new"])
+def test_a_path_that_was_renamed_when_it_was_ready(actor, ls, runtime_dir, work):
+    """The kernel goes on telling the name that was bound; clients know the other."""
+    one = actor()
+    listening = listen(one, name=str(runtime_dir / work))
+    os.chmod(runtime_dir / work, 0o640)
+    (runtime_dir / work).rename(runtime_dir / "s.sock")
+    row = ls("-x").row(listening)
+    assert row["local"] == str(runtime_dir / work)
+    there = {"state": "there", "mode": "0640", "uid": 0, "gid": 0}
+    assert row["path"] == {**there, "where": str(runtime_dir / "s.sock")}
+    assert set(ls(str(runtime_dir / "s.sock")).sockets) == {listening.inode}
+
+
+def test_another_file_of_a_part_of_the_name_is_no_renamed_one(actor, ls, runtime_dir):
+    one, other = actor(), actor()
+    gone = listen(one, name=str(runtime_dir / "s.sock.tmp"))
+    there = listen(other, name=str(runtime_dir / "s.sock"))
+    (runtime_dir / "s.sock.tmp").unlink()
+    table = ls("-x")
+    assert path_of(table, gone) == {"state": "missing"}
+    assert path_of(table, there)["state"] == "there"
+
+
 @pytest.mark.parametrize("by", ["socket", "file"])
 def test_a_path_that_leads_elsewhere(actor, ls, runtime_dir, by):
     one, other = actor(), actor()
@@ -576,6 +600,9 @@ def test_a_path_in_another_root(actor, ls, runtime_dir):
     row = ls("-x").row(listening)
     assert row["local"] == "/s.sock" and row["path"]["state"] == "there"
     assert os.path.samefile(row["path"]["where"], runtime_dir / "jail" / "s.sock")
+    one.run("os.rename('/s.sock', '/s')")
+    where = path_of(ls("-x"), listening)["where"]
+    assert where == f"/proc/{one.pid}/root/s" and os.path.exists(where)
 
 
 @needs_root

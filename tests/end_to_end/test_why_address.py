@@ -196,6 +196,17 @@ def test_a_listener_whose_path_was_removed(why, program, runtime_dir):
     assert "ENOENT" in answer["client"]
 
 
+def test_a_listener_that_has_renamed_its_path(why, program, runtime_dir):
+    """By its name it is well; who dials the one that was bound learns the other."""
+    path, work = runtime_dir / "app.sock", runtime_dir / "app.sock.4711.tmp"
+    process = program(LISTEN + "listener.accept()", work)
+    work.rename(path)
+    assert why(path)["verdict"] == "healthy"
+    answer = why(work)
+    assert answer["verdict"] == "orphaned"
+    assert f"[{process.pid}]" in answer["headline"] and str(path) in answer["remedy"]
+
+
 @ROOT_ONLY
 def test_a_path_of_another_root(why, program, runtime_dir):
     """A container's: the path leads to it there, and to nothing here."""

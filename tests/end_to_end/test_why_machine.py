@@ -290,6 +290,16 @@ def test_a_listener_whose_path_is_gone(machine, state):
     assert f"python3[{process.inner}]" in finding["headline"]
 
 
+def test_a_listener_that_has_renamed_its_path_is_no_orphan(machine):
+    machine.serve(
+        """
+        s = socket.socket(socket.AF_UNIX); s.bind('/run/app.sock.4711.tmp'); s.listen()
+        os.rename('/run/app.sock.4711.tmp', '/run/app.sock')
+        """
+    )
+    assert machine.why() == {}
+
+
 @pytest.mark.parametrize(
     "into", ["libc.unshare(0x20000) or libc.mount(b'x', b'/run', b'tmpfs', 0, None)", "os.chroot('/tmp')"]
 )

@@ -132,7 +132,7 @@ static void print_path(const struct ferry_endpoint *endpoint, struct bytes *text
         print_access(text, path->mode, path->uid, path->gid);
     }
     bytes_append_char(text, '\n');
-    print_hostile(text, "seen here as", path->where);
+    print_hostile(text, "from here", path->where);
     print_folders(endpoint, text);
 }
 

@@ -319,13 +319,30 @@ static void add_other_root(struct why *why, const struct ferry_endpoint *endpoin
         quoted.data ? quoted.data : "");
 }
 
+/* Bound under this name, and renamed when it was ready. */
+static void add_renamed(struct why *why, const struct ferry_endpoint *endpoint)
+{
+    AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
+
+    print_holders(endpoint, &who);
+    finding_quote(&quoted, endpoint->path->where);
+    struct finding *finding = finding_add(&why->diagnosis, VERDICT_ORPHANED,
+        "%s listens, but its path has another name now", who.data ? who.data : "");
+    finding_set_client(finding, "ENOENT (No such file or directory)");
+    finding_prove(finding, "the file that was bound is %s", endpoint->path->where);
+    finding_set_remedy(finding, "ferry connect unix:%s", quoted.data ? quoted.data : "");
+}
+
 bool why_orphans(struct why *why)
 {
     const struct ferry_endpoint *endpoint = find_displaced(why, NULL);
 
     if (!endpoint)
         return false;
-    if (endpoint->path->state == FERRY_PATH_THERE && endpoint->path->where && endpoint->owner_count)
+    const char *where = endpoint->path->state == FERRY_PATH_THERE ? endpoint->path->where : NULL;
+    if (where && strncmp(where, "/proc/", strlen("/proc/")) != 0)
+        add_renamed(why, endpoint);
+    else if (where && endpoint->owner_count)
         add_other_root(why, endpoint);
     else if (endpoint->path->state == FERRY_PATH_UNKNOWN)
         return false;
