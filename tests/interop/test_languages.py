@@ -1,4 +1,4 @@
-"""Programs in Python, Java, Node and shell, written as their own manuals have it, talk to ferry and
+"""Programs in Python, Java, Node, Perl and shell, written as their own manuals have it, talk to ferry and
 through it without knowing of it."""
 
 import array
@@ -156,6 +156,10 @@ def node(name, *words):
     return run_client(need("node"), EXAMPLES / "node" / f"{name}.js", *words)
 
 
+def perl(name, *words):
+    return run_client(need("perl"), EXAMPLES / "perl" / f"{name}.pl", *words)
+
+
 def shell(name, *words):
     need("nc", "bash")
     return run_client(EXAMPLES / "shell" / f"{name}.sh", *words)
@@ -163,12 +167,12 @@ def shell(name, *words):
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.*")), ids=lambda path: path.name)
 def test_a_client_is_short(path):
-    if path.parent.name in ("java", "python", "node", "shell"):
+    if path.parent.name in ("java", "python", "node", "perl", "shell"):
         assert len(path.read_text().splitlines()) < 40
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("run", [python, node, shell], ids=lambda run: run.__name__)
+@pytest.mark.parametrize("run", [python, node, perl, shell], ids=lambda run: run.__name__)
 @pytest.mark.parametrize("where", ["path", "port"])
 def test_a_stream_client(run, where, start_ferry, runtime_dir):
     path = echo_through_a_relay(start_ferry, runtime_dir, "unix")
@@ -233,21 +237,35 @@ def test_java_s_multicast_receiver(start, ferry):
     assert network.stdout() == b"first\tfirst\nsecond\tsecond\ndone\n"
 
 
-def test_python_passes_descriptors(start_ferry, runtime_dir):
+def need_msghdr():
+    if subprocess.run([need("perl"), "-MSocket::MsgHdr", "-e", "1"], capture_output=True).returncode:
+        pytest.skip("libsocket-msghdr-perl is not installed: scripts/install-dependencies interop")
+
+
+@pytest.mark.parametrize("run", [python, perl], ids=lambda run: run.__name__)
+def test_a_client_passes_descriptors(run, start_ferry, runtime_dir):
+    if run is perl:
+        need_msghdr()
     for number in range(3):
         (runtime_dir / f"file{number}").write_text(f"content {number}\n")
     command = ["cat", "/dev/fd/3", "/dev/fd/4", "/dev/fd/5"]
     taker = start_ferry("take", "unix:files.sock", "--", *command)
     wait_until((runtime_dir / "files.sock").exists)
     files = [runtime_dir / f"file{number}" for number in range(3)]
-    python("descriptor_client", runtime_dir / "files.sock", *files)
+    run("descriptor_client", runtime_dir / "files.sock", *files)
     assert taker.wait() == 0
     assert taker.stdout() == b"content 0\ncontent 1\ncontent 2\n"
 
 
-def test_python_asks_who_serves(start_ferry, runtime_dir):
-    path = echo_through_a_relay(start_ferry, runtime_dir, "unix")
-    assert python("identity_client", path, "good day") == "good day"
+@pytest.mark.parametrize("program", ["python3 python/identity_client.py", "perl perl/identity_client.pl"])
+def test_a_client_asks_who_serves(program, start_ferry, runtime_dir):
+    language, name = program.split()
+    relay = start_ferry("relay", "unix:echo.sock", "echo")
+    relay.wait_for("started")
+    command = [need(language), EXAMPLES / name, runtime_dir / "echo.sock", "good day"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "good day\n")
+    assert done.stderr == f"served by pid {relay.pid} uid {os.geteuid()} gid {os.getegid()}\n"
 
 
 def test_node_s_http_client(start_ferry, start, runtime_dir):
