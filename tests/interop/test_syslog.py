@@ -1,4 +1,4 @@
-"""logger(1) into a datagram route: every message whole, in order, and into a file a line each."""
+"""logger(1) and rsyslogd(8) into a route: every message whole, in order, and into a file a line each."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from programs import need
-from support import wait_until
+from support import listens, wait_until
 
 
 def log(path, *words, **options):
@@ -100,3 +100,69 @@ def test_who_may_log_is_judged_by_message(start_ferry, runtime_dir, receiver):
     assert "from a friend" in receiver.recv(65536).decode()
     line = next(line for line in relay.stderr().splitlines() if " refused " in line)
     assert "uid 4002" in line
+
+
+# --- rsyslog ----------------------------------------------------------------------------------------
+
+COUNT = 500
+
+# How rsyslogd forwards, by the scheme that it forwards to.
+FORWARDS = {
+    "unix-dgram": 'module(load="omuxsock")\n$OMUxSockSocket {address}\n*.* :omuxsock:;whole\n',
+    "tcp": '*.* action(type="omfwd" target="127.0.0.1" port="{address}" protocol="tcp" template="whole")\n',
+    "udp": '*.* action(type="omfwd" target="127.0.0.1" port="{address}" protocol="udp" template="whole")\n',
+}
+
+
+@pytest.fixture
+def rsyslog(start, runtime_dir):
+    """rsyslog(scheme, address): it takes what is sent to in.sock, and forwards it to there."""
+
+    def run(scheme, address):
+        configuration = runtime_dir / "rsyslog.conf"
+        configuration.write_text(
+            f'global(workDirectory="{runtime_dir}")\n'
+            'module(load="imuxsock" SysSock.Use="off")\n'
+            f'input(type="imuxsock" Socket="{runtime_dir}/in.sock" RateLimit.Interval="0")\n'
+            'template(name="whole" type="string" string="<%PRI%>%syslogtag%%msg%")\n'
+            + FORWARDS[scheme].format(address=address)
+        )
+        process = start(
+            need("rsyslogd"), "-n", "-f", configuration, "-i", runtime_dir / "rsyslog.pid"
+        )
+        wait_until(lambda: listens(runtime_dir / "in.sock"), what="rsyslogd listens")
+        return process
+
+    return run
+
+
+def port_of(relay):
+    return re.search(r"127\.0\.0\.1:(\d+)", relay.stderr())[1]
+
+
+@pytest.mark.parametrize("scheme", FORWARDS)
+def test_what_rsyslog_forwards_is_in_the_file(scheme, rsyslog, start_ferry, runtime_dir):
+    """A line each and in order; by UDP one after the other, since it may lose what is too much."""
+    file = runtime_dir / "app.log"
+    listen = "unix-dgram:log.sock" if scheme == "unix-dgram" else f"{scheme}:127.0.0.1:0"
+    # Of TCP bytes come, which are lines already.
+    to = f"file:{file},append" + ("" if scheme == "tcp" else ",frame=lf")
+    rules = [] if scheme == "unix-dgram" else ["--allow", "any"]
+    relay = start_ferry("relay", listen, to, *rules)
+    relay.wait_for("started")
+    rsyslog(scheme, runtime_dir / "log.sock" if scheme == "unix-dgram" else port_of(relay))
+
+    def written():
+        return file.read_text().splitlines() if file.exists() else []
+
+    expected = [f"<13>ferry-test: line {number}" for number in range(COUNT)]
+    if scheme == "udp":
+        del expected[20:]
+        for number in range(len(expected)):
+            log(runtime_dir / "in.sock", f"line {number}")
+            wait_until(lambda: len(written()) > number)
+    else:
+        (runtime_dir / "lines").write_text("".join(f"line {number}\n" for number in range(COUNT)))
+        log(runtime_dir / "in.sock", "--file", runtime_dir / "lines")
+        wait_until(lambda: len(written()) >= COUNT)
+    assert written() == expected
