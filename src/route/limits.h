@@ -42,5 +42,8 @@
 #define JOURNAL_BUFFER_SIZE (8 << 20)
 /* Bytes of one rendered log line, PIPE_BUF: written whole or not at all. */
 #define LOG_LINE_MAX 4096u
+/* Bytes of a text in a line that would be longer, with its NUL: nine of them, each letter of which
+ * JSON may double, and the 500 bytes that stand between them. */
+#define LOG_TEXT_MAX 192u
 
 #endif

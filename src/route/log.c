@@ -82,20 +82,30 @@ static void event_print(const struct event *event, enum log_format format, struc
     bytes_append_char(line, '\n');
 }
 
-/* The same event with its long texts cut, for a line that would be too long. */
+/* As much of a text as a line has room for. What is escaped already, printing leaves alone. */
+static const char *text_cut(const char *raw, char copy[LOG_TEXT_MAX])
+{
+    static const char more[] = "...";
+    AUTO_BYTES struct bytes whole = BYTES_EMPTY;
+    bytes_append_escaped(&whole, raw, strlen(raw));
+    if (!bytes_failed(&whole) && whole.size < LOG_TEXT_MAX)
+        return raw;
+    size_t length = text_escape(raw, strlen(raw), copy, LOG_TEXT_MAX - strlen(more));
+    strcpy(copy + length, more);
+    return copy;
+}
+
+/* The same event with its long texts cut, for a line that would be too long. All that a peer can
+ * make long is among them, or it would decide whether anything is written of it. */
 static void event_print_cut(const struct event *event, enum log_format format, struct bytes *line)
 {
-    enum { CUT = 128 };
     struct event cut = *event;
-    const char **texts[] = { &cut.route, &cut.name, &cut.peer, &cut.via, &cut.to, &cut.verdict,
-        &cut.reason };
-    char copies[COUNT_OF(texts)][CUT];
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (*texts[i] && strlen(*texts[i]) >= CUT) {
-            snprintf(copies[i], CUT, "%.*s...", CUT - 4, *texts[i]);
-            *texts[i] = copies[i];
-        }
-    }
+    const char **texts[] = { &cut.route, &cut.name, &cut.executable, &cut.unit, &cut.peer, &cut.via,
+        &cut.to, &cut.verdict, &cut.reason };
+    char copies[COUNT_OF(texts)][LOG_TEXT_MAX];
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (*texts[i])
+            *texts[i] = text_cut(*texts[i], copies[i]);
     event_print(&cut, format, line);
 }
 

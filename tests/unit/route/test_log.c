@@ -192,6 +192,43 @@ START_TEST(test_lines_are_whole_and_short)
 }
 END_TEST
 
+/* Whatever a peer is called and however long, that it was refused is written. */
+START_TEST(test_nothing_is_too_long_to_be_told)
+{
+    static char letters[3][8192];
+    memset(letters[0], 'x', sizeof(letters[0]) - 1);
+    memset(letters[1], '"', sizeof(letters[1]) - 1);
+    memset(letters[2], '\1', sizeof(letters[2]) - 1);
+    for (size_t i = 0; i < 3; i++) {
+        const char *text = letters[i];
+        struct event program = {
+            .kind = EVENT_REFUSED, .time_ns = 1, .route = "r", .executable = text
+        };
+        struct event all = { .kind = EVENT_REFUSED,
+            .time_ns = 1,
+            .route = text,
+            .name = text,
+            .executable = text,
+            .unit = text,
+            .peer = text,
+            .via = text,
+            .to = text,
+            .verdict = text,
+            .reason = text };
+        struct log log;
+        log_init(&log, ends[1], _i ? LOG_JSON : LOG_TEXT);
+        log_event(&program, &log);
+        ck_assert_uint_eq(count_lines(drain(ends[0])), 1);
+        log_event(&all, &log);
+        const char *line = drain(ends[0]);
+        ck_assert_uint_le(strlen(line), LOG_LINE_MAX);
+        ck_assert_uint_eq(count_lines(line), 1);
+        ck_assert_uint_eq(log.lost, 0);
+        log_fini(&log);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("route/log");
@@ -204,6 +241,7 @@ int main(void)
     tcase_add_test(cases, test_a_full_socket_loses_lines_not_time);
     tcase_add_test(cases, test_a_stopped_terminal_loses_lines_not_time);
     tcase_add_test(cases, test_lines_are_whole_and_short);
+    tcase_add_loop_test(cases, test_nothing_is_too_long_to_be_told, 0, 2);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
