@@ -115,16 +115,26 @@ static int reply_read(
     return good ? ASK_DONE : ASK_REFUSED;
 }
 
-int ask_fail(const char *verb, json_t *reply)
+void ask_print_refusal(const char *verb, const json_t *reply, struct bytes *text)
 {
     const char *line = json_string_value(json_object_get(reply, "error"));
     while (line && *line) {
-        AUTO_BYTES struct bytes text = BYTES_EMPTY;
         size_t size = strcspn(line, "\n");
-        bytes_append_escaped(&text, line, size);
-        fprintf(stderr, "ferry %s: %s\n", verb, bytes_failed(&text) ? "refused" : text.data);
+        bytes_print(text, "ferry %s: ", verb);
+        bytes_append_escaped(text, line, size);
+        bytes_append_char(text, '\n');
         line += size + (line[size] == '\n');
     }
+}
+
+int ask_fail(const char *verb, json_t *reply)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    ask_print_refusal(verb, reply, &text);
+    if (bytes_failed(&text))
+        fprintf(stderr, "ferry %s: refused\n", verb);
+    else
+        fwrite(text.data, 1, text.size, stderr);
     json_decref(reply);
     return EXIT_FAILED;
 }

@@ -2,6 +2,8 @@
 #ifndef FERRY_COMMAND_ASK_H
 #define FERRY_COMMAND_ASK_H
 
+#include "base/bytes.h"
+
 #include <ferry/endpoints.h>
 #include <ferry/ferry.h>
 #include <jansson.h>
@@ -48,8 +50,9 @@ int ask_open_file(const char *path, const struct ferry_endpoint *listener);
 /* Does nothing if it is not open. */
 void asking_close(struct asking *asking);
 
-/* Prints why it was refused on stderr, each line escaped, and frees the reply. Returns
- * EXIT_FAILED. */
+/* Appends why it was refused, each line escaped. */
+void ask_print_refusal(const char *verb, const json_t *reply, struct bytes *text);
+/* Prints it on stderr and frees the reply. Returns EXIT_FAILED. */
 int ask_fail(const char *verb, json_t *reply);
 
 #endif

@@ -1,4 +1,5 @@
 /* status.c - `ferry status`: what a running ferry carries, for people or as JSON. */
+#include "command/status.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "command/ask.h"
@@ -253,7 +254,7 @@ static void process_print(const json_t *process, struct bytes *text)
     bytes_append_char(text, '\n');
 }
 
-static void report_print(const json_t *report, bool people, struct bytes *text)
+void status_print(const json_t *report, bool people, struct bytes *text)
 {
     char uptime[24];
     const char *configuration = member_text(report, "configuration");
@@ -318,7 +319,7 @@ int command_status(int argc, char **argv)
         if (status.options)
             options_report_print(reply, &text);
         else
-            report_print(reply, status.people, &text);
+            status_print(reply, status.people, &text);
         if (!bytes_failed(&text))
             fwrite(text.data, 1, text.size, stdout);
         if (!status.options)

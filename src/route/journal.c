@@ -89,7 +89,7 @@ static void fields_passed(struct bytes *record, const struct event *event)
     field_number(record, "FERRY_AGE_MS", (uint64_t)event->age_ms);
 }
 
-static void record_make(const struct event *event, struct bytes *record)
+void journal_print(const struct event *event, struct bytes *record)
 {
     AUTO_BYTES struct bytes message = BYTES_EMPTY;
     bool ended =
@@ -141,7 +141,7 @@ static int record_send(struct journal *journal, const struct bytes *record)
 static int event_send(struct journal *journal, const struct event *event)
 {
     AUTO_BYTES struct bytes record = BYTES_EMPTY;
-    record_make(event, &record);
+    journal_print(event, &record);
     return record_send(journal, &record);
 }
 

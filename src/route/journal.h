@@ -23,6 +23,8 @@ struct journal {
 void journal_init(struct journal *journal, const char *path);
 void journal_fini(struct journal *journal);
 
+/* Appends the datagram that an event is. */
+void journal_print(const struct event *event, struct bytes *record);
 /* Gives it an event. False: there is no journal, so it has to be told elsewhere. */
 bool journal_event(struct journal *journal, const struct event *event);
 

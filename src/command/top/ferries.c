@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void ferry_fini(struct top_ferry *ferry)
+void top_ferry_fini(struct top_ferry *ferry)
 {
     asking_close(&ferry->asking);
     free(ferry->path);
@@ -21,7 +21,7 @@ static void ferry_fini(struct top_ferry *ferry)
 void top_ferries_fini(struct top_ferries *ferries)
 {
     for (size_t i = 0; i < ferries->count; i++)
-        ferry_fini(&ferries->items[i]);
+        top_ferry_fini(&ferries->items[i]);
     ferries->count = 0;
 }
 
@@ -79,7 +79,7 @@ static void ferries_find(struct top_ferries *ferries, const struct ferry_endpoin
         if (ferries->items[i].there)
             ferries->items[kept++] = ferries->items[i];
         else
-            ferry_fini(&ferries->items[i]);
+            top_ferry_fini(&ferries->items[i]);
     }
     ferries->count = kept;
 }
@@ -180,8 +180,7 @@ static void flows_rate(struct top_flow *flows, size_t count, const struct top_fl
     top_map_fini(&map);
 }
 
-/* Takes the reply. */
-static void ferry_answer(struct top_ferry *ferry, json_t *reply, int64_t now_ns)
+void top_ferry_answer(struct top_ferry *ferry, json_t *reply, int64_t now_ns)
 {
     size_t count;
     struct top_flow *flows = flows_make(json_object_get(reply, "routes"), &count);
@@ -253,7 +252,7 @@ static void ferry_ask(struct top_ferry *ferry, int64_t deadline_ns)
     int code = ferry_exchange(ferry, deadline_ns, &reply, &error);
     int64_t now_ns = clock_now_ns();
     if (code == ASK_DONE) {
-        ferry_answer(ferry, reply, now_ns);
+        top_ferry_answer(ferry, reply, now_ns);
         ferry->next_ns = now_ns + (now_ns - began_ns) * TOP_ASK_REST;
         return;
     }

@@ -45,6 +45,11 @@ struct top_ferries {
     size_t count;
 };
 
+void top_ferry_fini(struct top_ferry *ferry);
+/* Has it answered: rates are what the answer says beyond the one before.
+ *   reply  taken */
+void top_ferry_answer(struct top_ferry *ferry, json_t *reply, int64_t now_ns);
+
 void top_ferries_fini(struct top_ferries *ferries);
 /* Finds those of a table and asks them. */
 void top_ferries_look(struct top_ferries *ferries, const struct ferry_endpoints *table);
