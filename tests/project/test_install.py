@@ -113,3 +113,14 @@ def test_the_man_pages_are_there(installed):
 def test_the_pages_that_the_manuals_name_are_there(installed):
     for page in (ROOT / "doc").glob("*.md"):
         assert find(installed, page.name).parent.parts[-3:] == ("share", "doc", "ferry")
+
+
+def test_completions_are_where_each_shell_looks(installed):
+    share = find(installed, "zsh").parent
+    assert share.name == "share"
+    for path in (
+        "bash-completion/completions/ferry",
+        "zsh/site-functions/_ferry",
+        "fish/vendor_completions.d/ferry.fish",
+    ):
+        assert "relay" in (share / path).read_text()
