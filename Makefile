@@ -14,6 +14,7 @@
 #                            with delay (as root, twenty minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
 #   make install             into PREFIX (/usr/local) under DESTDIR
+#   make static              build-static/ferry, the program alone, with nothing shared
 #   make abi                 accept the libraries' present ABI as the one to compare with
 #   make format, make clean
 #
@@ -94,6 +95,11 @@ install: packages-build $(build)/build.ninja
 	@meson install -C $(build) --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
 	@$(if $(DESTDIR),,ldconfig || true)
 
+# As small as it gets: no screen of top, which were of no use without a database of terminals anyway.
+static: packages-build build-static/build.ninja
+	@ninja -C build-static ferry
+	@stat -c '%n: %s bytes, needs no other file' build-static/ferry
+
 abi: packages-test $(build)/build.ninja
 	@ninja -C $(build)
 	@for library in libferry libferry-endpoints; do \
@@ -104,7 +110,11 @@ format: packages-test
 	@clang-format -i $(sources)
 
 clean:
-	rm -rf build build-fuzz build-address-undefined build-address build-undefined build-thread
+	rm -rf build build-fuzz build-static build-address-undefined build-address build-undefined build-thread
+
+build-static/build.ninja:
+	@meson setup build-static --buildtype minsize -Db_lto=true -Dstatic=true -Dscreen=disabled \
+	    -Dtests=disabled
 
 $(build)/build.ninja:
 	@meson setup $(build) $(setup)
@@ -120,4 +130,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak torture fault bench fuzz install abi format clean
+.PHONY: all run test interop soak torture fault bench fuzz install static abi format clean
