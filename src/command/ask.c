@@ -83,24 +83,6 @@ static int reply_receive(const struct asking *asking, int64_t deadline_ns, struc
     return 0;
 }
 
-static int ask_exchange(
-    const struct asking *asking, const char *request, int64_t deadline_ns, struct bytes *reply)
-{
-    AUTO_BYTES struct bytes line = BYTES_EMPTY;
-    struct ferry_inbox *inbox;
-    bytes_print(&line, "{\"do\":\"%s\"}\n", request);
-    if (bytes_failed(&line))
-        return -ENOMEM;
-    int code = ferry_channel_send_bytes(asking->channel, line.data, line.size, deadline_ns);
-    if (code == 0)
-        code = ferry_inbox_new(0, 1, &inbox);
-    if (code < 0)
-        return code;
-    code = reply_receive(asking, deadline_ns, reply, inbox);
-    ferry_inbox_free(inbox);
-    return code;
-}
-
 static int reply_read(
     const char *address, const struct bytes *text, json_t **ret_reply, struct ferry_error *error)
 {
@@ -181,17 +163,46 @@ void asking_distrust(struct asking *asking)
         asking->reply_size_max = STRANGER_REPLY_SIZE_MAX;
 }
 
-int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
-    struct ferry_error *error)
+static int asking_fail(const struct asking *asking, int code, struct ferry_error *error)
 {
-    AUTO_BYTES struct bytes text = BYTES_EMPTY;
-    int code = ask_exchange(asking, request, deadline_ns, &text);
     if (error_is_peer_gone(code) && code != -ETIMEDOUT)
         return error_set(error, code, asking->address, "it may refuse this user; its log says why",
             "it closed without an answer");
-    if (code < 0)
-        return error_set_errno(error, code, asking->address, NULL);
-    return reply_read(asking->address, &text, ret_reply, error);
+    return error_set_errno(error, code, asking->address, NULL);
+}
+
+int asking_send(
+    struct asking *asking, const char *request, int64_t deadline_ns, struct ferry_error *error)
+{
+    AUTO_BYTES struct bytes line = BYTES_EMPTY;
+
+    bytes_print(&line, "{\"do\":\"%s\"}\n", request);
+    int code = bytes_failed(&line)
+                   ? -ENOMEM
+                   : ferry_channel_send_bytes(asking->channel, line.data, line.size, deadline_ns);
+    return code < 0 ? asking_fail(asking, code, error) : 0;
+}
+
+int asking_receive(
+    struct asking *asking, int64_t deadline_ns, json_t **ret_reply, struct ferry_error *error)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct ferry_inbox *inbox;
+    int code = ferry_inbox_new(0, 1, &inbox);
+
+    if (code == 0) {
+        code = reply_receive(asking, deadline_ns, &text, inbox);
+        ferry_inbox_free(inbox);
+    }
+    return code < 0 ? asking_fail(asking, code, error)
+                    : reply_read(asking->address, &text, ret_reply, error);
+}
+
+int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
+    struct ferry_error *error)
+{
+    int code = asking_send(asking, request, deadline_ns, error);
+    return code < 0 ? code : asking_receive(asking, deadline_ns, ret_reply, error);
 }
 
 void asking_close(struct asking *asking)

@@ -42,6 +42,12 @@ void asking_distrust(struct asking *asking);
  * would be taken for the next. */
 int asking_ask(struct asking *asking, const char *request, int64_t deadline_ns, json_t **ret_reply,
     struct ferry_error *error);
+/* The same in two halves, for one who asks several side by side. Once the deadline has passed, what
+ * is there already is received all the same. */
+int asking_send(
+    struct asking *asking, const char *request, int64_t deadline_ns, struct ferry_error *error);
+int asking_receive(
+    struct asking *asking, int64_t deadline_ns, json_t **ret_reply, struct ferry_error *error);
 /* Opens (O_PATH) the file that a listener of the table is bound to, so that it can be dialled as
  * /proc/self/fd/N: whoever bound it may have put a link to another's socket in its place.
  *   path  where it is, from here

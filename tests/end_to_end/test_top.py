@@ -351,6 +351,29 @@ def test_a_ferry_that_is_stopped_does_not_stop_the_looks(looking, carried):
     top.end()
 
 
+def test_ferries_that_are_stopped_silence_no_other(looking, start_ferry, runtime_dir):
+    """Each look asks all side by side: they share one span to answer in."""
+    ferries = []
+    for name in ("one", "two", "three"):
+        (runtime_dir / name).mkdir()
+        (runtime_dir / name / "ferry.conf").write_text(
+            "[route orders]\nlisten = unix:control.sock\nto = control\n"
+        )
+        ferries.append(start_ferry("up", "-c", runtime_dir / name / "ferry.conf"))
+        ferries[-1].wait_for("started  orders")
+    try:
+        for stopped in (ferries[0], ferries[2]):
+            stopped.send(signal.SIGSTOP)
+        top = looking(1, "-x")
+        look = top.look(1)
+        assert ferry_of(look, ferries[0])["failure"] and ferry_of(look, ferries[2])["failure"]
+        assert not ferry_of(look, ferries[1]).get("failure") and ferry_of(look, ferries[1])["routes"]
+        top.end()
+    finally:
+        for stopped in (ferries[0], ferries[2]):
+            stopped.send(signal.SIGCONT)
+
+
 def test_what_a_false_ferry_answers_is_only_shown(run_ferry, start, runtime_dir):
     """Anybody may call his process ferry."""
     false = start(

@@ -6,6 +6,7 @@
 #include "command/top/past.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,50 +228,104 @@ static int ferry_dial_it(struct top_ferry *ferry, int64_t deadline_ns, struct fe
     return code;
 }
 
-/* A connection that was kept may have been closed since, by a limit on idle ones: once more then.
- */
-static int ferry_exchange(
-    struct top_ferry *ferry, int64_t deadline_ns, json_t **ret_reply, struct ferry_error *error)
+static void ferry_end(struct top_ferry *ferry, const char *reason)
 {
-    bool kept = ferry->asking.channel;
-    int code =
-        kept ? asking_ask(&ferry->asking, "status", deadline_ns, ret_reply, error) : -ENOTCONN;
-
-    if (code >= 0 || !error_is_peer_gone(code) || code == -ETIMEDOUT)
-        return code;
+    ferry->next_ns = clock_now_ns() + TOP_ASK_PAUSE_MS * NS_PER_MS;
+    ferry_fail(ferry, reason);
     asking_close(&ferry->asking);
-    code = ferry_dial_it(ferry, deadline_ns, error);
-    return code < 0 ? code : asking_ask(&ferry->asking, "status", deadline_ns, ret_reply, error);
+}
+
+static int ferry_dial_and_send(
+    struct top_ferry *ferry, int64_t deadline_ns, struct ferry_error *error)
+{
+    int code = ferry_dial_it(ferry, deadline_ns, error);
+    return code < 0 ? code : asking_send(&ferry->asking, "status", deadline_ns, error);
+}
+
+/* Whether a connection that was kept has been closed since, by a limit on idle ones: then another
+ * is made. */
+static bool was_closed(const struct top_ferry *ferry, int code)
+{
+    return ferry->kept && error_is_peer_gone(code) && code != -ETIMEDOUT;
 }
 
 static void ferry_ask(struct top_ferry *ferry, int64_t deadline_ns)
 {
     struct ferry_error error = { .reason = "out of memory" };
-    int64_t began_ns = clock_now_ns();
-    json_t *reply;
 
-    int code = ferry_exchange(ferry, deadline_ns, &reply, &error);
-    int64_t now_ns = clock_now_ns();
+    ferry->asked_ns = clock_now_ns();
+    ferry->kept = ferry->asking.channel;
+    int code = ferry->kept ? asking_send(&ferry->asking, "status", deadline_ns, &error) : -ENOTCONN;
+    if (!ferry->kept || was_closed(ferry, code)) {
+        asking_close(&ferry->asking);
+        ferry->kept = false;
+        code = ferry_dial_and_send(ferry, deadline_ns, &error);
+    }
+    ferry->asked = code == 0;
+    if (code < 0)
+        ferry_end(ferry, error.reason);
+}
+
+static void ferry_hear(struct top_ferry *ferry, int64_t deadline_ns)
+{
+    struct ferry_error error = { .reason = "out of memory" };
+    json_t *reply = NULL;
+
+    ferry->asked = false;
+    int code = asking_receive(&ferry->asking, deadline_ns, &reply, &error);
+    if (was_closed(ferry, code)) {
+        asking_close(&ferry->asking);
+        code = ferry_dial_and_send(ferry, deadline_ns, &error);
+        if (code == 0)
+            code = asking_receive(&ferry->asking, deadline_ns, &reply, &error);
+    }
     if (code == ASK_DONE) {
+        int64_t now_ns = clock_now_ns();
         top_ferry_answer(ferry, reply, now_ns);
-        ferry->next_ns = now_ns + (now_ns - began_ns) * TOP_ASK_REST;
+        ferry->next_ns = now_ns + (now_ns - ferry->asked_ns) * TOP_ASK_REST;
         return;
     }
-    ferry->next_ns = now_ns + TOP_ASK_PAUSE_MS * NS_PER_MS;
-    ferry_fail(ferry, code == ASK_REFUSED ? "it refuses to tell" : error.reason);
-    asking_close(&ferry->asking);
+    ferry_end(ferry, code == ASK_REFUSED ? "it refuses to tell" : error.reason);
     if (code == ASK_REFUSED)
         json_decref(reply);
 }
 
+/* Waits until one of those that were asked says something, or it is too late. */
+static void ferries_wait(struct top_ferries *ferries, int64_t end_ns)
+{
+    struct pollfd fds[TOP_FERRIES_MAX];
+    int64_t left_ns = end_ns - clock_now_ns();
+
+    for (size_t i = 0; i < ferries->count; i++) {
+        const struct top_ferry *ferry = &ferries->items[i];
+        fds[i] = (struct pollfd){
+            .fd = ferry->asked ? ferry_channel_fd(ferry->asking.channel, FERRY_RECEIVE) : -1,
+            .events = POLLIN
+        };
+    }
+    bool late = left_ns <= 0 || poll(fds, ferries->count, (int)(left_ns / NS_PER_MS) + 1) <= 0;
+    for (size_t i = 0; i < ferries->count; i++)
+        if (ferries->items[i].asked && (late || fds[i].revents))
+            ferry_hear(&ferries->items[i], end_ns);
+}
+
+static bool ferries_are_asked(const struct top_ferries *ferries)
+{
+    for (size_t i = 0; i < ferries->count; i++)
+        if (ferries->items[i].asked)
+            return true;
+    return false;
+}
+
+/* All are asked before any is heard, so that one that does not answer costs the others nothing. */
 void top_ferries_look(struct top_ferries *ferries, const struct ferry_endpoints *table)
 {
     int64_t now_ns = clock_now_ns(), end_ns = now_ns + TOP_ASK_MS * NS_PER_MS;
 
     ferries_find(ferries, table);
-    for (size_t i = 0; i < ferries->count && now_ns < end_ns; i++) {
+    for (size_t i = 0; i < ferries->count; i++)
         if (ferries->items[i].next_ns <= now_ns)
             ferry_ask(&ferries->items[i], end_ns);
-        now_ns = clock_now_ns();
-    }
+    while (ferries_are_asked(ferries))
+        ferries_wait(ferries, end_ns);
 }

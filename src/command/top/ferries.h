@@ -34,10 +34,11 @@ struct top_ferry {
     json_t *reply;
     struct top_flow *flows;
     size_t flow_count;
-    int64_t reply_ns, next_ns; /* when it answered; when it may be asked again */
-    int64_t elapsed_ns;        /* between its last two answers; 0: there is one only */
-    char failure[256];         /* why it did not answer; "" */
-    bool there;                /* in this look */
+    int64_t asked_ns, reply_ns, next_ns; /* when it was; when it answered; when it may be again */
+    int64_t elapsed_ns;                  /* between its last two answers; 0: there is one only */
+    char failure[256];                   /* why it did not answer; "" */
+    bool kept, asked; /* on the connection of an earlier look; its reply is due */
+    bool there;       /* in this look */
 };
 
 struct top_ferries {
