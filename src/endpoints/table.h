@@ -10,7 +10,7 @@
  *                                                                             rows_raw.c,
  *                                                                             rows_files.c
  *     missed      what the kernel has left out                                missed.c
- *     join        owners, peers                                               join.c
+ *     join        owners, peers                                               join.c, join_inet.c
  *     waiting     who waits in which backlog                                  waiting.c
  *     paths       what has become of the paths                                paths.c
  *
@@ -195,6 +195,7 @@ struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool s
 struct ferry_endpoint *join_find_like(const struct rows *rows, const struct ferry_endpoint *row);
 int join_owners(struct ferry_endpoints *table);
 int join_peers(struct ferry_endpoints *table);
+int join_inet(struct ferry_endpoints *table);
 int join_order(struct ferry_endpoints *table);
 
 int paths_look(struct ferry_endpoints *table);

@@ -17,12 +17,11 @@
  * is not to be read, and speaks when a session has stalled, or when a session that another one's
  * receiving brought waits to be accepted; the socket itself could say neither.
  */
+#include "transport/session.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "transport/letter.h"
 #include "transport/segments.h"
-#include "transport/session_sender.h"
-#include "transport/session_table.h"
 #include "transport/socket.h"
 #include "transport/unix_path.h"
 
@@ -32,49 +31,6 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-
-struct sessions {
-    unsigned references; /* the listening, and every session */
-    int socket;
-    int epoll; /* the listening's, -1 once it is closed */
-    int timer;
-    int family;
-    bool refuse_descriptors;
-    bool reading; /* the epoll watches the socket */
-    bool closed;  /* the listening is */
-    unsigned capabilities;
-    uint16_t segment_max; /* of every link */
-    struct ferry_inbox *inbox;
-    struct session_table table;
-    struct session_accounts accounts;
-    struct session_accounts pidfd_accounts;
-    struct list arrived; /* not yet accepted */
-    struct list full;    /* the one that has been so longest first */
-    uint64_t dropped;
-    uint64_t batch; /* number of the one that is dealt */
-};
-
-enum session_state { SESSION_OPEN, SESSION_ENDED, SESSION_END_REPORTED };
-
-struct session {
-    struct session_entry entry;
-    struct sessions *shared;
-    struct list arrived;
-    struct list full;
-    int64_t full_since_ns; /* or since something was last taken */
-    int64_t
-        deaf_since_ns; /* since when its sender has taken no answer; CLOCK_NEVER: it takes them */
-    struct letters letters;
-    struct session_sender sender;
-    uint64_t batch; /* the last that brought something */
-    bool admits;    /* its messages */
-    enum session_state state;
-    int end_code; /* what receive returns after the last letter */
-    /* Where its taker keeps it, learnt when an operation is called: the link has moved to its
-     * final place by then. NULL before. */
-    struct link *link;
-    struct sockaddr_storage name[]; /* none for a sender without address */
-};
 
 /* --- what is shared --------------------------------------------------------------------------- */
 
@@ -131,7 +87,7 @@ static int64_t stalled_next_ns(const struct sessions *shared)
 }
 
 /* Sets the timer to when the listening must be looked at although the socket is quiet. */
-static void timer_set(struct sessions *shared)
+void sessions_set_timer(struct sessions *shared)
 {
     struct itimerspec setting = { 0 };
     int64_t at_ns = list_empty(&shared->arrived) ? stalled_next_ns(shared) : 1;
@@ -146,10 +102,10 @@ static void timer_set(struct sessions *shared)
 }
 
 /* After the list of full sessions has changed. */
-static void backpressure_set(struct sessions *shared)
+void sessions_set_backpressure(struct sessions *shared)
 {
     socket_read_set(shared, list_empty(&shared->full));
-    timer_set(shared);
+    sessions_set_timer(shared);
 }
 
 /* --- one session ------------------------------------------------------------------------------ */
@@ -160,14 +116,14 @@ static void session_notify(struct session *session)
         session->link->on_change(session->link->on_change_data);
 }
 
-static void session_set_state(struct session *session, enum session_state state)
+void session_set_state(struct session *session, enum session_state state)
 {
     if (state > session->state)
         session->state = state;
 }
 
 /* Nothing is added from here on; the sender's next message opens another session. */
-static void session_end(struct session *session, int code)
+void session_end(struct session *session, int code)
 {
     if (session->state != SESSION_OPEN)
         return;
@@ -194,7 +150,7 @@ static bool session_has_room(const struct session *session)
 }
 
 /* Something was taken: it is not stuck, and perhaps no longer full. */
-static void session_took(struct session *session)
+void session_took(struct session *session)
 {
     if (list_empty(&session->full))
         return;
@@ -203,10 +159,10 @@ static void session_took(struct session *session)
         session->full_since_ns = clock_now_ns();
         list_add_last(&session->shared->full, &session->full);
     }
-    backpressure_set(session->shared);
+    sessions_set_backpressure(session->shared);
 }
 
-static void session_free(struct session *session)
+void session_free(struct session *session)
 {
     struct sessions *shared = session->shared;
     bool was_full = !list_empty(&session->full);
@@ -221,7 +177,7 @@ static void session_free(struct session *session)
         session_accounts_release(&shared->pidfd_accounts, session->entry.key.credentials.uid);
     session_sender_fini(&session->sender);
     if (was_full)
-        backpressure_set(shared);
+        sessions_set_backpressure(shared);
     free(session);
     sessions_unref(shared);
 }
@@ -376,12 +332,12 @@ static void stalled_end(struct sessions *shared)
         if (now_ns >= session_end_ns(session))
             session_end(session, -ENOBUFS);
     }
-    backpressure_set(shared);
+    sessions_set_backpressure(shared);
 }
 
 /* Reads one batch and deals it out. Returns 0, -EAGAIN (nothing there, or not to be read now) or
  * -errno. */
-static int sessions_pump(struct sessions *shared)
+int sessions_pump(struct sessions *shared)
 {
     if (!list_empty(&shared->full))
         stalled_end(shared);
@@ -392,169 +348,8 @@ static int sessions_pump(struct sessions *shared)
     for (int i = 0; i < received; i++)
         deal(shared, (size_t)i);
     if (!list_empty(&shared->full) || !list_empty(&shared->arrived))
-        backpressure_set(shared);
+        sessions_set_backpressure(shared);
     return received < 0 ? received : 0;
-}
-
-/* --- the link --------------------------------------------------------------------------------- */
-
-static struct session *session_of(const struct link *link)
-{
-    struct session *session = link->state;
-    session->link = (struct link *)(uintptr_t)link;
-    return session;
-}
-
-/* What the kernel said of the sender with every message of this session. */
-static struct control_facts session_facts(const struct session *session)
-{
-    return (struct control_facts){ .has_credentials = session->entry.key.has_credentials,
-        .credentials = session->entry.key.credentials,
-        .pidfd = -1 };
-}
-
-/* Its sender took an answer, or did not. */
-static void session_heard(struct session *session, bool took)
-{
-    bool deaf = session->deaf_since_ns != CLOCK_NEVER;
-
-    if (took != deaf)
-        return;
-    session->deaf_since_ns = took ? CLOCK_NEVER : clock_now_ns();
-    if (!list_empty(&session->full))
-        timer_set(session->shared);
-}
-
-static int session_send(struct link *link, struct ferry_outgoing *batch, size_t count)
-{
-    struct session *session = session_of(link);
-    const struct session_key *key = &session->entry.key;
-
-    if (session->shared->closed || session->end_code == -ENOBUFS)
-        return -EPIPE;
-    if (key->name_size == 0)
-        return -EOPNOTSUPP;
-    int r = socket_send_messages(link, key->name, key->name_size, batch, count);
-    session_heard(session, r != -EAGAIN);
-    switch (r) {
-    case -ECONNREFUSED:
-    case -ECONNRESET:
-    case -ENOENT:
-        return -EPIPE; /* the sender has gone, and its socket or path with it */
-    default:
-        return r;
-    }
-}
-
-/* Empties the queue into the inbox, up to a letter that is lost: that is reported alone. */
-static int session_take(
-    struct session *session, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
-{
-    const struct control_facts facts = session_facts(session);
-    size_t taken = 0;
-    int code = 0;
-
-    if (count > inbox->count)
-        count = inbox->count;
-    while (taken < count && code == 0 && session->letters.count > 0) {
-        if (taken > 0 && letters_first_is_lost(&session->letters, inbox->size))
-            break;
-        code = letters_take(&session->letters, &inbox->slots[taken], &batch[taken]);
-        struct control_facts told = facts;
-        session_sender_tell(&session->sender, &inbox->slots[taken], &told);
-        batch[taken].sender = socket_sender(&told, &inbox->slots[taken]);
-        taken++;
-    }
-    if (taken > 0)
-        session_took(session);
-    return code < 0 ? code : (int)taken;
-}
-
-static int session_receive(
-    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
-{
-    struct session *session = session_of(link);
-    int pumped = -EAGAIN;
-
-    if (session->letters.count == 0 && session->state == SESSION_OPEN)
-        pumped = sessions_pump(session->shared);
-    if (session->letters.count > 0)
-        return session_take(session, inbox, batch, count);
-    if (session->state == SESSION_OPEN)
-        return pumped < 0 ? pumped : -EAGAIN;
-    session_set_state(session, SESSION_END_REPORTED);
-    return session->end_code;
-}
-
-static bool session_pending(const struct link *link)
-{
-    struct session *session = session_of(link);
-    return session->letters.count > 0 || session->state == SESSION_ENDED;
-}
-
-static void session_close(struct link *link)
-{
-    session_free(session_of(link));
-    link->state = NULL;
-    link->receive_fd = link->send_fd = -1;
-}
-
-static void session_peer(const struct link *link, char *text, size_t size)
-{
-    const struct session_key *key = &session_of(link)->entry.key;
-    socket_address_text(key->name, key->name_size, SOCK_DGRAM, text, size);
-}
-
-/* A message carries no groups. */
-static void session_identity(
-    struct link *link, enum ferry_fact fact, struct ferry_identity *identity)
-{
-    const struct session *session = session_of(link);
-    const struct control_facts facts = session_facts(session);
-
-    if (fact == FERRY_FACT_PID)
-        socket_identity_from_message(&facts, identity);
-    else if (fact == FERRY_FACT_HOST)
-        identity_set_host(
-            identity, session->entry.key.name, session->entry.key.name_size, FERRY_FORGEABLE);
-    else
-        session_sender_gather(&session->sender, fact, identity);
-}
-
-static bool session_stop_receiving(struct link *link)
-{
-    struct session *session = session_of(link);
-
-    session_end(session, 0);
-    backpressure_set(session->shared);
-    return true;
-}
-
-static const struct link_ops session_ops = { .stop_receiving = session_stop_receiving,
-    .send = session_send,
-    .receive = session_receive,
-    .close = session_close,
-    .pending = session_pending,
-    .peer = session_peer,
-    .identity = session_identity };
-
-static struct link session_link(struct session *session)
-{
-    struct sessions *shared = session->shared;
-    struct link link = { .ops = &session_ops,
-        .receive_fd = shared->socket,
-        .send_fd = shared->socket,
-        .capabilities = shared->capabilities,
-        .flags = LINK_SESSION,
-        .remaining = -1,
-        .segment_max = shared->segment_max,
-        .state = session };
-
-    if (session->entry.key.name_size == 0) {
-        link.capabilities &= ~(unsigned)FERRY_CAN_SEND;
-        link.send_fd = -1;
-    }
-    return link;
 }
 
 /* --- listening -------------------------------------------------------------------------------- */
@@ -570,7 +365,7 @@ static int session_accept(struct listening *listening, struct link *ret_link)
         return r < 0 ? r : -EAGAIN;
     struct session *session = LIST_ENTRY(shared->arrived.next, struct session, arrived);
     list_remove(&session->arrived);
-    timer_set(shared);
+    sessions_set_timer(shared);
     *ret_link = session_link(session);
     return 0;
 }
