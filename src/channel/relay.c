@@ -367,10 +367,20 @@ void relay_on_room(struct quota_waiter *waiter)
     relay_wait(CONTAINER_OF(waiter, struct ferry_relay, waiter));
 }
 
+/* This machine, not the peer, is why nothing more is received. The peer is told now, and what this
+ * relay holds is given back, not when the other side ends at last. */
+static bool relay_is_starved(const struct ferry_relay *relay)
+{
+    for (size_t i = 0; i < relay->side_count; i++)
+        if (error_is_out_of_resources(relay->flows[i].from_error))
+            return true;
+    return false;
+}
+
 static void relay_update(struct ferry_relay *relay)
 {
     enum stage stage = relay_stage(relay);
-    if (stage == STAGE_OVER) {
+    if (stage == STAGE_OVER || relay_is_starved(relay)) {
         relay_finish(relay);
         return;
     }
