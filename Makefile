@@ -75,6 +75,7 @@ bench: packages-test $(build)/build.ninja
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/relay.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/channel.py
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/mute.py
 
 SECONDS = 60
 fuzz: packages-test
