@@ -1,11 +1,12 @@
 """The examples of the manual pages, as their readers see them: blocks of commands, configurations and
-C that are set apart, and commands in the running text."""
+C that are set apart, and commands in the running text; and those that the program tells of itself."""
 
 import re
+import subprocess
 import textwrap
 from dataclasses import dataclass, field
 
-from support import ROOT
+from support import BUILD, ROOT
 
 PAGES = sorted((ROOT / "man").glob("*.[1-8]"))
 
@@ -92,3 +93,26 @@ def examples_of(page):
 
 def examples():
     return [one for page in PAGES for one in examples_of(page)]
+
+
+def help_of(*words):
+    command = [BUILD / "ferry", *words, "--help"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+
+
+def examples_of_help(verb):
+    """What is prepared for a line that follows belongs to it: a file, or what goes on beside it."""
+    found, lines = [], []
+    for line in re.search(r"^EXAMPLES\n((?:  .*\n)+)", help_of(verb), re.MULTILINE)[1].splitlines():
+        lines += line.strip().split("; ")
+        if not lines[-1].endswith("&") and not lines[-1].startswith("printf '["):
+            found.append(Example(f"{verb} --help", lines))
+            lines = []
+    return found
+
+
+def examples_of_all_help():
+    if not (BUILD / "ferry").is_file():
+        return []
+    verbs = re.search(r"^Verbs:\n((?:  .*\n)+)", help_of(), re.MULTILINE)[1]
+    return [one for verb in re.findall(r"^  (\w+)", verbs, re.M) for one in examples_of_help(verb)]

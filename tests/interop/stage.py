@@ -1,5 +1,5 @@
 """The machine that the manuals speak of, in namespaces of its own: its users and hosts, an eth0, a
-journal, and /run, /tmp and /var/log that are its own and empty."""
+journal, and /run, /dev, /tmp and /var/log that are its own."""
 
 import os
 import subprocess
@@ -8,21 +8,32 @@ from pathlib import Path
 from support import BUILD, wait_until
 
 # By number, too. Who is in the group dev is web.
-USERS = {"web": 3001, "stranger": 3002}
+USERS = {"web": 3001, "stranger": 3002, "alice": 3004}
 HOSTS = {
     "127.0.0.1": "localhost",
     "10.1.0.1": "here",
     "10.1.0.2": "server",
     "10.1.0.3": "backup.example.org",
+    "10.1.0.4": "db",
+    "10.1.0.5": "router.example",
 }
 
-# What is bound over this machine's own, and what must be there whatever lies over /tmp.
+# The arguments are our own folder, and what must be there although something lies over /tmp.
 INSIDE = r"""set -e
 folder=$1; shift
 mount --make-rprivate /
 mount -t proc proc /proc
-for name in passwd group hosts shadow; do mount --bind $folder/etc/$name /etc/$name; done
-mount --bind /dev/null /dev/kmsg
+mount -t tmpfs -o mode=0755 tmpfs /mnt
+cp -rp $folder/etc /mnt
+mkdir /mnt/work /mnt/dev /mnt/dev/shm /mnt/dev/mqueue
+mount -t overlay etc -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work /etc
+names="null zero full random urandom tty"
+(cd /mnt/dev && touch $names)
+for name in $names; do mount --bind /dev/$name /mnt/dev/$name; done
+ln -s /proc/self/fd /mnt/dev/fd
+mount -t mqueue mqueue /mnt/dev/mqueue
+mount --rbind /mnt/dev /dev
+umount -l /mnt
 mount -t tmpfs -o mode=0755 tmpfs /run
 mount -t tmpfs tmpfs /var/log
 mkdir /run/kept
@@ -39,12 +50,18 @@ for kept; do
 done
 rm -r /run/kept
 mkdir -p /run/log/journal /run/systemd/journal /run/ferry
-ip link set lo up
-ip link add eth0 type veth peer name eth1
-ip link set eth1 up
-ip link set eth0 up multicast on
-for host in 10.1.0.1 10.1.0.2 10.1.0.3; do ip addr add $host/16 dev eth0; done
-ip route add default dev eth0
+ip -batch - <<END
+link set lo up
+link add eth0 type veth peer name eth1
+link set eth1 up
+link set eth0 up multicast on
+addr add 10.1.0.1/16 dev eth0
+addr add 10.1.0.2/16 dev eth0
+addr add 10.1.0.3/16 dev eth0
+addr add 10.1.0.4/16 dev eth0
+addr add 10.1.0.5/16 dev eth0
+route add default dev eth0
+END
 echo ready
 exec sleep infinity
 """
@@ -110,6 +127,9 @@ class Stage:
         (etc / "hosts").write_text("".join(f"{host} {name}\n" for host, name in HOSTS.items()))
         (etc / "shadow").write_text("root:*:1:0:::::\n")
         (etc / "shadow").chmod(0o600)
+        (etc / "ferry").mkdir()
+        conf = "[route echo]\nlisten = unix:/run/echo.sock\nto = echo\n"
+        (etc / "ferry" / "ferry.conf").write_text(conf)
 
     def words(self, line, user):
         """What runs a line of shell here, as a user, in the folder `work`."""
@@ -119,8 +139,8 @@ class Stage:
         return [*enter, "bash", "-o", "pipefail", "-c", line]
 
     def begin(self, line, user="root"):
-        """A line that goes on in the background, as in a terminal beside."""
-        return self.start(*self.words(line, user), env=self.environment)
+        """A line that goes on in the background, as in a terminal beside: what it prints comes by lines."""
+        return self.start("stdbuf", "-oL", *self.words(line, user), env=self.environment)
 
     def run(self, line, user="root", **options):
         return subprocess.run(

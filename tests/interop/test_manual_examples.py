@@ -1,8 +1,8 @@
-"""Every example of the manual pages is run as it is written there, on a machine of its own where
-what it names exists. What carries something must carry it, from where it listens to where it leads,
-for whom it admits and for nobody else; what shows something must show it.
+"""Every example of the manual pages, and of what --help tells, is run as it is written there, on a
+machine of its own where what it names exists. What carries something must carry it, from where it
+listens to where it leads, for whom it admits and for nobody else; what shows something must show it.
 
-A new example is run without a word here, unless something must be there before: NEEDS.
+A new example is run without a word here, unless something must be there before: manual_needs.py.
 """
 
 import configparser
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 import manuals
+from manual_needs import ELSEWHERE, FILES, MEANWHILE, NEEDS, NUMBERS, OPENED, SERVER
 from programs import need
 from stage import Stage, install, why_not
 from support import wait_until
@@ -27,54 +28,14 @@ pytestmark = [
 ]
 
 EXAMPLES = manuals.examples()
-
-# Servers that tell what they heard, and from whom.
-SERVER = """ "exec:sh -c 'read line; echo heard \\$line from \\${FERRY_PEER_USER:-somebody}'" """
-
-# Somebody who keeps what the other side has closed.
-JAVA = """ln -s /usr/bin/python3 java; exec ./java -c "
-import socket, time
-l = socket.create_server(('127.0.0.1', 0))
-c = socket.create_connection(l.getsockname())
-l.accept()[0].close()
-time.sleep(600)" """
-
-# By what stands in an example, what must be there before it: what goes on, with the address where
-# it then listens, if it does; and commands that have ended before.
-NEEDS = {
-    r"/run/app\b": [("ferry relay unix:/run/app.sock,mode=0666" + SERVER, "unix:/run/app.sock")],
-    r"/tmp/s\.sock": [("ferry relay unix-seq:/tmp/s.sock echo", "unix-seq:/tmp/s.sock")],
-    r"ferry ls (-l|--json)": [("ferry relay unix:/run/app.sock echo", "unix:/run/app.sock")],
-    r"ls /run/mysqld/": [
-        "mkdir /run/mysqld",
-        ("ferry relay unix:/run/mysqld/mysqld.sock echo", "unix:/run/mysqld/mysqld.sock"),
-        ("sleep 600 | ferry connect unix:/run/mysqld/mysqld.sock", None),
-        "until ss -Hx state connected | grep -q mysqld.sock; do sleep 0.05; done",
-    ],
-    r"tcp:5432": [("ferry relay tcp:5432 echo", "tcp:5432")],
-    r"java\*": [(JAVA, None), "until ss -Htn state close-wait | grep -q :; do sleep 0.05; done"],
-    r"ferry status": [("ferry up -c stage.conf", "unix:/run/ferry/control.sock")],
-    r"journalctl": [
-        ("exec /lib/systemd/systemd-journald", "unix-dgram:/run/systemd/journal/socket"),
-        ("ferry up -c db.conf", "unix:/run/db.sock"),
-        "until journalctl -q | grep -q refused; do ferry connect unix:/run/db.sock </dev/null; done",
-    ],
-}
-FILES = {
-    "lines.txt": "one\ntwo\n",
-    "stage.conf": "[route app]\nlisten = unix:/run/status.sock\nto = echo\n",
-    "db.conf": "[ferry]\nlog = journal\n[route db]\nlisten = unix:/run/db.sock\ndeny = any\nto = echo\n",
-}
-
-# Numbers that are another each time, by a command that tells the present one.
-NUMBERS = {"ino:38214": "awk '$8 == \"/run/app.sock\" { print \"ino:\" $7; exit }' /proc/net/unix"}
-
-# What an inherited descriptor is, and who opens it.
-OPENED = {"fd:web": ("tcp:127.0.0.1:80", "systemd-socket-activate -l 127.0.0.1:80 --fdname=web ")}
+HELP = manuals.examples_of_all_help()
 
 # Commands that go on until they are ended, and those with nothing to say.
-GOES_ON = r"\bferry (relay|up|take)\b|\./guard\b| (-f|--follow)\b"
-SILENT = r"^(cc|ip) |> \w+$|\bferry pass\b"
+GOES_ON = (
+    r"\bferry (relay|up|take|demo)\b|\bferry ping (?!.*-c)|\bferry top (?!.*-n)|\bferry top$"
+    r"|\./guard\b| (-f|--follow)\b"
+)
+SILENT = r"^(cc|ip|printf '\[) |> \S+$|\bferry pass\b|/dev/log|select\("
 
 # What jq(1), journalctl(1) and ping say when there was nothing.
 NOTHING = r"\bnull\b|^-- No entries --$|unreachable"
@@ -119,16 +80,20 @@ def prepare(stage, example):
         for step in steps if re.search(pattern, example.text) else ():
             if isinstance(step, str):
                 assert stage.run(step).returncode == 0, step
-                continue
-            stage.begin(step[0])
-            if step[1]:
-                stage.wait_until_listens(step[1])
+            else:
+                arrange(stage, *step)
+
+
+def arrange(stage, command, address):
+    stage.begin(command)
+    if address:
+        stage.wait_until_listens(address)
 
 
 def as_of_today(stage, command):
     for number, how in NUMBERS.items():
-        if number in command:
-            command = command.replace(number, stage.run(how).stdout.strip())
+        if re.search(number, command):
+            command = re.sub(number, stage.run(how).stdout.strip(), command)
     return command
 
 
@@ -220,7 +185,7 @@ def prove(stage, route):
 
 
 def follow(stage, process):
-    """It tells more than how things were at its start, while somebody comes and goes."""
+    """It tells something more after the first line, while somebody comes and goes."""
 
     def told():
         stage.run("echo hello | ferry connect unix:/run/app.sock")
@@ -241,19 +206,34 @@ def begin(stage, command):
         listen, to, subject = command.split()[1:]
         stage.wait_until_listens(bare(listen))
         return lambda: prove(stage, Route(listen, to, subject, None))
+    if "ferry up" in command:
+        process.wait_for("control.sock")
+        return lambda: run(stage, "ferry status")
     if "ferry take" in command:
-        stage.wait_until_listens(bare(re.search(r"unix:\S+", command)[0]))
-        return lambda: check_taker(process)
+        address = bare(re.search(r"unix:\S+", command)[0])
+        stage.wait_until_listens(address)
+        return lambda: check_taker(stage, process, address)
+    if "ferry ping" in command:
+        return lambda: check_ping(stage, process)
     return lambda: follow(stage, process)
 
 
-def check_taker(process):
+def check_ping(stage, process):
+    """Everybody has answered, if it says so when it is interrupted."""
+    follow(stage, process)
+    stage.run("kill -INT $(pgrep -xf 'ferry ping .*')")
+    assert process.wait() == 0, process.stdout()
+
+
+def check_taker(stage, process, address):
+    if stage.listens(address):
+        run(stage, f"ferry pass {address} notes.txt", "web")
     assert process.wait() == 0, process.stderr()
     assert process.stdout(), "what was taken is told"
 
 
-def run(stage, command):
-    done = stage.run(command)
+def run(stage, command, user="root"):
+    done = stage.run(command, user)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     if not re.search(SILENT, command):
         assert done.stdout.strip(), f"it says nothing: {command}"
@@ -306,8 +286,11 @@ def run_configuration(stage, text):
         prove(stage, route)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize("example", EXAMPLES + HELP, ids=str)
 def test_an_example(example, stage):
+    for pattern, reason in ELSEWHERE.items():
+        if re.search(pattern, example.text):
+            pytest.skip(reason)
     prepare(stage, example)
     if example.configuration:
         run_configuration(stage, example.configuration)
@@ -315,6 +298,9 @@ def test_an_example(example, stage):
         write_program(stage, example)
     going_on = []
     for command in example.commands:
+        for pattern, step in MEANWHILE.items():
+            if re.search(pattern, command):
+                arrange(stage, *step)
         command = as_of_today(stage, command.removesuffix("&").strip())
         if re.search(GOES_ON, command):
             going_on.append(begin(stage, command))

@@ -13,8 +13,8 @@ from support import wait_until
 
 
 def say(*words):
-    done = subprocess.run([need(words[0]), *map(str, words[1:])], capture_output=True, text=True, timeout=20)
-    return done.stdout
+    command = [need(words[0]), *map(str, words[1:])]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
 
 
 def rows(*words):
