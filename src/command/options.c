@@ -20,7 +20,7 @@ static void add_text(struct table *table, const char *text)
 void options_table_add(struct table *table, const struct options_line *line)
 {
     char key[40];
-    snprintf(key, sizeof(key), "%s %s", line->differs ? "!" : " ", line->key);
+    snprintf(key, sizeof(key), "%s %s", line->differs ? "!" : " ", line->key ? line->key : "-");
     table_add(table, key);
     add_text(table, line->asked);
     add_text(table, line->by);

@@ -149,7 +149,8 @@ static void add_rule(struct table *table, const json_t *route, size_t number, co
 {
     AUTO_BYTES struct bytes name = BYTES_EMPTY;
     char digits[24] = "-";
-    bytes_print(&name, "%s%s", member_text(route, "name"),
+    const char *called = member_text(route, "name");
+    bytes_print(&name, "%s%s", called ? called : "",
         json_is_true(json_object_get(route, "dry_run")) ? " (dry run)" : "");
     table_add(table, bytes_failed(&name) ? "?" : name.data);
     if (number)
