@@ -12,7 +12,8 @@
 #                            messages, ten thousand clients that say nothing
 #   make bench               what it costs to see every socket; what socket options do on a path
 #                            with delay (as root, twenty minutes)
-#   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer)
+#   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer); what they
+#                            found before is replayed by make test
 #   make install             into PREFIX (/usr/local) under DESTDIR
 #   make static              build-static/ferry, the program alone, with nothing shared
 #   make abi                 accept the libraries' present ABI as the one to compare with
@@ -78,16 +79,18 @@ bench: packages-test $(build)/build.ninja
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/mute.py
 
 SECONDS = 60
+fuzzers := $(shell cat tests/fuzz/fuzzers)
 fuzz: packages-test
-	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Dprogram=false \
-	    -Dtests=disabled -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
-	@ninja -C build-fuzz
-	@for name in address config control frame; do \
-	    echo "== $$name"; log=build-fuzz/$$name.log; \
+	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Dtests=disabled \
+	    -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	@ninja -C build-fuzz $(fuzzers:%=tests/fuzz/fuzz-%)
+	@for name in $(fuzzers); do \
+	    echo "== $$name"; found=build-fuzz/found/$$name; mkdir -p $$found; \
 	    words=$$(ls tests/fuzz/$$name.dict 2>/dev/null); \
-	    build-fuzz/fuzz-$$name $${words:+-dict=$$words} -max_total_time=$(SECONDS) -print_final_stats=1 >$$log 2>&1 \
-	        || { tail -n 40 $$log; exit 1; }; \
-	    grep stat:: $$log; \
+	    build-fuzz/tests/fuzz/fuzz-$$name $${words:+-dict=$$words} -max_total_time=$(SECONDS) \
+	        -print_final_stats=1 -artifact_prefix=build-fuzz/$$name- \
+	        $$found tests/fuzz/corpus/$$name >$$found.log 2>&1 || { tail -n 40 $$found.log; exit 1; }; \
+	    grep -a -e stat:: -e 'DONE  ' $$found.log; \
 	done
 
 install: packages-build $(build)/build.ninja

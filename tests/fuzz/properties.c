@@ -1,11 +1,11 @@
-/* properties.c - the properties themselves. They abort instead of using a test library, so that a
- * fuzzer sees a crash. */
+/* properties.c - what must hold of the wire floor, and of weather. */
 #include "properties.h"
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "channel/limits.h"
 #include "channel/weather.h"
+#include "require.h"
 #include "wire/address.h"
 #include "wire/cgroup.h"
 #include "wire/config.h"
@@ -18,14 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);         \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
@@ -175,6 +167,30 @@ static void count_surplus(int fd)
     surplus_count++;
 }
 
+/* What is laid out is found again: as many descriptors as fit, and credentials if there are any. */
+static void require_walks_back(const int *descriptors, size_t count, bool credentials)
+{
+    _Alignas(struct cmsghdr) char buffer[CONTROL_SEND_SIZE];
+    const struct ferry_credentials sent = { 4711, 1000, 100 };
+    int found[FERRY_DESCRIPTORS_MAX];
+    struct control_facts facts;
+    struct msghdr header = { 0 };
+
+    count = count < FERRY_DESCRIPTORS_MAX ? count : FERRY_DESCRIPTORS_MAX;
+    control_put(&header, buffer, descriptors, count, credentials ? &sent : NULL);
+    REQUIRE(header.msg_controllen == (count ? CMSG_SPACE(count * sizeof(int)) : 0) +
+                                         (credentials ? CMSG_SPACE(sizeof(struct ucred)) : 0));
+    surplus_count = 0;
+    control_walk(&header, found, count, count_surplus, &facts);
+    /* Padding makes no descriptor. */
+    REQUIRE(facts.descriptor_count == count && surplus_count == 0 && facts.pidfd == -1);
+    REQUIRE(!count || memcmp(found, descriptors, count * sizeof(int)) == 0);
+    REQUIRE(facts.has_credentials == credentials && facts.any == (count > 0 || credentials));
+    REQUIRE(
+        !credentials || (facts.credentials.pid == sent.pid && facts.credentials.uid == sent.uid &&
+                            facts.credentials.gid == sent.gid));
+}
+
 /* The first byte is how much room there is. */
 int property_control(const uint8_t *data, size_t size)
 {
@@ -205,6 +221,7 @@ int property_control(const uint8_t *data, size_t size)
     REQUIRE(cut.descriptor_count <= room);
     REQUIRE(cut.descriptor_count + surplus_count == whole.descriptor_count + pidfds);
     REQUIRE(memcmp(all, descriptors, cut.descriptor_count * sizeof(int)) == 0);
+    require_walks_back(all, whole.descriptor_count, room & 1);
     return whole.descriptor_count > 0;
 }
 

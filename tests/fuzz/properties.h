@@ -1,7 +1,8 @@
-/* properties.h - what must hold of the wire floor, and of weather, for any bytes.
+/* properties.h - what must hold for any bytes of what reads them, and of what tells of them.
  *
  * Each takes arbitrary input and aborts when its property does not hold. They are driven by
- * libFuzzer (fuzz_*.c) and, on mutated samples, by tests/unit/wire/test_mutation.c.
+ * libFuzzer (fuzz.c), by what libFuzzer found before (replay.c), and, those of the wire floor, by
+ * mutated samples (tests/unit/wire/test_mutation.c).
  */
 #ifndef FERRY_TESTS_FUZZ_PROPERTIES_H
 #define FERRY_TESTS_FUZZ_PROPERTIES_H
@@ -16,7 +17,8 @@ int property_address(const uint8_t *data, size_t size);
 /* What is read without problems and written out is read again to the same entries.
  * Returns 1 if it was a configuration with at least one entry. */
 int property_config(const uint8_t *data, size_t size);
-/* A walk over control data stays inside it and accounts for every descriptor.
+/* A walk over control data stays inside it and accounts for every descriptor; what is laid out for
+ * sending is found again.
  * Returns 1 if at least one descriptor was found. */
 int property_control(const uint8_t *data, size_t size);
 /* Found frames, wrapped again, are the bytes they were found in.
