@@ -30,5 +30,9 @@ int property_subject(const uint8_t *data, size_t size);
 /* The path stands in one line of the file, and the unit is one component of the path.
  * Returns 1 if a path was found. */
 int property_cgroup(const uint8_t *data, size_t size);
+/* A policy decides as its words read one after the other; a rule's text is read again as that rule;
+ * a line that is refused leaves nothing behind. The two above hold besides.
+ * Returns 1 if at least one rule was added. */
+int property_policy(const uint8_t *data, size_t size);
 
 #endif
