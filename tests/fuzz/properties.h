@@ -34,5 +34,8 @@ int property_cgroup(const uint8_t *data, size_t size);
  * a line that is refused leaves nothing behind. The two above hold besides.
  * Returns 1 if at least one rule was added. */
 int property_policy(const uint8_t *data, size_t size);
+/* No text of an event leaves its line or its field; JSON has each fact once, as it was; every event
+ * goes into a log that has room. Returns 1 if a peer was named. */
+int property_event(const uint8_t *data, size_t size);
 
 #endif
