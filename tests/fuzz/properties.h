@@ -37,6 +37,9 @@ int property_policy(const uint8_t *data, size_t size);
 /* No text of an event leaves its line or its field; JSON has each fact once, as it was; every event
  * goes into a log that has room. Returns 1 if a peer was named. */
 int property_event(const uint8_t *data, size_t size);
+/* A configuration is read twice to the same; what is wrong is told at its place in one line, and
+ * what nothing is wrong with can be had. Returns 1 if it asked for a route. */
+int property_settings(const uint8_t *data, size_t size);
 /* Every request has one reply, in order, however the bytes come; what a reply says is shown without
  * control characters, or the reply is refused. No descriptor is left open.
  * Returns 1 if there was a reply, or one was understood. */
