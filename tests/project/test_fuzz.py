@@ -1,5 +1,6 @@
 """Fuzzers: one list of them, a small corpus for each, and a replay that leaves out no file."""
 
+import json
 import re
 import subprocess
 
@@ -47,6 +48,13 @@ def test_make_fuzz_runs_those_of_the_list():
         ["make", "-n", "fuzz"], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert f"for name in {' '.join(FUZZERS)};" in done.stdout
+
+
+def test_make_test_replays_every_corpus(build):
+    tests = json.loads((build / "meson-info/intro-tests.json").read_text())
+    corpora = {test["name"]: test["cmd"][1:] for test in tests}
+    for name in FUZZERS:
+        assert corpora.get(f"fuzz/{name}") == [str(FUZZ / "corpus" / name)]
 
 
 @pytest.fixture(scope="module")
