@@ -15,6 +15,7 @@
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer); what they
 #                            found before is replayed by make test
 #   make install             into PREFIX (/usr/local) under DESTDIR
+#   make deb                 Debian packages, in build/deb
 #   make static              build-static/ferry, the program alone, with nothing shared
 #   make abi                 accept the libraries' present ABI as the one to compare with
 #   make format, make clean
@@ -99,6 +100,9 @@ install: packages-build $(build)/build.ninja
 	@meson install -C $(build) --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
 	@$(if $(DESTDIR),,ldconfig || true)
 
+deb: packages-package
+	@scripts/make-packages build/deb
+
 # As small as it gets: no screen of top, which were of no use without a database of terminals anyway.
 static: packages-build build-static/build.ninja
 	@ninja -C build-static ferry
@@ -134,4 +138,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak torture fault bench fuzz install static abi format clean
+.PHONY: all run test interop soak torture fault bench fuzz install deb static abi format clean
