@@ -23,7 +23,8 @@ void log_init(struct log *log, int fd, enum log_format format)
 {
     struct stat status;
     char path[32];
-    *log = (struct log){ .format = format, .fd = fd };
+    *log = (struct log){ .format = format, .fd = fd, .line = BYTES_EMPTY };
+    bytes_append(&log->line, log->rest, sizeof(log->rest));
     if (fstat(fd, &status) < 0 || S_ISREG(status.st_mode))
         return;
     log->socket = S_ISSOCK(status.st_mode);
@@ -42,6 +43,7 @@ void log_fini(struct log *log)
 {
     if (log->owned)
         fd_close(&log->fd);
+    bytes_fini(&log->line);
 }
 
 /* How much went, or -errno. */
@@ -109,15 +111,24 @@ static void event_print_cut(const struct event *event, enum log_format format, s
     event_print(&cut, format, line);
 }
 
+/* Keeps the memory of the line before. */
+static void line_clear(struct bytes *line)
+{
+    line->size = 0;
+    line->failed = false;
+}
+
 static bool log_try(struct log *log, const struct event *event)
 {
-    AUTO_BYTES struct bytes line = BYTES_EMPTY, shorter = BYTES_EMPTY;
-    event_print(event, log->format, &line);
-    if (!bytes_failed(&line) && line.size <= LOG_LINE_MAX)
-        return log_line(log, line.data, line.size);
-    event_print_cut(event, log->format, &shorter);
-    bool fits = !bytes_failed(&shorter) && shorter.size <= LOG_LINE_MAX;
-    return fits && log_line(log, shorter.data, shorter.size);
+    struct bytes *line = &log->line;
+    line_clear(line);
+    event_print(event, log->format, line);
+    if (bytes_failed(line) || line->size > LOG_LINE_MAX) {
+        line_clear(line);
+        event_print_cut(event, log->format, line);
+    }
+    return !bytes_failed(line) && line->size <= LOG_LINE_MAX &&
+           log_line(log, line->data, line->size);
 }
 
 void log_event(const struct event *event, void *data)

@@ -22,6 +22,7 @@ struct log {
     uint64_t lost;           /* events since the last line that was written */
     char rest[LOG_LINE_MAX]; /* of a line that went in part */
     size_t rest_size;
+    struct bytes line; /* where lines are made; what there is to say of lack of memory needs none */
 };
 
 /* fd is borrowed and must outlive the log; its flags, which others share, are left alone. */

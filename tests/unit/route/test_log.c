@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -229,6 +230,35 @@ START_TEST(test_nothing_is_too_long_to_be_told)
 }
 END_TEST
 
+/* A sanitizer's allocator has memory of its own, and ends the process when it gets no more. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* What is free already, too: blocks of every size, the large ones first. */
+static void use_up_memory(void)
+{
+    const struct rlimit none = { 0, RLIM_INFINITY };
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    for (size_t size = 1 << 20; size > 0; size /= 2)
+        while (malloc(size))
+            ;
+}
+
+START_TEST(test_without_memory_there_are_words_still)
+{
+    const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+    struct log log;
+    log_init(&log, ends[1], LOG_TEXT);
+    emit(&log, "before"); /* and the time zone has been read */
+    use_up_memory();
+    emit(&log, "out of memory");
+    (void)setrlimit(RLIMIT_AS, &all); /* Check's assertions want some */
+    char *line = drain(ends[0]);
+    ck_assert_ptr_nonnull(strstr(line, " trouble  before\n"));
+    ck_assert_ptr_nonnull(strstr(line, " trouble  out of memory\n"));
+    log_fini(&log);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     Suite *suite = suite_create("route/log");
@@ -242,6 +272,9 @@ int main(void)
     tcase_add_test(cases, test_a_stopped_terminal_loses_lines_not_time);
     tcase_add_test(cases, test_lines_are_whole_and_short);
     tcase_add_loop_test(cases, test_nothing_is_too_long_to_be_told, 0, 2);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    tcase_add_test(cases, test_without_memory_there_are_words_still);
+#endif
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
