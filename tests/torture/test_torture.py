@@ -1,6 +1,6 @@
 """Every system call that can fail does so, one after the other, and every allocation: `ferry up` is
-made to live through a scripted session again and again, and each time another one fails, once, or, of
-calls, that and all that follow.
+made to live through a scripted session again and again, and each time another one fails, once, or that
+and all that follow.
 
 Whatever fails: no crash, no hang at the end, no descriptor left, and nothing lost in silence: a client
 that was not served finds the reason in what ferry said. After what failed once, the next session goes
@@ -440,9 +440,10 @@ def test_whatever_call_fails(counted, mode, capsys):
     torture(folder, "calls", points, mode, capsys)
 
 
-def test_whatever_allocation_fails(counted, capsys):
-    folder, mode = counted[0], "once"
-    life = starving(f"{folder}/fed", "0")
+@pytest.mark.parametrize("mode", ["once", "from then on"])
+def test_whatever_allocation_fails(counted, capsys, mode):
+    folder = counted[0]
+    life = starving(f"{folder}/fed-{mode[:4]}", "0")
     assert life.wait_started(), life.text()
     for _ in range(2):
         assert session(life) == {}
