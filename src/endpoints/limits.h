@@ -43,7 +43,8 @@
 /* Owners of one socket whose view of its path is taken, when the first does not find it: a daemon's
  * hundred workers see the same. */
 #define PATH_VIEWS_MAX 8u
-/* Entries of a folder that are looked through for a file that may have been renamed there. */
-#define PATH_ENTRIES_MAX 4096u
+/* Names under which a file is looked for that may have been renamed: whoever binds many sockets and
+ * removes their paths must not hold us up. */
+#define PATH_NAMES_MAX 8u
 
 #endif

@@ -15,8 +15,8 @@
  * Some servers bind a name for the work, and when all is ready rename it to the one that clients
  * know, as files are replaced in one step: "web.sock.4711.tmp" to "web.sock" (haproxy). The kernel
  * goes on telling the name that was bound. So where nothing is left of a name, the file is looked
- * for in its folder, under names that stand within that name; any other has been renamed behind its
- * server's back, and its clients will not find it.
+ * for under what that name begins with, and no folder is read for it; any other has been renamed
+ * behind its server's back, and its clients will not find it.
  *
  * Accepted sockets have their listener's name and file: each file is looked at once.
  */
@@ -25,7 +25,6 @@
 #include "endpoints/limits.h"
 #include "endpoints/table.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -110,50 +109,32 @@ static void look_relative(struct ferry_endpoints *table, const struct ferry_proc
     set_where(table, found, path);
 }
 
-/* The entry of a folder that is this file under a part of its name; "": none. */
-static void find_entry(
-    int folder, const char *name, uint64_t inode, char ret_entry[static NAME_MAX + 1])
-{
-    unsigned looks = 0;
-    const struct dirent *entry;
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-
-    ret_entry[0] = '\0';
-    if (!entries) {
-        fd_close(&fd);
-        return;
-    }
-    while (!ret_entry[0] && looks++ < PATH_ENTRIES_MAX && (entry = readdir(entries)))
-        if (entry->d_ino == inode && strstr(name, entry->d_name))
-            snprintf(ret_entry, NAME_MAX + 1, "%s", entry->d_name);
-    closedir(entries);
-}
-
-/* Under the name that it was given when it was ready.
+/* Under the name that it was given when it was ready: without the ends that it was bound with, and
+ * without a dot before it.
  *   root  what leads to the view's root from here
  * Nothing changes unless it is found. */
 static void look_renamed(struct ferry_endpoints *table, const struct quiet_view *view,
     const char *root, const char *name, struct ferry_path *found)
 {
-    char path[PATH_MAX], entry[NAME_MAX + 1], where[PATH_MAX + 64];
-    const char *last = strrchr(name, '/') + 1;
-    struct ferry_path there = *found;
+    char path[PATH_MAX], where[PATH_MAX + 64];
+    size_t folder_size = (size_t)(strrchr(name, '/') + 1 - name);
+    const char *last = name + folder_size + (name[folder_size] == '.');
+    size_t size = strlen(last);
 
-    snprintf(path, sizeof(path), "%.*s", (int)(last - name), name);
-    AUTO_FD int folder = quiet_open(view, path);
-    if (folder < 0)
-        return;
-    find_entry(folder, last, found->inode, entry);
-    if (!entry[0])
-        return;
-    snprintf(path, sizeof(path), "%.*s%s", (int)(last - name), name, entry);
-    look_at(view, path, &there);
-    if (there.state != FERRY_PATH_THERE)
-        return;
-    *found = there;
-    snprintf(where, sizeof(where), "%s%s", root, path);
-    set_where(table, found, where);
+    for (unsigned looks = 0; looks < PATH_NAMES_MAX && size > 0; looks++) {
+        struct ferry_path there = *found;
+        snprintf(path, sizeof(path), "%.*s%.*s", (int)folder_size, name, (int)size, last);
+        look_at(view, path, &there);
+        if (there.state == FERRY_PATH_THERE) {
+            *found = there;
+            snprintf(where, sizeof(where), "%s%s", root, path);
+            set_where(table, found, where);
+            return;
+        }
+        do
+            size--;
+        while (size > 0 && !strchr(".-_~", last[size]));
+    }
 }
 
 static void look_absolute(struct ferry_endpoints *table, const struct ferry_process *process,
