@@ -3,7 +3,7 @@
  *
  * The kernel may do so at any time. Messages are left whole, and so is what comes without bytes.
  */
-#undef _FORTIFY_SOURCE /* it has bodies of its own for what is replaced here */
+#undef _FORTIFY_SOURCE /* which defines some of these in the headers */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>

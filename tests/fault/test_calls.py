@@ -15,9 +15,9 @@ import pytest
 import crossings
 from support import BUILD, wait_until
 
-DATA = os.urandom(20_000)
+DATA = os.urandom(8_000)
 # What ferry splices: more than one receive takes.
-BULK = os.urandom(150_000)
+BULK = os.urandom(90_000)
 
 
 def connect(path, kind=socket.SOCK_STREAM):
@@ -165,9 +165,7 @@ def always(start, runtime_dir, ferry):
     [
         ("sendmsg", "EAGAIN"),
         ("accept4", "EMFILE"),
-        ("accept4", "ENFILE"),
         ("accept4", "ENOBUFS"),
-        ("accept4", "ENOMEM"),
     ],
 )
 def test_what_never_gets_better_is_not_asked_all_the_time(always, runtime_dir, call, error):

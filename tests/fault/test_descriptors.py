@@ -25,27 +25,27 @@ ROUTES = """
 [route streams]
 listen = unix:streams.sock
 to = unix:echo.sock
-idle = 2s
+idle = 500ms
 
 [route echo]
 listen = unix:echo.sock
 to = echo
-idle = 2s
+idle = 500ms
 
 [route packets]
 listen = unix-seq:packets.sock
 to = unix-seq:back.sock
-idle = 2s
+idle = 500ms
 
 [route back]
 listen = unix-seq:back.sock
 to = echo
-idle = 2s
+idle = 500ms
 
 [route datagrams]
 listen = unix-dgram:datagrams.sock
 to = echo
-idle = 2s
+idle = 500ms
 
 [route nowhere]
 listen = unix:nowhere.sock
@@ -307,15 +307,15 @@ def test_take_says_that_it_has_no_room(start_ferry, runtime_dir):
 def test_take_gives_its_command_what_it_counts(start, start_ferry, build, runtime_dir):
     """Whatever comes: the command has exactly the descriptors that LISTEN_FDS says, or is not
     started; and what passed through a relay leaves nothing in it."""
-    relay = start_ferry("relay", "unix:r.sock", "unix:t.sock", "--idle", "1s")
+    relay = start_ferry("relay", "unix:r.sock", "unix:t.sock", "--idle", "300ms")
     relay.wait_for("started")
     before = descriptor_count(relay.pid)
     started = 0
     # The folder that the shell reads is one more.
     count = ["sh", "-c", "set -- /proc/$$/fd/*; echo $# $LISTEN_FDS"]
-    for seed in range(1, 13):
+    for seed in range(1, 9):
         # It would wait for ever for the end of a connection that it was given itself.
-        taker = start_ferry("take", "--timeout", "1s", "unix:t.sock", "--", *count)
+        taker = start_ferry("take", "--timeout", "500ms", "unix:t.sock", "--", *count)
         wait_until(lambda: listens(runtime_dir / "t.sock"))
         path = runtime_dir / ("r.sock" if seed % 2 else "t.sock")
         start(build / "fault-malformed", "stream", path, 8, seed).wait(20)
@@ -324,7 +324,7 @@ def test_take_gives_its_command_what_it_counts(start, start_ferry, build, runtim
             there, told = map(int, taker.stdout().split())
             assert there == told + 4
             started += 1
-    assert started > 2
+    assert started > 1
     wait_until(lambda: descriptor_count(relay.pid) == before, what="descriptors as before")
 
 

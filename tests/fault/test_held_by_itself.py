@@ -7,8 +7,8 @@ import pytest
 
 from support import descriptor_count, wait_until
 
-# Fifty seconds of ferry's pass in one.
-FAST = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1", "FAKETIME": "+0 x50"}
+# A hundred seconds of ferry's pass in one.
+FAST = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1", "FAKETIME": "+0 x100"}
 
 
 def connect(path):
