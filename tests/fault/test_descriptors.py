@@ -130,7 +130,7 @@ def test_malformed_messages_leave_nothing(
         env={"RUNTIME_DIRECTORY": str(runtime_dir)},
         preexec_fn=room and limited(room),
     )
-    wait_until(lambda: listens(runtime_dir / "control.sock"))
+    process.wait_for("started  control")
     count = MESSAGES if not room else MESSAGES // 5
     before = descriptor_count(process.pid)
     malformed(600, 1000, runtime_dir)
