@@ -10,6 +10,9 @@
 #                            POINTS drawn at random, or all of them (POINTS=0)
 #   make fault               what make test does of faults, on a larger scale: a million malformed
 #                            messages, ten thousand clients that say nothing
+#   make mutation            floors 0 to 5 are broken in MUTANTS=300 small ways, drawn by SEED=, one at a
+#                            time: which of them no test sees; SECONDS= breaks off, the same SEED= goes
+#                            on (as root; half an hour to learn which test reaches what)
 #   make bench               what it costs to see every socket; what socket options do on a path
 #                            with delay (as root, twenty minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer); what they
@@ -69,6 +72,12 @@ torture: packages-test $(build)/build.ninja
 fault: packages-test $(build)/tests.stamp
 	@ninja -C $(build)
 	@FERRY_FAULT_MESSAGES=1000000 FERRY_FAULT_CLIENTS=10000 scripts/run-suite fault $(build) "$(SAN)" tests/fault
+
+MUTANTS = 300
+SEED    =
+mutation: packages-mutation $(build)/tests.stamp
+	@/usr/bin/python3 tests/mutation/mutation.py $(build) --mutants $(MUTANTS) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(filter file default,$(origin SECONDS)),,--seconds $(SECONDS))
 
 bench: packages-test $(build)/build.ninja
 	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
@@ -139,4 +148,4 @@ $(build)/tests.stamp: $(build)/build.ninja
 packages-%:
 	@scripts/install-dependencies $*
 
-.PHONY: all run test interop soak torture fault bench fuzz install deb static abi format clean
+.PHONY: all run test interop soak torture fault mutation bench fuzz install deb static abi format clean
