@@ -375,6 +375,22 @@ START_TEST(test_abstract_names_and_ports_are_compared)
 }
 END_TEST
 
+START_TEST(test_a_number_of_a_host_is_compared)
+{
+    static const char *const others[] = { "tcp:127.0.0.2:0", "tcp:[::1]:0", "tcp:[::1%25lo]:0" };
+    int fd = keep("tcp:127.0.0.1:0");
+    ferry_listener_leave(listener);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        parse(others[i]);
+        ck_assert_int_eq(ferry_listener_resume(copy, address, NULL, &listener, NULL), -ESTALE);
+    }
+    parse("tcp:127.0.0.1:0");
+    ck_assert_int_eq(ferry_listener_resume(fd, address, NULL, &listener, NULL), 0);
+    ferry_listener_close(listener);
+}
+END_TEST
+
 START_TEST(test_what_does_not_listen_is_no_listener)
 {
     int ends[2];
@@ -402,6 +418,7 @@ int main(void)
     tcase_add_loop_test(cases, test_a_listener_outlives_its_process_with_its_path, 0, 3);
     tcase_add_test(cases, test_a_path_that_is_another_sockets_is_not_ours);
     tcase_add_test(cases, test_abstract_names_and_ports_are_compared);
+    tcase_add_test(cases, test_a_number_of_a_host_is_compared);
     tcase_add_test(cases, test_what_does_not_listen_is_no_listener);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
