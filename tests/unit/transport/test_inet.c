@@ -243,6 +243,21 @@ START_TEST(udp_tells_that_nobody_is_there)
 }
 END_TEST
 
+START_TEST(how_a_group_is_joined_without_one_is_an_error)
+{
+    static const char *const options[] = { "source=10.0.0.1", "interface=lo" };
+    struct listening listening;
+    struct ferry_error error = { 0 };
+
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        struct ferry_address *address = address_of("udp:127.0.0.1:0,%s", options[i]);
+        ck_assert_int_eq(transport_listen(address, NULL, &listening, &error), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(error.reason, "there is none"));
+        ferry_address_free(address);
+    }
+}
+END_TEST
+
 START_TEST(inet_passes_no_descriptors)
 {
     static const char *const schemes[] = { "tcp", "udp" };
@@ -278,6 +293,7 @@ int main(void)
     tcase_add_test(cases, unknown_host_is_told);
     tcase_add_test(cases, udp_messages_and_answers);
     tcase_add_test(cases, udp_tells_that_nobody_is_there);
+    tcase_add_test(cases, how_a_group_is_joined_without_one_is_an_error);
     tcase_add_loop_test(cases, inet_passes_no_descriptors, 0, 2);
     suite_add_tcase(suite, cases);
     return scratch_run(suite);
