@@ -150,6 +150,18 @@ START_TEST(the_kernel_says_deleted_of_what_was_replaced)
 }
 END_TEST
 
+START_TEST(an_unknown_program_is_passed_by_no_rule)
+{
+    char said[128];
+    add(_i, "exe:%s", program);
+    add(true, "%s", "any");
+    ck_assert(!decide().allowed);
+    snprintf(said, sizeof(said), "%s exe:%s, but its executable is unknown", _i ? "allow" : "deny",
+        program);
+    ck_assert_str_eq(decide().text, said);
+}
+END_TEST
+
 START_TEST(a_program_that_is_not_there_is_no_rule)
 {
     struct ferry_error error = { 0 };
@@ -367,6 +379,7 @@ int main(void)
     tcase_add_test(cases, a_rule_may_name_a_program_by_a_link);
     tcase_add_loop_test(cases, a_program_that_was_replaced_is_refused, 0, 2);
     tcase_add_test(cases, the_kernel_says_deleted_of_what_was_replaced);
+    tcase_add_loop_test(cases, an_unknown_program_is_passed_by_no_rule, 0, 2);
     tcase_add_test(cases, a_program_that_is_not_there_is_no_rule);
     tcase_add_test(cases, why_is_told_though_the_rule_is_long);
     tcase_add_loop_test(cases, units_go_by_their_names, 0, sizeof(units) / sizeof(units[0]));

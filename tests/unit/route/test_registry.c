@@ -181,6 +181,7 @@ START_TEST(test_the_same_place_is_restored_on_failure)
                            "[route b]\nlisten = unix:b,mode=0660\nto = echo\n"),
         0);
     ck_assert_uint_eq(emitted[EVENT_TROUBLE], 1);
+    ck_assert_ptr_nonnull(strstr(lines[EVENT_TROUBLE], " b: unix:"));
     ck_assert_uint_eq(mode("a"), 0600);
     exchange(fd, "two", "two");
     close(fd);
