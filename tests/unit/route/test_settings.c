@@ -362,6 +362,16 @@ START_TEST(test_a_folder_is_read_in_order)
 }
 END_TEST
 
+START_TEST(test_a_folder_without_a_configuration_has_no_routes)
+{
+    struct ferry_error error;
+    put("readme.txt", "not a configuration\n");
+    ck_assert_int_eq(settings_load(folder, services_all, &settings, &error), 0);
+    ck_assert_uint_eq(problems(), 0);
+    ck_assert_uint_eq(settings->route_count, 0);
+}
+END_TEST
+
 START_TEST(test_a_path_that_cannot_be_read)
 {
     struct ferry_error error;
@@ -526,6 +536,7 @@ int main(void)
     tcase_add_test(cases, test_includes);
     tcase_add_test(cases, test_includes_have_an_end);
     tcase_add_test(cases, test_a_folder_is_read_in_order);
+    tcase_add_test(cases, test_a_folder_without_a_configuration_has_no_routes);
     tcase_add_test(cases, test_a_path_that_cannot_be_read);
     tcase_add_test(cases, test_what_anybody_can_change_is_not_believed);
     tcase_add_test(cases, test_routes_from_the_command_line);

@@ -103,6 +103,19 @@ START_TEST(other_files_are_left_alone)
 }
 END_TEST
 
+START_TEST(a_folder_that_is_not_there_is_told)
+{
+    struct ferry_address *address = address_of("fifo:%s", scratch_path("missing/fifo"));
+    struct listening listening;
+    struct ferry_error error = { 0 };
+
+    ck_assert_int_eq(transport_listen(address, NULL, &listening, &error), -ENOENT);
+    ck_assert_str_eq(error.thing, ferry_address_text(address));
+    ck_assert_str_eq(error.remedy, "check the directory");
+    ferry_address_free(address);
+}
+END_TEST
+
 START_TEST(foreign_fifo_is_refused)
 {
     struct ferry_error error = { 0 };
@@ -426,6 +439,7 @@ int main(void)
     tcase_add_test(place, found_fifo_stays);
     tcase_add_test(place, replaced_fifo_is_not_removed);
     tcase_add_test(place, other_files_are_left_alone);
+    tcase_add_test(place, a_folder_that_is_not_there_is_told);
     tcase_add_test(place, foreign_fifo_is_refused);
     tcase_add_test(place, second_listening_names_the_first);
     tcase_add_test(place, next_start_after_a_kill_works);
