@@ -155,10 +155,8 @@ int run_as_find(
     int r = group ? find_group(group, &run_as.gid, error) : 0;
     if (r == 0 && user)
         r = find_user(user, group, &run_as, error);
-    if (r < 0) {
-        run_as_fini(&run_as);
+    if (r < 0)
         return r;
-    }
     *ret_run_as = run_as;
     return 0;
 }
