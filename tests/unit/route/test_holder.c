@@ -72,6 +72,10 @@ START_TEST(test_limits_are_read_and_printed)
     ck_assert_str_eq(text.data, "connections=10 rate=5 bytes=1048576");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ck_assert_int_eq(holder_limits_parse(bad[i], &limits, &error), -EINVAL);
+    ck_assert_int_eq(holder_limits_parse("bytes=0", &limits, &error), -EINVAL);
+    ck_assert_str_eq(error.reason, "expected a size from 1, as 64k or 1M");
+    ck_assert_int_eq(holder_limits_parse("rate=0/s", &limits, &error), -EINVAL);
+    ck_assert_str_eq(error.reason, "expected a number from 1 to 1000000");
 }
 END_TEST
 
