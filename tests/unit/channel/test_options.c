@@ -228,6 +228,24 @@ START_TEST(what_is_refused_is_refused_at_the_start)
 }
 END_TEST
 
+START_TEST(what_cannot_be_tried_is_told)
+{
+    static const struct {
+        const char *text;
+        int code;
+    } cases[] = { { "unix:/x,backlog=5", -EINVAL }, { "fd:x", -EOPNOTSUPP } };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct ferry_address *address = address_of(cases[i].text);
+        struct ferry_options *options;
+        struct ferry_error error;
+        ck_assert_int_eq(
+            ferry_address_get_options(address, false, NULL, &options, &error), cases[i].code);
+        ck_assert_str_eq(error.thing, cases[i].text);
+        ferry_address_free(address);
+    }
+}
+END_TEST
+
 /* Else close(2) would wait for the peer, and everything with it. linger=0 waits for nobody. */
 START_TEST(closing_never_lingers)
 {
@@ -288,6 +306,7 @@ int main(void)
     tcase_add_test(tests, an_inherited_listener_is_tuned);
     tcase_add_test(tests, an_inherited_socket_of_another_kind_refuses);
     tcase_add_test(tests, what_is_refused_is_refused_at_the_start);
+    tcase_add_test(tests, what_cannot_be_tried_is_told);
     tcase_add_test(tests, closing_never_lingers);
     tcase_add_test(tests, sessions_are_asked_by_their_socket);
     suite_add_tcase(suite, tests);
