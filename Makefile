@@ -12,7 +12,7 @@
 #                            messages, ten thousand clients that say nothing
 #   make mutation            floors 0 to 5 are broken in MUTANTS=300 small ways, drawn by SEED=, one at a
 #                            time: which of them no test sees; SECONDS= breaks off, the same SEED= goes
-#                            on (as root; half an hour to learn which test reaches what)
+#                            on (as root; ten minutes go into learning which test reaches what)
 #   make bench               what it costs to see every socket; what socket options do on a path
 #                            with delay (as root, twenty minutes)
 #   make fuzz SECONDS=60     each fuzzer of tests/fuzz for so long (clang, libFuzzer); what they
