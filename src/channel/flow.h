@@ -20,14 +20,6 @@
 
 enum flow_state { FLOW_FLOWING, FLOW_ENDING, FLOW_DISCARDING, FLOW_DONE };
 
-/* What the flows of a relay have in common; the relay's. */
-struct flow_shared {
-    const struct flow *flows; /* two, each the other's opposite; an echo's second carries nothing */
-    struct ferry_relay_pool *pool;
-    struct ferry_relay_quota *quota; /* what is held is charged to it; NULL: nobody counts */
-    ferry_relay_tap tap;             /* called by relay_show(); NULL: nobody looks */
-};
-
 /* As in struct ferry_flow_stats. */
 struct flow_counts {
     uint64_t bytes, messages, descriptors, dropped;
@@ -49,6 +41,14 @@ struct flow {
     struct charge charge;
     struct batch *batch;
     struct delay_line *line; /* what bad weather holds back; NULL: the weather is fair */
+};
+
+/* The flows of a relay, and what they have in common; the relay's. */
+struct flow_shared {
+    struct flow flows[2]; /* each the other's opposite; an echo's second carries nothing */
+    struct ferry_relay_pool *pool;
+    struct ferry_relay_quota *quota; /* what is held is charged to it; NULL: nobody counts */
+    ferry_relay_tap tap;             /* called by relay_show(); NULL: nobody looks */
 };
 
 /* Shows a message before it is sent, to the tap; in relay.c. */

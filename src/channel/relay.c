@@ -32,23 +32,23 @@
 
 struct ferry_relay {
     struct watch sides[2];
-    struct flow flows[2]; /* [0] from side 0, [1] from side 1; an echo uses [0] only */
-    struct flow_shared shared;
+    struct flow_shared shared; /* flows[0] from side 0, [1] from side 1; an echo uses [0] only */
     struct ferry_loop *loop;
     struct ferry_source *timer; /* idle, total, linger, weather; NULL: none is wanted yet */
-    int64_t idle_timeout_ms, total_timeout_ms, linger_timeout_ms; /* as in the options */
+    int64_t idle_timeout_ms, total_timeout_ms; /* as in the options */
     ferry_relay_done done;
     void *data; /* for done and the tap */
     int64_t started_ns, last_ns;
     int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
     struct quota_waiter waiter; /* for room in the quota */
+    uint32_t linger_timeout_ms; /* as in the options, 49 days at most */
     uint8_t side_count;
     uint8_t looks; /* for stuck descriptors, in vain, since last_ns */
     bool ending;   /* done is being called */
     bool leaving;  /* it was asked for its descriptors */
 };
 
-static_assert(sizeof(struct ferry_relay) <= 440, "an idle connection pays for this");
+static_assert(sizeof(struct ferry_relay) <= 424, "an idle connection pays for this");
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
@@ -56,7 +56,7 @@ static void relay_free(struct ferry_relay *relay)
 {
     list_remove(&relay->waiter.node);
     for (size_t i = 0; i < relay->side_count; i++)
-        flow_fini(&relay->flows[i]);
+        flow_fini(&relay->shared.flows[i]);
     for (size_t i = 0; i < relay->side_count; i++) {
         struct ferry_channel *channel = relay->sides[i].channel;
         watch_stop(&relay->sides[i]);
@@ -80,7 +80,7 @@ static void relay_end(struct ferry_relay *relay, int code, const char *text)
     relay->ending = true;
     list_remove(&relay->waiter.node);
     for (size_t i = 0; i < relay->side_count; i++)
-        flow_fini(&relay->flows[i]);
+        flow_fini(&relay->shared.flows[i]);
     if (relay->done)
         relay->done(relay, code, text, relay->data);
     relay_free(relay);
@@ -94,7 +94,7 @@ static void relay_finish(struct ferry_relay *relay)
         "receiving from the target failed" };
 
     for (size_t i = 0; i < relay->side_count; i++) {
-        struct flow *flow = &relay->flows[i];
+        struct flow *flow = &relay->shared.flows[i];
         bool carries = flow->way != FERRY_WAY_DISCARD; /* else dropping is its job */
         if (carries && flow->to_error && flow->counts.dropped > flow_lost(flow)) {
             relay_end(relay, flow->to_error, takers[relay->side_count == 1 ? 1 : i]);
@@ -102,8 +102,8 @@ static void relay_finish(struct ferry_relay *relay)
         }
     }
     for (size_t i = 0; i < relay->side_count; i++) {
-        if (relay->flows[i].from_error) {
-            relay_end(relay, relay->flows[i].from_error, givers[i]);
+        if (relay->shared.flows[i].from_error) {
+            relay_end(relay, relay->shared.flows[i].from_error, givers[i]);
             return;
         }
     }
@@ -140,7 +140,7 @@ static enum stage relay_stage(const struct ferry_relay *relay)
     bool matters = false, open = false, untold = false;
 
     for (size_t i = 0; i < relay->side_count; i++) {
-        const struct flow *flow = &relay->flows[i];
+        const struct flow *flow = &relay->shared.flows[i];
         matters |= flow_matters(flow);
         open |= flow->way != FERRY_WAY_NONE && flow->state != FLOW_DONE;
         untold |= flow_end_untold(flow);
@@ -163,7 +163,7 @@ static int64_t relay_due_ns(const struct ferry_relay *relay)
 {
     int64_t due_ns = CLOCK_NEVER;
     for (size_t i = 0; i < relay->side_count; i++) {
-        int64_t point_ns = flow_due_ns(&relay->flows[i]);
+        int64_t point_ns = flow_due_ns(&relay->shared.flows[i]);
         due_ns = point_ns < due_ns ? point_ns : due_ns;
     }
     return due_ns;
@@ -204,8 +204,9 @@ static int64_t relay_look_ns(const struct ferry_relay *relay)
 {
     bool blocked = false;
     for (size_t i = 0; i < relay->side_count; i++)
-        blocked |= relay->flows[i].blocked &&
-                   (ferry_channel_capabilities(relay->flows[i].from) & FERRY_HAS_DESCRIPTORS);
+        blocked |=
+            relay->shared.flows[i].blocked &&
+            (ferry_channel_capabilities(relay->shared.flows[i].from) & FERRY_HAS_DESCRIPTORS);
     if (!blocked || relay->idle_timeout_ms || relay->looks == UINT8_MAX)
         return CLOCK_NEVER;
     return clock_after(relay->last_ns, (1 + relay->looks) * RELAY_STUCK_MS * NS_PER_MS);
@@ -257,8 +258,8 @@ static void relay_depart(struct ferry_relay *relay)
 {
     bool passed = false;
     for (size_t i = 0; i < relay->side_count; i++)
-        if (flow_due_ns(&relay->flows[i]) <= ferry_loop_now(relay->loop))
-            passed |= flow_depart(&relay->flows[i]);
+        if (flow_due_ns(&relay->shared.flows[i]) <= ferry_loop_now(relay->loop))
+            passed |= flow_depart(&relay->shared.flows[i]);
     if (passed)
         relay_note_traffic(relay);
     relay_update(relay);
@@ -269,7 +270,7 @@ static bool relay_look(struct ferry_relay *relay)
 {
     relay->looks++;
     for (size_t i = 0; i < relay->side_count; i++)
-        if (flow_is_stuck(&relay->flows[i])) {
+        if (flow_is_stuck(&relay->shared.flows[i])) {
             relay_end(relay, -ETIMEDOUT, "descriptors waited for who takes nothing");
             return true;
         }
@@ -323,8 +324,8 @@ static void relay_set_timer(struct ferry_relay *relay, enum stage stage)
 
 static unsigned side_interest(const struct ferry_relay *relay, size_t side)
 {
-    const struct flow *out_of = &relay->flows[side];
-    const struct flow *into = &relay->flows[relay->side_count - 1 - side];
+    const struct flow *out_of = &relay->shared.flows[side];
+    const struct flow *into = &relay->shared.flows[relay->side_count - 1 - side];
     unsigned interest = 0;
 
     if (out_of->way != FERRY_WAY_NONE && flow_wants_more(out_of))
@@ -341,9 +342,11 @@ static unsigned side_interest(const struct ferry_relay *relay, size_t side)
  * there is no way out but the end. */
 static void relay_hold_back(struct ferry_relay *relay)
 {
-    bool both = relay->flows[0].state == FLOW_FLOWING && relay->flows[1].state == FLOW_FLOWING;
+    bool both = relay->shared.flows[0].state == FLOW_FLOWING &&
+                relay->shared.flows[1].state == FLOW_FLOWING;
     for (size_t i = 0; i < relay->side_count; i++)
-        relay->flows[i].held_back = relay->leaving && both && !channel_holds(relay->flows[i].from);
+        relay->shared.flows[i].held_back =
+            relay->leaving && both && !channel_holds(relay->shared.flows[i].from);
 }
 
 /* What the flows wait for. One whose quota is full is not read from; the quota tells when it is no
@@ -354,8 +357,8 @@ static void relay_wait(struct ferry_relay *relay)
     relay_hold_back(relay);
     for (size_t i = 0; i < relay->side_count; i++) {
         watch_set(&relay->sides[i], side_interest(relay, i));
-        if (!full && relay->flows[i].way != FERRY_WAY_NONE)
-            full = flow_starved_by(&relay->flows[i]);
+        if (!full && relay->shared.flows[i].way != FERRY_WAY_NONE)
+            full = flow_starved_by(&relay->shared.flows[i]);
     }
     if (full)
         quota_wait(full, &relay->waiter);
@@ -372,7 +375,7 @@ void relay_on_room(struct quota_waiter *waiter)
 static bool relay_is_starved(const struct ferry_relay *relay)
 {
     for (size_t i = 0; i < relay->side_count; i++)
-        if (error_is_out_of_resources(relay->flows[i].from_error))
+        if (error_is_out_of_resources(relay->shared.flows[i].from_error))
             return true;
     return false;
 }
@@ -393,7 +396,7 @@ static void relay_update(struct ferry_relay *relay)
 /* The side is gone altogether: what is on its way to it can't arrive. */
 static void relay_side_gone(struct ferry_relay *relay, size_t side)
 {
-    struct flow *into = &relay->flows[relay->side_count - 1 - side];
+    struct flow *into = &relay->shared.flows[relay->side_count - 1 - side];
     if (into->way == FERRY_WAY_NONE)
         return;
     flow_break(into, -EPIPE);
@@ -401,8 +404,8 @@ static void relay_side_gone(struct ferry_relay *relay, size_t side)
 
 static void relay_ready(struct ferry_relay *relay, size_t side, unsigned events)
 {
-    struct flow *out_of = &relay->flows[side];
-    struct flow *into = &relay->flows[relay->side_count - 1 - side];
+    struct flow *out_of = &relay->shared.flows[side];
+    struct flow *into = &relay->shared.flows[relay->side_count - 1 - side];
     bool passed = false;
 
     if ((events & FERRY_WRITABLE) && into->blocked) {
@@ -434,14 +437,14 @@ static void relay_ready_other(struct watch *side, unsigned events)
 void relay_show(const struct flow *flow, const struct ferry_message *message)
 {
     struct ferry_relay *relay = CONTAINER_OF(flow->shared, struct ferry_relay, shared);
-    relay->shared.tap(relay, flow == &relay->flows[0], message, relay->data);
+    relay->shared.tap(relay, flow == &relay->shared.flows[0], message, relay->data);
 }
 
 static void relay_join(
     struct ferry_relay *relay, struct ferry_channel *one, struct ferry_channel *other)
 {
     const struct flow flow = { .shared = &relay->shared, .pipe = { -1, -1 } };
-    struct flow *forth = &relay->flows[0], *back = &relay->flows[1];
+    struct flow *forth = &relay->shared.flows[0], *back = &relay->shared.flows[1];
     *forth = *back = flow;
     forth->from = back->to = one;
     forth->to = back->from = other;
@@ -465,7 +468,7 @@ static int relay_init(
     int r = 0;
     relay_join(relay, one, other);
     for (size_t i = 0; i < relay->side_count && r == 0; i++)
-        r = relay_choose_way(relay, &relay->flows[i]);
+        r = relay_choose_way(relay, &relay->shared.flows[i]);
     if (r == 0 && relay_stage(relay) == STAGE_OVER)
         r = -EOPNOTSUPP;
     if (r == 0 && (one->weather || other->weather))
@@ -484,7 +487,7 @@ static int relay_init(
 static void relay_undo(struct ferry_relay *relay)
 {
     for (size_t i = 0; i < relay->side_count; i++)
-        flow_fini(&relay->flows[i]);
+        flow_fini(&relay->shared.flows[i]);
     ferry_source_remove(relay->timer);
     free(relay);
 }
@@ -496,10 +499,12 @@ static int relay_new(struct ferry_loop *loop, struct ferry_relay_pool *pool,
     if (!relay)
         return -ENOMEM;
     relay->loop = loop;
-    relay->shared = (struct flow_shared){ relay->flows, pool, options->quota, options->tap };
+    relay->shared =
+        (struct flow_shared){ .pool = pool, .quota = options->quota, .tap = options->tap };
     relay->idle_timeout_ms = options->idle_timeout_ms;
     relay->total_timeout_ms = options->total_timeout_ms;
-    relay->linger_timeout_ms = options->linger_timeout_ms;
+    relay->linger_timeout_ms =
+        options->linger_timeout_ms < UINT32_MAX ? (uint32_t)options->linger_timeout_ms : UINT32_MAX;
     relay->done = options->done;
     relay->data = options->data;
     list_init(&relay->waiter.node);
@@ -540,7 +545,7 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
 static bool relay_is_empty(const struct ferry_relay *relay)
 {
     for (size_t i = 0; i < relay->side_count; i++) {
-        const struct flow *flow = &relay->flows[i];
+        const struct flow *flow = &relay->shared.flows[i];
         if (flow->state != FLOW_FLOWING || flow_holds(flow) || channel_holds(flow->from))
             return false;
     }
@@ -562,7 +567,7 @@ int ferry_relay_release(struct ferry_relay *relay, int *ret_one, int *ret_other)
     }
     list_remove(&relay->waiter.node);
     for (size_t i = 0; i < relay->side_count; i++) {
-        flow_fini(&relay->flows[i]);
+        flow_fini(&relay->shared.flows[i]);
         watch_stop(&relay->sides[i]);
     }
     ferry_source_remove(relay->timer);
@@ -589,7 +594,7 @@ static struct ferry_flow_stats flow_get_stats(const struct flow *flow)
 /* The flow that an echo lacks is all zero, and of no way. */
 void ferry_relay_get_stats(const struct ferry_relay *relay, struct ferry_relay_stats *ret_stats)
 {
-    *ret_stats = (struct ferry_relay_stats){ .forth = flow_get_stats(&relay->flows[0]),
-        .back = flow_get_stats(&relay->flows[1]),
+    *ret_stats = (struct ferry_relay_stats){ .forth = flow_get_stats(&relay->shared.flows[0]),
+        .back = flow_get_stats(&relay->shared.flows[1]),
         .last_ns = relay->last_ns };
 }
