@@ -188,10 +188,11 @@ def prove(stage, route):
 
 
 def follow(stage, process):
-    """It tells something more after the first line, while somebody comes and goes."""
+    """It tells something more after the first line, while somebody comes and goes, who stays for
+    longer than there is between two looks: else nobody would see him."""
 
     def told():
-        stage.run("echo hello | ferry connect unix:/run/app.sock")
+        stage.run("sleep 1.2 | ferry connect unix:/run/app.sock")
         assert process.running(), process.stderr()
         return process.stdout().count(b"\n") > 1
 
