@@ -14,7 +14,8 @@
 /* Bytes of the kernel's large pages, on most machines; where they are others, an array just has
  * small ones. */
 #define LARGE_PAGE_SIZE ((size_t)2 << 20)
-/* Bytes from which on one is filled sooner than small ones, most of it for nothing. */
+/* Bytes from which on memory is large pages: one is had sooner than so many small ones, even if
+ * most of it is not needed. */
 #define LARGE_SIZE_MIN ((size_t)256 << 10)
 
 #endif
