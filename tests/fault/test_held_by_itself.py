@@ -39,7 +39,8 @@ def test_a_connection_that_is_held_by_nobody_but_itself_ends(start_ferry, runtim
     with connect(runtime_dir / "front.sock") as client:
         client.sendall(b"warm")
         assert client.recv(10) == b"warm"
-    processes[0].wait_for("closed")
+    for process in processes:
+        process.wait_for("closed")
     before = [descriptor_count(process.pid) for process in processes]
     for late in (False, True):
         with connect(runtime_dir / "front.sock") as client:
