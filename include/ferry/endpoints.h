@@ -236,6 +236,7 @@ enum {
     FERRY_GATHER_NAMESPACES = 1 << 4, /* every network namespace, not the caller's only */
     FERRY_GATHER_IN_FLIGHT = 1 << 5,  /* descriptors in receive queues */
     FERRY_GATHER_MEMORY = 1 << 6,     /* what each socket's buffers hold, and may */
+    FERRY_GATHER_IN_TURNS = 1 << 7,   /* for who refreshes each second: ferry_endpoints_refresh() */
     FERRY_GATHER_USUAL =
         FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_NAMESPACES | FERRY_GATHER_MEMORY,
 };
@@ -271,8 +272,13 @@ FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_new(const struct ferry_endpoints_op
     struct ferry_endpoints **ret_table, struct ferry_error *error);
 /* Looks again. What was lent is gone, on failure too (the table is then empty, and may be refreshed
  * again). Only processes that have another number of descriptors than before are walked through
- * again; all of them, now and then: who closed one and opened another shows later. Returns as
- * ferry_endpoints_new() does. */
+ * again; all of them, now and then: who closed one and opened another shows later.
+ *   FERRY_GATHER_IN_TURNS  Of unix sockets that are there still, in the same state, it is asked
+ * only every eighth time how large their buffers may be, and whom those of datagrams are connected
+ *       to; and of processes that are there still, what they are called and how many descriptors
+ *       they have, unless there is a socket whose owner is not known. A look at many sockets costs
+ *       half of what it would.
+ * Returns as ferry_endpoints_new() does. */
 FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_refresh(
     struct ferry_endpoints *table, struct ferry_error *error);
 /* NULL is allowed. */

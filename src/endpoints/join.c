@@ -56,9 +56,13 @@ int join_index(struct ferry_endpoints *table)
     if (!array_grow(&rows->index, rows->index_size, &rows->index_capacity, sizeof(*rows->index)))
         return -ENOMEM;
     memset(rows->index, 0, rows->index_size * sizeof(*rows->index));
-    for (size_t i = 0; i < rows->count; i++)
-        if (rows->data[i].inode || rows->data[i].cookie)
+    for (size_t i = 0; i < rows->count; i++) {
+        struct ferry_endpoint *row = &rows->data[i];
+        if (row->has_memory)
+            row->memory = rows->memory[i];
+        if (row->inode || row->cookie)
             index_add(rows, i);
+    }
     return 0;
 }
 
@@ -101,6 +105,20 @@ struct ferry_endpoint *join_find_like(const struct rows *rows, const struct ferr
             return other;
     }
     return NULL;
+}
+
+const struct ferry_endpoint *join_find_next(
+    const struct rows *rows, const struct ferry_endpoint *row, size_t *likely)
+{
+    const struct ferry_endpoint *found = NULL;
+
+    if (*likely < rows->count && rows->data[*likely].cookie == row->cookie && row->cookie)
+        found = &rows->data[*likely];
+    else if (rows->count)
+        found = join_find_like(rows, row);
+    if (found)
+        *likely = (size_t)(found - rows->data) + 1;
+    return found;
 }
 
 /* --- owners ----------------------------------------------------------------------------------- */

@@ -32,6 +32,12 @@
 /* Refreshes after which every process has been walked through again, changed or not: one that has
  * swapped a descriptor for another shows the same count. */
 #define WALK_ROUNDS 64u
+/* Refreshes after which everything that seldom changes has been asked for again, with
+ * FERRY_GATHER_IN_TURNS. */
+#define LOOK_TURNS 8u
+/* Sockets that are asked for one by one since they have changed: a question costs as much as a
+ * thirtieth of what asking for all saves. */
+#define CHANGED_MAX 16u
 /* Sockets without an owner that are asked for, whether they are still there: each question takes
  * the kernel as long as there are sockets. */
 #define VERIFY_MAX 16u

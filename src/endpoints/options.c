@@ -12,7 +12,7 @@
 #define GATHER_KNOWN                                                                               \
     ((unsigned)(FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_TCP_INFO |                 \
                 FERRY_GATHER_DETAILS | FERRY_GATHER_NAMESPACES | FERRY_GATHER_IN_FLIGHT |          \
-                FERRY_GATHER_MEMORY))
+                FERRY_GATHER_MEMORY | FERRY_GATHER_IN_TURNS))
 
 static int fail(int code, struct ferry_error *error, const char *what, unsigned bits)
 {

@@ -23,7 +23,8 @@ static int attribute_read(struct ferry_endpoints *table, struct ferry_endpoint *
 
     switch (mnl_attr_get_type(attribute)) {
     case INET_DIAG_SKMEMINFO:
-        return memory_set(table, row, payload, size);
+        memory_set(table, row, payload, size);
+        return 0;
     case INET_DIAG_SHUTDOWN:
         row->shutdown = size >= 1 ? *(const unsigned char *)payload : 0;
         return 0;

@@ -80,7 +80,8 @@ static int attribute_read(
         row->send_queue = size >= 8 ? numbers[1] : 0;
         return 0;
     case UNIX_DIAG_MEMINFO:
-        return memory_set(table, row, payload, size);
+        memory_set(table, row, payload, size);
+        return 0;
     case UNIX_DIAG_SHUTDOWN:
         row->shutdown = size >= 1 ? *(const unsigned char *)payload : 0;
         return 0;
@@ -95,7 +96,7 @@ static int attribute_read(
 /* A datagram socket's state is what was last done to it, by others too: who connects to a server
  * makes both ESTABLISHED (Linux 5.15), and who disconnects makes both CLOSE, whatever else is
  * connected. Whether it has a peer, the kernel tells truly. */
-static void state_correct(struct ferry_endpoint *row)
+void row_correct_state(struct ferry_endpoint *row)
 {
     if (row->kind == FERRY_ENDPOINT_UNIX_DATAGRAM)
         row->state =
@@ -128,7 +129,7 @@ static int row_read(const struct nlmsghdr *answer, void *data)
         if (code < 0)
             return code;
     }
-    state_correct(row);
+    row_correct_state(row);
     return 0;
 }
 
@@ -227,10 +228,11 @@ static struct unix_diag_req request_of(const struct ferry_endpoints *table)
 {
     struct unix_diag_req request = { .sdiag_family = AF_UNIX,
         .udiag_states = ~0u,
-        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN |
-                      UDIAG_SHOW_UID };
+        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID };
 
-    if (table_wants(table, FERRY_GATHER_MEMORY))
+    if (!table->light)
+        request.udiag_show |= UDIAG_SHOW_PEER;
+    if (!table->light && table_wants(table, FERRY_GATHER_MEMORY))
         request.udiag_show |= UDIAG_SHOW_MEMINFO;
     return request;
 }

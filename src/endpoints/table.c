@@ -24,6 +24,9 @@ struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
     if (rows->count >= UINT32_MAX - 1 ||
         !array_reserve(&rows->data, rows->count, &rows->capacity, sizeof(*rows->data)))
         return NULL;
+    if (table_wants(table, FERRY_GATHER_MEMORY) &&
+        !array_grow(&rows->memory, rows->capacity, &rows->memory_capacity, sizeof(*rows->memory)))
+        return NULL;
     struct ferry_endpoint *row = &rows->data[rows->count++];
     memset(row, 0, sizeof(*row));
     row->uid = (uid_t)-1;
@@ -31,17 +34,14 @@ struct ferry_endpoint *table_add_row(struct ferry_endpoints *table)
     return row;
 }
 
-int memory_set(
+void memory_set(
     struct ferry_endpoints *table, struct ferry_endpoint *row, const void *told, size_t size)
 {
-    uint32_t *memory = arena_new(&table->arena, sizeof(no_memory));
+    uint32_t *memory = table->rows.memory[row - table->rows.data];
 
-    if (!memory)
-        return -ENOMEM;
+    memset(memory, 0, sizeof(no_memory));
     memcpy(memory, told, size < sizeof(no_memory) ? size : sizeof(no_memory));
-    row->memory = memory;
     row->has_memory = true;
-    return 0;
 }
 
 static void rows_fini(struct rows *rows)
@@ -49,6 +49,7 @@ static void rows_fini(struct rows *rows)
     free(rows->data);
     free(rows->index);
     free(rows->owners);
+    free(rows->memory);
     free(rows->met);
     free(rows->sorted);
     *rows = (struct rows){ 0 };
@@ -60,12 +61,19 @@ static void rows_clear(struct rows *rows)
     rows->count = rows->met_count = rows->sorted_count = rows->index_size = 0;
 }
 
+/* Of sockets, as a look begins. */
+static void rows_forget(struct ferry_endpoints *table)
+{
+    rows_clear(&table->rows);
+    table->bound_count = table->wait_count = 0;
+}
+
 /* All of a look but the processes, which may serve the next. */
 static void table_clear(struct ferry_endpoints *table)
 {
-    rows_clear(&table->rows);
+    rows_forget(table);
     arena_clear(&table->arena);
-    table->namespace_count = table->bound_count = table->wait_count = table->client_count = 0;
+    table->namespace_count = table->client_count = 0;
     table->shown_count = 0;
     table->walked = false;
     unsigned hidden = table->gaps.hidden_processes;
@@ -111,12 +119,28 @@ static int rows_expect(struct ferry_endpoints *table)
     return 0;
 }
 
+/* Sockets; after a light look, what has changed: all, or one by one. */
+static int rows_gather_sockets(struct ferry_endpoints *table)
+{
+    int code = namespaces_visit(table, visit);
+
+    if (code == 0 && table_wants(table, FERRY_GATHER_IN_TURNS))
+        code = turns_carry(table);
+    if (code < 0 || !table->light)
+        return code;
+    table->light = false;
+    if (!table->news)
+        return table->changed_count ? namespaces_visit(table, turns_ask) : 0;
+    rows_forget(table);
+    return namespaces_visit(table, visit);
+}
+
 static int rows_gather(struct ferry_endpoints *table)
 {
     int code = rows_expect(table);
     if (code < 0)
         return code;
-    code = table->kinds & FERRY_ENDPOINTS_SOCKETS ? namespaces_visit(table, visit) : 0;
+    code = table->kinds & FERRY_ENDPOINTS_SOCKETS ? rows_gather_sockets(table) : 0;
     if (code == 0 && table->kinds & FERRY_ENDPOINTS_FILES)
         code = rows_files(table);
     if (code == 0)
@@ -226,22 +250,13 @@ static int table_explain(struct ferry_endpoints *table)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-/* The kernel lists sockets in the same order each time, but for those that came and went: so the
- * one that followed at the last look is most likely this one, and need not be searched. */
 static void rows_set_seen(struct ferry_endpoints *table)
 {
-    const struct rows *before = &table->before;
     size_t likely = 0;
 
     for (size_t i = 0; i < table->rows.count; i++) {
         struct ferry_endpoint *row = &table->rows.data[i];
-        const struct ferry_endpoint *old = NULL;
-        if (likely < before->count && before->data[likely].cookie == row->cookie && row->cookie)
-            old = &before->data[likely];
-        else if (before->count)
-            old = join_find_like(&table->before, row);
-        if (old)
-            likely = (size_t)(old - before->data) + 1;
+        const struct ferry_endpoint *old = join_find_next(&table->before, row, &likely);
         row->seen_ns = old ? old->seen_ns : table->time_ns;
     }
 }
@@ -304,6 +319,7 @@ int ferry_endpoints_refresh(struct ferry_endpoints *table, struct ferry_error *e
     table_clear(table);
     table->before = before;
     table->time_ns = clock_now_ns();
+    table->light = turns_light(table);
     int code = table_fill(table);
     table->round++;
     rows_clear(&table->before);

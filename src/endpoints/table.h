@@ -9,6 +9,7 @@
  *                                                                             rows_inet.c,
  *                                                                             rows_raw.c,
  *                                                                             rows_files.c
+ *     turns       what seldom changes, from the last look                     turns.c
  *     missed      what the kernel has left out                                missed.c
  *     join        owners, peers                                               join.c, join_inet.c
  *     waiting     who waits in which backlog                                  waiting.c
@@ -83,6 +84,8 @@ struct rows {
     size_t index_capacity;      /* room for so many */
     struct ferry_owner *owners; /* the first of each row */
     size_t owners_capacity;
+    uint32_t (*memory)[FERRY_MEMORY_COUNT]; /* of each row that has_memory */
+    size_t memory_capacity;
     uint32_t *met; /* their numbers, as join_owners() comes across them */
     size_t met_count, met_capacity;
     uint32_t *sorted; /* the public order; without those that have gone */
@@ -93,6 +96,8 @@ struct ferry_endpoints {
     unsigned kinds, gather;
     int64_t time_ns;
     unsigned round;      /* how many looks there were */
+    bool light;          /* this look takes from the last one what seldom changes (turns.c) */
+    bool news;           /* many unix sockets were not as at the look before */
     bool walked;         /* in this look, once at least */
     bool walk_changed;   /* the last walk has found anything new */
     uint32_t walk_inode; /* of a socket that was made when the last walk began */
@@ -110,7 +115,9 @@ struct ferry_endpoints {
     struct ferry_namespace **namespaces; /* in the arena; the caller's first */
     size_t namespace_count, namespace_capacity;
 
-    uint32_t missed[MISSED_MAX]; /* inodes; 0: it has its row now */
+    uint32_t changed[CHANGED_MAX]; /* rows */
+    unsigned changed_count;        /* CHANGED_MAX + 1: all may be */
+    uint32_t missed[MISSED_MAX];   /* inodes; 0: it has its row now */
     unsigned missed_count;
     struct bound *bounds;
     size_t bound_count, bound_capacity;
@@ -140,8 +147,8 @@ static inline void row_prefetch(const struct ferry_endpoint *row)
 /* A new row, zeroed but for uid; NULL: out of memory. Rows move when the next is added. */
 struct ferry_endpoint *table_add_row(struct ferry_endpoints *table);
 
-/* What the kernel tells of a socket's memory: sock_diag(7), SKMEMINFO. Returns 0, -ENOMEM. */
-int memory_set(
+/* What the kernel tells of a socket's memory: sock_diag(7), SKMEMINFO. */
+void memory_set(
     struct ferry_endpoints *table, struct ferry_endpoint *row, const void *told, size_t size);
 
 /* --- the steps; each returns 0 or -errno ------------------------------------------------------ */
@@ -172,6 +179,16 @@ int rows_raw_listed(struct ferry_endpoints *table, const struct ferry_namespace 
 /* One unix socket, as rows_unix(). Returns 0, -ENOENT (there is none in that namespace), -errno. */
 int rows_unix_one(struct ferry_endpoints *table, struct diag *diag,
     const struct ferry_namespace *network, uint32_t inode);
+/* Whether a look is to be light, before it. */
+bool turns_light(const struct ferry_endpoints *table);
+/* Compares the unix sockets with the last look's; those of a light one get from there what seldom
+ * changes, unless there are too many others: table->news. Before join_index(). */
+int turns_carry(struct ferry_endpoints *table);
+/* Rows anew of those of that namespace that have changed. */
+int turns_ask(
+    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
+/* What the kernel tells of a unix socket, complete but for what its peer says of its state. */
+void row_correct_state(struct ferry_endpoint *row);
 /* Notes the unix sockets that have no row, after join_owners(); whether there are any. */
 bool missed_find(struct ferry_endpoints *table);
 /* Rows of those that are of that namespace. */
@@ -193,6 +210,12 @@ int join_index(struct ferry_endpoints *table);
 struct ferry_endpoint *join_find(const struct rows *rows, uint64_t inode, bool sockets);
 /* The same endpoint in another look's rows; NULL: it was not there. */
 struct ferry_endpoint *join_find_like(const struct rows *rows, const struct ferry_endpoint *row);
+/* The same, for one row after the other: the kernel lists sockets in the same order each time, but
+ * for those that came and went, so that the one that followed at the last look is most likely this
+ * one, and need not be searched.
+ *   likely  where that is; from 0 on */
+const struct ferry_endpoint *join_find_next(
+    const struct rows *rows, const struct ferry_endpoint *row, size_t *likely);
 int join_owners(struct ferry_endpoints *table);
 int join_peers(struct ferry_endpoints *table);
 int join_inet(struct ferry_endpoints *table);

@@ -8,7 +8,7 @@
  * another is found all the same: the new socket has no owner then, and the table looks again at all
  * (table.c). Of files nothing else tells, so that with them everything is read each time. Besides,
  * each has its turn every WALK_ROUNDS looks: two that have swapped old sockets are found by nothing
- * else.
+ * else. With FERRY_GATHER_IN_TURNS it is asked in turns, too, how many descriptors a process has.
  */
 #include "endpoints/walk.h"
 #include "base/array.h"
@@ -138,6 +138,14 @@ static bool is_unchanged(
     return table->walked || is_same(walking, process, files->st_ino);
 }
 
+/* Whether it is one of those that are not asked in this look. The second walk of one asks all. */
+static bool is_spared(const struct walking *walking, const struct process *process)
+{
+    const struct ferry_endpoints *table = walking->table;
+    bool turn = (unsigned)process->shown.pid % LOOK_TURNS == table->round % LOOK_TURNS;
+    return table_wants(table, FERRY_GATHER_IN_TURNS) && !turn && !walking->all && !table->walked;
+}
+
 /* Whether a failure is ours, not the process's. */
 static bool is_fatal(int code)
 {
@@ -165,10 +173,21 @@ static int process_open(struct walking *walking, struct process *process)
     return folder < 0 ? -errno : process_look(walking, process, folder);
 }
 
+/* One that has nothing open, as the kernel's threads: nothing else is to be known of it. */
+static int process_empty(struct walking *walking, struct process *process)
+{
+    walking->table->walk_changed |= process->files_size > 0;
+    process_clear_descriptors(process);
+    process->files_size = 0;
+    return 0;
+}
+
 /* Looks at it anew, unless that is known. */
 static int process_refresh(
     struct walking *walking, struct process *process, const struct stat *files)
 {
+    if (walking->tells_sizes && files->st_size == 0)
+        return process_empty(walking, process);
     if (process->files_size && is_unchanged(walking, process, files))
         return 0;
     /* Our own change by looking. */
@@ -182,11 +201,10 @@ static int walk_process(struct walking *walking, pid_t pid)
     char path[32];
     struct stat files;
 
+    if (process && is_spared(walking, process))
+        return process_keep(walking->table, process);
     snprintf(path, sizeof(path), "%d/fd", (int)pid);
     int code = fstatat(walking->proc, path, &files, 0) < 0 ? -errno : 0;
-    /* One that has nothing open, as the kernel's threads, has nothing to be shown either. */
-    if (code == 0 && walking->tells_sizes && files.st_size == 0)
-        code = -ENOENT;
     if (code == 0 && !process)
         process = process_new(pid);
     if (code == 0)

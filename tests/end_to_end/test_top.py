@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import termios
 import time
 
@@ -545,6 +546,34 @@ def test_help_teaches(run_ferry):
     done = run_ferry("help", "top")
     assert done.returncode == 0
     assert "  ferry top" in done.stdout.split("EXAMPLES")[1]
+
+
+@pytest.mark.plain_build  # a sanitizer's leak check and strace do not go together
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, as root only")
+def test_what_seldom_changes_is_asked_for_in_turns(ferry, runtime_dir):
+    """Of 17 looks where nothing happens but top: peers and memory are asked for at the first
+    and every eighth; so are the descriptors of a process that stays, at the first and in its turn."""
+    trace = runtime_dir / "trace"
+    script = (
+        "import socket, subprocess, sys\n"
+        "held = socket.socketpair()\n"
+        "sys.exit(subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode)\n"
+    )
+    subprocess.run(
+        ["unshare", "--net", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
+        + ["strace", "-qq", "-o", trace, "-x", "-e", "trace=sendto,newfstatat"]
+        + [ferry, "top", "-b", "-x", "-n17", "-d100ms"],
+        check=True,
+        timeout=30,
+    )
+    text = trace.read_text()
+    # struct unix_diag_req: family, protocol, states, inode, what to show
+    asked = re.findall(r'"\\x01\\x00\\x00\\x00\\xff\\xff\\xff\\xff(?:\\x00){4}\\x(..)', text)
+    shown = [int(show, 16) for show in asked]
+    peer_and_memory = 0x04 | 0x20
+    assert [show & peer_and_memory for show in shown].count(peer_and_memory) == 3
+    assert [show & peer_and_memory for show in shown].count(0) == 14
+    assert 3 <= text.count('"1/fd"') <= 4  # pid 1, at looks 1 and 9, besides the first
 
 
 def test_an_interrupt_ends_it(start_ferry):

@@ -154,7 +154,7 @@ static int top_open(struct top *top)
 {
     struct ferry_endpoints_options asked = { .struct_size = sizeof(asked),
         .kinds = top->kinds,
-        .gather = FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO };
+        .gather = FERRY_GATHER_USUAL | FERRY_GATHER_TCP_INFO | FERRY_GATHER_IN_TURNS };
 
     return ferry_endpoints_new(&asked, &top->table, &top->error);
 }
