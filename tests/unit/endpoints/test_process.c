@@ -1,4 +1,5 @@
-/* test_process.c - containers in control groups, and what /proc/PID/stat may look like. */
+/* test_process.c - containers in control groups, what /proc/PID/stat may look like, and what else
+ * is read of a process, again and again. */
 #include "endpoints/process.h"
 
 #include <check.h>
@@ -77,7 +78,7 @@ START_TEST(containers)
 }
 END_TEST
 
-/* --- /proc/PID/stat ----------------------------------------------------------------------------
+/* --- /proc/PID ---------------------------------------------------------------------------------
  */
 
 static char folder_name[64];
@@ -93,14 +94,17 @@ static void setup(void)
 
 static void teardown(void)
 {
-    unlinkat(folder, "stat", 0);
+    static const char *const names[] = { "stat", "status", "cgroup", "exe" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unlinkat(folder, names[i], 0);
     close(folder);
     rmdir(folder_name);
 }
 
-static void write_stat(const char *text, size_t size)
+static void write_file(const char *name, const char *text, size_t size)
 {
-    int fd = openat(folder, "stat", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, text, size), (ssize_t)size);
@@ -118,7 +122,7 @@ START_TEST(a_name_may_look_like_the_rest)
         struct process process = { 0 };
         char text[256];
         int size = snprintf(text, sizeof(text), "4711 (%s) T 42" REST, names[i]);
-        write_stat(text, (size_t)size);
+        write_file("stat", text, (size_t)size);
         ck_assert_int_eq(process_read_stat(folder, &process), 0);
         ck_assert_str_eq(process.shown.name, names[i]);
         ck_assert_int_eq(process.shown.state, 'T');
@@ -135,7 +139,7 @@ START_TEST(a_stat_that_is_none)
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct process process = { 0 };
-        write_stat(texts[i], strlen(texts[i]));
+        write_file("stat", texts[i], strlen(texts[i]));
         ck_assert_msg(process_read_stat(folder, &process) == -EPROTO, "%s", texts[i]);
     }
     unlinkat(folder, "stat", 0);
@@ -148,10 +152,40 @@ START_TEST(no_more_is_read_than_there_is_room)
 {
     char text[8];
 
-    write_stat("0123456789", 10);
+    write_file("stat", "0123456789", 10);
     ck_assert_int_eq(process_read(folder, "stat", text, sizeof(text)), 7);
     ck_assert_str_eq(text, "0123456");
     ck_assert_int_eq(process_read(folder, "none", text, sizeof(text)), -ENOENT);
+}
+END_TEST
+
+/* What it was before it moved, or was another program, is not what it is. */
+START_TEST(details_are_those_of_the_last_look)
+{
+    static const char status[] = "Name:\tcat\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n";
+    static const char group[] = "0::/docker-" ID ".scope\n";
+    struct process *process = calloc(1, sizeof(*process));
+
+    ck_assert_ptr_nonnull(process);
+    write_file("status", status, strlen(status));
+    write_file("cgroup", group, strlen(group));
+    ck_assert_int_eq(symlinkat("/usr/bin/cat", folder, "exe"), 0);
+    ck_assert_int_eq(process_read_details(folder, process), 0);
+    ck_assert_uint_eq(process->shown.uid, 2);
+    ck_assert_uint_eq(process->shown.gid, 6);
+    ck_assert_str_eq(process->shown.cgroup, "/docker-" ID ".scope");
+    ck_assert_str_eq(process->shown.unit, "docker-" ID ".scope");
+    ck_assert_str_eq(process->shown.container, ID);
+    ck_assert_str_eq(process->shown.executable, "/usr/bin/cat");
+
+    unlinkat(folder, "cgroup", 0);
+    unlinkat(folder, "exe", 0);
+    ck_assert_int_eq(process_read_details(folder, process), 0);
+    ck_assert_ptr_null(process->shown.cgroup);
+    ck_assert_ptr_null(process->shown.unit);
+    ck_assert_ptr_null(process->shown.container);
+    ck_assert_ptr_null(process->shown.executable);
+    process_free(process);
 }
 END_TEST
 
@@ -166,6 +200,7 @@ int main(void)
     tcase_add_test(tests, a_name_may_look_like_the_rest);
     tcase_add_test(tests, a_stat_that_is_none);
     tcase_add_test(tests, no_more_is_read_than_there_is_room);
+    tcase_add_test(tests, details_are_those_of_the_last_look);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
