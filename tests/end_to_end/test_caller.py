@@ -295,6 +295,16 @@ def test_without_its_dialler_nothing_is_dialled(relay, run_ferry, target, runtim
     assert children_of(process.pid) == [], "it is no zombie"
 
 
+def test_what_the_dialler_holds_is_in_no_core(relay, target, runtime_dir):
+    """The files in /proc of a process that leaves no core belong to root's own group, whatever its
+    group is."""
+    process, _ = relay(f"unix:{runtime_dir}/target.sock", "--user=peer", group=CREW)
+    dialler = dialler_of(process)
+    assert status_of(dialler)["Gid"] == [str(CREW)] * 4
+    wait_until(lambda: os.stat(f"/proc/{dialler}/status").st_gid == 0)
+    assert os.stat(f"/proc/{process.pid}/status").st_gid == CREW
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_of_roots_outlives_ferry(relay, target, runtime_dir, number):
     process, _ = relay(f"unix:{runtime_dir}/target.sock", "--user=peer")
