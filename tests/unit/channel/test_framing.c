@@ -167,31 +167,65 @@ START_TEST(test_a_line_may_bring_its_own_end)
 }
 END_TEST
 
+/* Sends bytes together with `raw` itself, `count` times. */
+static void put_descriptors(const char *text, size_t count)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(FERRY_DESCRIPTORS_MAX * sizeof(int))];
+    } control = { .bytes = { 0 } };
+    struct iovec buffer = { (void *)(uintptr_t)text, strlen(text) };
+    struct msghdr header = { .msg_iov = &buffer,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+    for (size_t i = 0; i < count; i++)
+        memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &raw, sizeof(int));
+    ck_assert_int_eq(sendmsg(raw, &header, 0), (ssize_t)strlen(text));
+}
+
 START_TEST(test_descriptors_wait_for_their_message)
 {
     struct ferry_message message;
     start("lf");
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = { .bytes = { 0 } };
-    struct iovec buffer = { "par", 3 };
-    struct msghdr header = { .msg_iov = &buffer,
-        .msg_iovlen = 1,
-        .msg_control = control.bytes,
-        .msg_controllen = sizeof(control.bytes) };
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(cmsg), &raw, sizeof(int));
-    ck_assert_int_eq(sendmsg(raw, &header, 0), 3);
+    put_descriptors("par", 1);
     ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EAGAIN);
     put("t\n", 2);
     ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), 1);
     ck_assert_uint_eq(message.size, 4);
     ck_assert_uint_eq(message.descriptor_count, 1);
     ferry_message_fini(&message);
+}
+END_TEST
+
+static int open_count(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+START_TEST(test_a_message_brings_as_many_descriptors_as_another_at_most)
+{
+    struct ferry_message message;
+    start("lf");
+    int before = open_count();
+    put_descriptors("a", FERRY_DESCRIPTORS_MAX - 1);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EAGAIN);
+    put_descriptors("b", 1);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EAGAIN);
+    ck_assert_int_eq(open_count(), before + FERRY_DESCRIPTORS_MAX);
+    put_descriptors("c\n", 1);
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), -EBADMSG);
+    ck_assert_int_eq(open_count(), before + FERRY_DESCRIPTORS_MAX);
+    ferry_channel_close(framed);
+    framed = NULL;
+    ck_assert_int_eq(open_count(), before - 1);
 }
 END_TEST
 
@@ -209,6 +243,7 @@ int main(void)
     tcase_add_test(cases, test_a_line_feed_inside_a_line_is_refused);
     tcase_add_test(cases, test_a_line_may_bring_its_own_end);
     tcase_add_test(cases, test_descriptors_wait_for_their_message);
+    tcase_add_test(cases, test_a_message_brings_as_many_descriptors_as_another_at_most);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,6 +1,7 @@
 /* test_relay.c - what a relay must carry, in both directions, between two socket pairs:
  * client <-> one == relay == other <-> target. */
 #include "base/clock.h"
+#include "loop/loop.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -535,6 +536,29 @@ START_TEST(test_a_quota_of_descriptors)
 }
 END_TEST
 
+/* Of a side with two descriptors the second cannot be watched. */
+START_TEST(test_what_cannot_start_leaves_nothing_in_the_loop)
+{
+    struct ferry_relay_options options = { .struct_size = sizeof(options) };
+    struct ferry_channel *one, *other;
+    struct ferry_address *address;
+    int input[2], output[2];
+    ck_assert_int_eq(pipe(input), 0);
+    ck_assert_int_eq(pipe(output), 0);
+    ck_assert_int_eq(dup2(input[0], STDIN_FILENO), STDIN_FILENO);
+    ck_assert_int_eq(dup2(output[1], STDOUT_FILENO), STDOUT_FILENO);
+    ck_assert_int_eq(ferry_address_parse("-", NULL, &address, NULL), 0);
+    ck_assert_int_eq(ferry_dial(address, NULL, FERRY_NEVER, &one, NULL), 0);
+    ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &other, &target), 0);
+    ck_assert_int_ne(ferry_channel_fd(one, FERRY_SEND), ferry_channel_fd(one, FERRY_RECEIVE));
+    close(ferry_channel_fd(one, FERRY_SEND));
+    ck_assert_int_eq(ferry_relay_start(loop, pool, one, other, &options, &relay), -EBADF);
+    ck_assert_uint_eq(loop->source_count, 0);
+    expect_end(target);
+    ferry_address_free(address);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("channel/relay");
@@ -559,6 +583,7 @@ int main(void)
     tcase_add_test(cases, test_a_full_quota_stops_other_relays_until_there_is_room);
     tcase_add_test(cases, test_what_a_stopped_relay_held_is_given_back);
     tcase_add_test(cases, test_a_quota_of_descriptors);
+    tcase_add_test(cases, test_what_cannot_start_leaves_nothing_in_the_loop);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
