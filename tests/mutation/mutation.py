@@ -143,12 +143,12 @@ def prepare(work):
     return known["mutants"]
 
 
-def unit_programs(work):
-    """The unit tests' programs by name, folder/file."""
+def unit_commands(work):
+    """The unit tests' commands by name, folder/file; fuzzers with their corpora among them."""
     asked = subprocess.run(
         ["meson", "introspect", "--tests", work.build], check=True, capture_output=True, text=True
     )
-    return {test["name"]: test["cmd"][0] for test in json.loads(asked.stdout)}
+    return {test["name"]: test["cmd"] for test in json.loads(asked.stdout)}
 
 
 def pytest_job(work, name, tests, limit, *options):
@@ -176,29 +176,30 @@ def leak_finder():
 def learn_units(work, learnt):
     """Which mutants each unit test reaches. One that fails when its memory is watched (it counts that
     itself) is asked without."""
-    for name, program in sorted(unit_programs(work).items()):
-        stamp = os.stat(program).st_mtime_ns
+    for name, command in sorted(unit_commands(work).items()):
+        stamp = os.stat(command[0]).st_mtime_ns
         if name in learnt and learnt[name]["stamp"] == stamp:
             continue
         for environment in (leak_finder(), {}):
             work.map.write_bytes(bytes(work.map.stat().st_size))
-            job = {"name": name, "command": [program], "limit": 60, "environment": environment}
+            job = {"name": name, "command": command, "limit": 60, "environment": environment}
             [answer] = ground.run([job], work.out, 90, {"MUTANTS_REACHED": str(work.map)})
             if answer["ended"] == "passed":
                 break
         reached = [number for number, mark in enumerate(work.map.read_bytes()) if mark]
         learnt[name] = answer | {"reached": reached, "stamp": stamp}
-        learnt[name] |= {"command": [program], "environment": environment}
+        learnt[name] |= {"command": command, "environment": environment}
     work.store("learnt.json", learnt)
 
 
 def learn_end_to_end(work, learnt, until):
-    """The same of each end-to-end test; what one file has is kept, so that this may be broken off.
-    Those about floors 0 to 5 come first."""
+    """The same of each end-to-end test, those of faults among them; what one file has is kept, so that
+    this may be broken off. Those about floors 0 to 5 come first."""
     others = ("graph", "ls", "show", "top", "why", "endpoints")
     files = sorted(
         (path.stem.removeprefix("test_").startswith(others), path.stem, path)
-        for path in (ROOT / "tests/end_to_end").glob("test_*.py")
+        for folder in ("end_to_end", "fault")
+        for path in (ROOT / "tests" / folder).glob("test_*.py")
     )
     stamps = {path.stem: digest(files_of(path.relative_to(ROOT))) for _, _, path in files}
     known = [stem for stem in stamps if learnt.get(f"file {stem}", {}).get("stamp") == stamps[stem]]
