@@ -77,6 +77,21 @@ def test_who_is_refused_is_told_where_to_look(start_ferry, run_ferry, runtime_di
         assert done.stderr.endswith("; it may have refused you: see the log of who serves it\n")
 
 
+def test_bytes_that_meet_messages_only_when_dialled_are_told_what_is_missing(start_ferry, runtime_dir):
+    """What a passed descriptor is, nobody knows before."""
+    mine, passed = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with mine, passed:
+        relay = start_ferry(
+            "relay", "unix:r.sock", f"fd:{passed.fileno()}", pass_fds=[passed.fileno()]
+        )
+        relay.wait_for("the way is chosen when the target is open")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(runtime_dir / "r.sock"))
+            assert client.recv(1) == b""
+        relay.wait_for("failed")
+    assert "nothing says where a message ends; set frame=lf or frame=length" in relay.stderr()
+
+
 def test_bytes_that_are_no_frame_are_called_so(start_ferry, run_ferry):
     start_ferry("relay", "unix-seq:e.sock", "echo").wait_for("started")
     relay = start_ferry("relay", "unix:r.sock,frame=length", "unix-seq:e.sock")

@@ -536,6 +536,15 @@ START_TEST(test_a_quota_of_descriptors)
 }
 END_TEST
 
+START_TEST(test_what_was_stopped_leaves_nothing_in_the_loop)
+{
+    start(FERRY_UNIX, FERRY_UNIX, &(struct ferry_relay_options){ .idle_timeout_ms = 60000 });
+    ck_assert_uint_eq(loop->source_count, 3);
+    ferry_relay_stop(relay);
+    ck_assert_uint_eq(loop->source_count, 0);
+}
+END_TEST
+
 /* Of a side with two descriptors the second cannot be watched. */
 START_TEST(test_what_cannot_start_leaves_nothing_in_the_loop)
 {
@@ -583,6 +592,7 @@ int main(void)
     tcase_add_test(cases, test_a_full_quota_stops_other_relays_until_there_is_room);
     tcase_add_test(cases, test_what_a_stopped_relay_held_is_given_back);
     tcase_add_test(cases, test_a_quota_of_descriptors);
+    tcase_add_test(cases, test_what_was_stopped_leaves_nothing_in_the_loop);
     tcase_add_test(cases, test_what_cannot_start_leaves_nothing_in_the_loop);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
