@@ -248,7 +248,6 @@ static void route_exhaust(struct route *route)
 {
     struct registry *registry = route->registry;
     ferry_source_remove(TAKE(route->source));
-    ferry_source_remove(TAKE(route->pause));
     if (registry->once) {
         listener_end(route);
         list_remove(&route->node);
