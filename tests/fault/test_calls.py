@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -181,6 +182,95 @@ def test_what_never_gets_better_is_not_asked_all_the_time(always, runtime_dir, c
     assert 1 <= made[call] and made.total() < 200, made
 
 
+# --- interrupted, and overtaken ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def queue():
+    name = f"/ferry-fault-{os.getpid()}"
+    yield name
+    ctypes.CDLL(None).mq_unlink(name.encode())
+
+
+@pytest.fixture
+def traced(ferry, runtime_dir):
+    """traced(strace's words, argument...) runs a ferry to its end, a call of which fails."""
+
+    def run(words, *arguments, **options):
+        return subprocess.run(
+            ["strace", "-f", "-qq", "-o", "trace", *words, ferry, *arguments],
+            capture_output=True, text=True, cwd=runtime_dir, timeout=20,
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}, **options,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("call", ["accept4", "recvmsg", "sendmsg", "epoll_wait"])
+def test_what_is_interrupted_again_and_again_goes_on(start, ferry, runtime_dir, call):
+    tracer = start(
+        *("strace", "-f", "-qq", "-o", "trace", "-e", f"inject={call}:error=EINTR:when=1+2"),
+        *(ferry, "relay", "unix:e.sock", "echo"),
+        env={"ASAN_OPTIONS": "detect_leaks=0"},
+    )
+    tracer.wait_for("started")
+    for _ in range(3):
+        with connect(runtime_dir / "e.sock") as client:
+            assert exchange(client, DATA) == hashlib.sha256(DATA).hexdigest()
+    assert "trouble" not in tracer.stderr()
+    assert re.search(rf"{call}\(.* = \S+ EINTR .*\(INJECTED\)", (runtime_dir / "trace").read_text())
+
+
+@pytest.mark.parametrize("address", ["unix:@ferry-{}", "unix:{}.sock"])
+def test_connecting_that_was_interrupted_is_done_again(traced, runtime_dir, address):
+    address = address.format(os.getpid())
+    place = address.removeprefix("unix:")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("\0" + place[1:] if place[0] == "@" else str(runtime_dir / place))
+        server.listen()
+        visit = threading.Thread(target=lambda: server.accept()[0].close())
+        visit.start()
+        done = traced(["-e", "inject=connect:error=EINTR:when=1"], "connect", address, input="")
+        server.shutdown(socket.SHUT_RDWR)
+        visit.join(20)
+    assert done.stderr == ""
+    assert (runtime_dir / "trace").read_text().count(" connect(") == 2
+
+
+def test_a_configuration_whose_reading_was_interrupted_is_read(traced, runtime_dir):
+    (runtime_dir / "f.conf").write_text("[route e]\nlisten = unix:e.sock\nto = echo\n")
+    words = ["-P", str(runtime_dir / "f.conf"), "-e", "inject=read:error=EINTR:when=1"]
+    done = traced(words, "check", "-c", runtime_dir / "f.conf")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "EINTR" in (runtime_dir / "trace").read_text()
+
+
+def test_a_queue_that_goes_while_it_is_opened_is_opened_again(start, ferry, queue):
+    """It was there when it should be made, and is not there when it should be opened."""
+    os.close(crossings.queue_open(queue, os.O_RDWR | os.O_CREAT))
+    tracer = start(
+        *("strace", "-f", "-qq", "-o", "trace", "-e", "inject=mq_open:error=ENOENT:when=2"),
+        *(ferry, "relay", f"mq:{queue}", "unix-dgram:t", "--allow", "any"),
+        env={"ASAN_OPTIONS": "detect_leaks=0"},
+    )
+    tracer.wait_for("started")
+
+
+@pytest.mark.parametrize(
+    "call, error, listen, to, said",
+    [
+        ("flock", "ENOLCK", "fifo:f", "unix:t", "No locks available"),
+        ("flock", "EAGAIN", "fifo:f", "unix:t", "is in use by another process"),
+        ("fchmod", "EPERM", "mq:{queue},mode=0640", "unix-dgram:t", "mode, owner or group could not be set"),
+    ],
+)
+def test_what_the_kernel_refuses_a_listener_is_said(traced, queue, call, error, listen, to, said):
+    words = ["-e", f"inject={call}:error={error}"]
+    done = traced(words, "relay", listen.format(queue=queue), to, "--allow", "any")
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 # --- no more room -----------------------------------------------------------------------------------
 
 
@@ -197,13 +287,6 @@ def test_a_message_that_the_other_side_cannot_carry_is_not_cut(start_ferry, runt
             client.send(b"y" * 60_000)
             assert target.recv(100_000) == b"y" * 60_000
     process.wait_for("1 dropped")
-
-
-@pytest.fixture
-def queue():
-    name = f"/ferry-fault-{os.getpid()}"
-    yield name
-    ctypes.CDLL(None).mq_unlink(name.encode())
 
 
 def test_a_full_queue_makes_its_sender_wait(start_ferry, runtime_dir, queue):
