@@ -394,6 +394,22 @@ START_TEST(anything_else_comes_once)
 }
 END_TEST
 
+START_TEST(what_cannot_be_tuned_does_not_listen)
+{
+    int ends[2];
+    struct listening listening = { .fd = -1 };
+    struct ferry_error error = { 0 };
+    make_pair(SOCK_STREAM, ends);
+    struct ferry_address *address = address_of("fd:%d,keepalive", passed(ends[0]));
+    ck_assert_int_eq(transport_listen(address, NULL, &listening, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error.reason, "cannot have keepalive"));
+    ck_assert_ptr_null(listening.ops);
+    ck_assert_int_eq(fcntl(ends[0], F_GETFD), -1);
+    ferry_address_free(address);
+    close(ends[1]);
+}
+END_TEST
+
 START_TEST(stdin_may_listen)
 {
     int fd = bound_socket(SOCK_STREAM, scratch_path("stdin"));
@@ -430,6 +446,7 @@ int main(void)
     tcase_add_test(listening, listening_sockets_are_adopted);
     tcase_add_test(listening, datagram_sockets_bring_sessions);
     tcase_add_test(listening, anything_else_comes_once);
+    tcase_add_test(listening, what_cannot_be_tuned_does_not_listen);
     tcase_add_test(listening, stdin_may_listen);
     tcase_set_timeout(kinds, 20);
     tcase_set_timeout(stdio, 20);

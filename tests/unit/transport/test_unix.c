@@ -68,9 +68,10 @@ START_TEST(abstract_names_work_and_name_their_owner)
     ck_assert_int_eq(transport_listen(again, NULL, &second, &error), -EADDRINUSE);
     snprintf(expected, sizeof(expected), "pid %d (", (int)getpid());
     ck_assert_ptr_nonnull(strstr(error.reason, expected));
-    ferry_address_free(again);
     client.ops->close(&client);
     listening.ops->close(&listening);
+    ck_assert_int_eq(transport_dial(again, NULL, &client, &error), -ECONNREFUSED);
+    ferry_address_free(again);
 }
 END_TEST
 

@@ -3,7 +3,9 @@
 
 #include "transport/unix_owner.h"
 
+#include <sched.h>
 #include <stddef.h>
+#include <sys/mount.h>
 
 static int bound_socket(const char *path, int type, int backlog)
 {
@@ -108,6 +110,39 @@ START_TEST(renamed_socket_is_still_found)
 }
 END_TEST
 
+/* There stat(2) may show another device than the kernel's list: where the file systems below are
+ * two.
+ */
+START_TEST(socket_on_a_stacked_file_system_is_found)
+{
+    char path[128], options[512];
+    struct unix_owner owner;
+
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount("one", scratch_directory, "tmpfs", 0, NULL), 0);
+    ck_assert_int_eq(mkdir(scratch_path("upper"), 0700), 0);
+    ck_assert_int_eq(mkdir(scratch_path("work"), 0700), 0);
+    ck_assert_int_eq(mkdir(scratch_path("lower"), 0700), 0);
+    ck_assert_int_eq(mount("other", scratch_path("lower"), "tmpfs", 0, NULL), 0);
+    ck_assert_int_eq(mkdir(scratch_path("stacked"), 0700), 0);
+    snprintf(options, sizeof(options), "xino=off,lowerdir=%s,upperdir=%s,workdir=%s",
+        scratch_path("lower"), scratch_path("upper"), scratch_path("work"));
+    ck_assert_int_eq(mount("stack", scratch_path("stacked"), "overlay", 0, options), 0);
+    snprintf(path, sizeof(path), "%s", scratch_path("stacked/socket"));
+    int fd = bound_socket(path, SOCK_STREAM, 5);
+    struct unix_place place = place_of(path);
+    ck_assert_int_eq(unix_owner_find(&place, &owner), 1);
+    assert_is_us(&owner);
+    /* The number of its file alone says nothing there. */
+    place.name = scratch_path("elsewhere");
+    ck_assert_int_eq(unix_owner_find(&place, &owner), 0);
+    close(fd);
+}
+END_TEST
+
 START_TEST(abstract_name_has_an_owner)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -170,6 +205,7 @@ int main(void)
     tcase_add_loop_test(cases, bound_socket_that_does_not_listen_has_an_owner, 0, 3);
     tcase_add_test(cases, connections_do_not_own_a_path);
     tcase_add_test(cases, renamed_socket_is_still_found);
+    tcase_add_test(cases, socket_on_a_stacked_file_system_is_found);
     tcase_add_test(cases, abstract_name_has_an_owner);
     tcase_add_test(cases, found_among_thousands);
     tcase_add_test(cases, invisible_owner_is_said_to_be_so);

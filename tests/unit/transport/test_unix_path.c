@@ -448,6 +448,24 @@ START_TEST(missing_directory_is_named)
 }
 END_TEST
 
+/* Each test is a process of its own: it may become somebody else. */
+START_TEST(directory_that_may_not_be_read_is_named)
+{
+    char path[128];
+
+    if (!is_root())
+        return;
+    snprintf(path, sizeof(path), "%s", scratch_path("unreadable"));
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(chmod(path, 0711), 0);
+    ck_assert_int_eq(setresuid(STRANGER, STRANGER, STRANGER), 0);
+    strcat(path, "/socket");
+    struct ferry_error error = refused_at(path, -EACCES);
+    ck_assert_ptr_nonnull(strstr(error.reason, "/unreadable may not be read"));
+    ck_assert_ptr_nonnull(strstr(error.remedy, "this user may read"));
+}
+END_TEST
+
 START_TEST(directory_decides)
 {
     static const struct {
@@ -671,6 +689,7 @@ int main(void)
     tcase_add_test(cases, dead_socket_of_another_user_is_left);
     tcase_add_test(cases, one_of_many_starts_wins);
     tcase_add_test(cases, missing_directory_is_named);
+    tcase_add_test(cases, directory_that_may_not_be_read_is_named);
     tcase_add_loop_test(cases, directory_decides, 0, 7);
     tcase_add_test(cases, locked_directory_is_waited_for);
     tcase_add_test(cases, lock_that_stays_is_given_up);
