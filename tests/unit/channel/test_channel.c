@@ -307,6 +307,17 @@ START_TEST(test_buffer_sizes_are_set_and_read_back)
 }
 END_TEST
 
+START_TEST(test_what_is_nothing_is_not_adopted)
+{
+    struct ferry_channel *channel = NULL;
+    int fd = open("/", O_PATH | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ferry_channel_adopt(fd, &channel), -EBADF);
+    ck_assert_ptr_null(channel);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+}
+END_TEST
+
 START_TEST(test_sending_to_who_is_gone_is_epipe_and_no_signal)
 {
     pair(FERRY_UNIX);
@@ -363,6 +374,7 @@ int main(void)
     tcase_add_test(cases, test_dialling_nobody_says_who_and_why);
     tcase_add_test(cases, test_identity_of_the_other_end);
     tcase_add_test(cases, test_buffer_sizes_are_set_and_read_back);
+    tcase_add_test(cases, test_what_is_nothing_is_not_adopted);
     tcase_add_test(cases, test_sending_to_who_is_gone_is_epipe_and_no_signal);
     tcase_add_test(cases, test_options_must_say_their_size);
     tcase_add_test(cases, test_options_that_dialling_cannot_use_are_an_error);

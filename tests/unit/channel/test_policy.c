@@ -132,6 +132,17 @@ START_TEST(test_hits_are_counted_on_the_rule_that_decided)
 }
 END_TEST
 
+/* Memory that is forgotten fails this under a sanitizer. */
+START_TEST(test_names_of_programs_and_units_are_the_policys_own)
+{
+    char rule[] = "exe:/usr/bin/cat, unit:cron.service";
+    ck_assert_int_eq(ferry_policy_add(policy, true, rule, NULL), 0);
+    memset(rule, 'x', sizeof(rule) - 1);
+    ck_assert_uint_eq(ferry_policy_count(policy), 2);
+    ck_assert(!decide(person(0, 0)).allowed);
+}
+END_TEST
+
 START_TEST(test_names_are_looked_up)
 {
     ck_assert_int_eq(ferry_policy_add(policy, true, "user:root", NULL), 0);
@@ -287,6 +298,7 @@ int main(void)
     tcase_add_test(cases, test_unknown_fact_denies_only_at_the_rule_that_needs_it);
     tcase_add_test(cases, test_unknown_groups_do_not_slip_past_a_deny);
     tcase_add_test(cases, test_hits_are_counted_on_the_rule_that_decided);
+    tcase_add_test(cases, test_names_of_programs_and_units_are_the_policys_own);
     tcase_add_test(cases, test_names_are_looked_up);
     tcase_add_loop_test(
         cases, test_bad_subjects_add_nothing, 0, sizeof(bad_subjects) / sizeof(bad_subjects[0]));

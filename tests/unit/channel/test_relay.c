@@ -536,6 +536,53 @@ START_TEST(test_a_quota_of_descriptors)
 }
 END_TEST
 
+static struct ferry_channel *dial(const char *format, const char *folder)
+{
+    struct ferry_address *address;
+    struct ferry_channel *channel;
+    char text[64];
+    snprintf(text, sizeof(text), format, folder);
+    ck_assert_int_eq(ferry_address_parse(text, NULL, &address, NULL), 0);
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(1000), &channel, NULL), 0);
+    ferry_address_free(address);
+    return channel;
+}
+
+/* What the weather holds back counts from when it was received, not from when a turn is over. */
+START_TEST(test_a_quota_holds_in_a_delay_too)
+{
+    static char block[16 << 10];
+    char folder[] = "/tmp/ferry-relay-XXXXXX", text[64];
+    struct ferry_relay_options options = { .struct_size = sizeof(options) };
+    struct ferry_address *address;
+    struct ferry_listener *listener;
+    struct ferry_channel *one, *other;
+    size_t bytes, descriptors;
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(text, sizeof(text), "unix:%s/s", folder);
+    ck_assert_int_eq(ferry_address_parse(text, NULL, &address, NULL), 0);
+    ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
+    other = dial("unix:%s/s,delay=60s", folder);
+    ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &client, &one), 0);
+    for (size_t sent = 0; sent < 2 * 65536; sent += sizeof(block))
+        ck_assert_int_eq(
+            ferry_channel_send_bytes(client, block, sizeof(block), ferry_deadline(1000)), 0);
+    ck_assert_int_eq(ferry_relay_quota_new(65536, 0, NULL, &quota), 0);
+    options.quota = quota;
+    ck_assert_int_eq(ferry_relay_start(loop, pool, one, other, &options, &relay), 0);
+    settle();
+    ferry_relay_quota_get(quota, &bytes, &descriptors);
+    ck_assert_uint_ge(bytes, 65536);
+    ck_assert_uint_lt(bytes, 2 * 65536);
+    ferry_relay_stop(relay);
+    ferry_relay_quota_free(quota);
+    ferry_listener_close(listener);
+    ferry_address_free(address);
+    rmdir(folder);
+}
+END_TEST
+
 START_TEST(test_what_was_stopped_leaves_nothing_in_the_loop)
 {
     start(FERRY_UNIX, FERRY_UNIX, &(struct ferry_relay_options){ .idle_timeout_ms = 60000 });
@@ -592,6 +639,7 @@ int main(void)
     tcase_add_test(cases, test_a_full_quota_stops_other_relays_until_there_is_room);
     tcase_add_test(cases, test_what_a_stopped_relay_held_is_given_back);
     tcase_add_test(cases, test_a_quota_of_descriptors);
+    tcase_add_test(cases, test_a_quota_holds_in_a_delay_too);
     tcase_add_test(cases, test_what_was_stopped_leaves_nothing_in_the_loop);
     tcase_add_test(cases, test_what_cannot_start_leaves_nothing_in_the_loop);
     suite_add_tcase(suite, cases);

@@ -113,6 +113,8 @@ START_TEST(test_nobody_wants_to_know)
     unsetenv("NOTIFY_SOCKET");
     ck_assert_int_eq(notify_init(&notify), 0);
     ck_assert_int_eq(notify_ready(&notify, "x"), 0);
+    ck_assert_int_eq(notify_store(&notify, "x", STDIN_FILENO, false), 0);
+    ck_assert_int_eq(notify_forget(&notify, "x", false), 0);
     setenv("NOTIFY_SOCKET", "relative", 1);
     ck_assert_int_eq(notify_init(&notify), -EINVAL);
     ck_assert_int_eq(notify_ready(&notify, "x"), 0);
