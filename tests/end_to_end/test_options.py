@@ -467,6 +467,20 @@ def test_ones_own_profile_extends_another(up):
     assert up.route()["listen"].endswith(",keepcnt=9")
 
 
+def test_what_another_user_dials_has_the_whole_profile(root, relay):
+    """It is dialled by another process, which is told each option."""
+    with target(socket.AF_INET, ("127.0.0.1", 0)) as server:
+        to = f"tcp:127.0.0.1:{server.getsockname()[1]}"
+        route = relay("unix:r.sock", to, "--user=65534", "--allow=any", "--profile=bulk")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(route.folder / "r.sock"))
+            arrived, _ = server.accept()
+            options = told(route.connection()["target"]["options"])
+            for key, effective in ("keepidle", "5m"), ("keepcnt", "6"), ("tos", "cs1"):
+                assert (options[key]["by"], options[key]["effective"]) == ("profile", effective)
+            arrived.close()
+
+
 def test_what_is_not_for_a_unix_socket_is_shown_so(up):
     text = up.status("--options")
     part = text[text.index("plain listens on") :]
