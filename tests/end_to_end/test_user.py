@@ -1,10 +1,12 @@
 """What somebody meets who uses ferry for the first time: an end where one is due, and messages
 that name what is wrong and what would mend it."""
 
+import os
 import socket
 
 import pytest
 
+from machines import Machine
 from support import listens, wait_until
 
 
@@ -75,6 +77,34 @@ def test_who_is_refused_is_told_where_to_look(start_ferry, run_ferry, runtime_di
             done = run_ferry("connect", "unix:r.sock", stdin=source)
         assert done.returncode == 1
         assert done.stderr.endswith("; it may have refused you: see the log of who serves it\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a name server of its own")
+def test_a_name_server_that_does_not_answer_is_told_of(start, ferry, runtime_dir):
+    machine = Machine()
+    machine.ip("link", "set", "lo", "up")
+    with machine.inside():
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("127.0.0.1", 53))
+    (runtime_dir / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    inside = 'mount --bind resolv.conf /etc/resolv.conf && exec "$@"'
+    try:
+        relay = start(
+            *("nsenter", f"--net=/proc/{machine.holder.pid}/ns/net"),
+            *("unshare", "--mount", "sh", "-c", inside, "sh"),
+            *(ferry, "relay", "unix:r.sock", "tcp:nowhere.example:80,timeout=1s"),
+        )
+        relay.wait_for("started")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(runtime_dir / "r.sock"))
+            client.settimeout(20)
+            assert client.recv(1) == b""
+        relay.wait_for("failed")
+        assert b"nowhere" in server.recv(512, socket.MSG_DONTWAIT), "it was asked"
+    finally:
+        server.close()
+        machine.end()
+    assert "no name server answered in time; give the address as a number" in relay.stderr()
 
 
 def test_bytes_that_meet_messages_only_when_dialled_are_told_what_is_missing(start_ferry, runtime_dir):
