@@ -9,8 +9,8 @@ the sources with all mutants compiled in (sites.py), of which MUTANT picks one a
 that one build does for all; `learnt.json`, which test reaches which mutants when none is in effect;
 `results.json`, what came out so far. The drawn mutants are in effect one at a time, on ground where
 they do no harm (ground.py), while those tests run that reach them, by the shortest way: unit tests of
-the mutant's folder, other unit tests, end-to-end tests by the time they take, up to the first that
-fails or hangs. Whoever breaks off goes on from there with the same seed; sources that have changed
+the mutant's folder, other unit tests, end-to-end tests of every file by the time they take, up to
+the first that fails or hangs. Whoever breaks off goes on from there with the same seed; sources that have changed
 begin anew, and what nobody caught is asked again when tests have changed.
 
 Memory that a mutant forgets fails a unit test, as under `make test SAN=address`; end-to-end tests do
@@ -230,7 +230,8 @@ def jobs_of(work, number, mutant, learnt):
         if number in test["reached_set"] and test["ended"] == "passed":
             is_unit, is_own = "command" in test, name.startswith(folder + "/")
             (end_to_end if not is_unit else own if is_own else others).append(name)
-    near, far = within(PATIENCE / 4, others, learnt), within(PATIENCE / 2, end_to_end, learnt)
+    near = within(PATIENCE / 4, others, learnt)
+    far = within(PATIENCE / 2, in_turn(end_to_end), learnt)
     jobs = [
         {"name": name, "command": learnt[name]["command"], "twice": True,
          "environment": learnt[name]["environment"], "limit": SLACK + 3 * learnt[name]["took"]}
@@ -240,6 +241,17 @@ def jobs_of(work, number, mutant, learnt):
         paths = [str(ROOT / "tests" / name) for name in far]
         jobs.append(pytest_job(work, "end to end", paths, PATIENCE) | {"twice": True})
     return jobs, len(others) - len(near) + len(end_to_end) - len(far)
+
+
+def in_turn(names):
+    """The tests, one of each file, then another of each: those of one file tend to see the same."""
+    seen = Counter()
+    ranks = []
+    for name in names:
+        file = name.split("::")[0]
+        ranks.append((seen[file], len(ranks), name))
+        seen[file] += 1
+    return [name for _, _, name in sorted(ranks)]
 
 
 def within(seconds, names, learnt):
