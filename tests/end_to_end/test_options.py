@@ -291,6 +291,7 @@ def test_what_is_doubled_cut_and_rounded_is_told(run_ferry):
     assert mark == "!" and columns[3] == "7s"
     assert option(done.stdout, "nodelay")[1][3:] == ["yes", "ferry's default"]
     assert option(done.stdout, "keepalive")[1][3:] == ["no", "the kernel's default"]
+    assert option(done.stdout, "linger")[1][3:] == ["no", "the kernel's default"]
 
 
 def test_nothing_is_bound_or_sent_to_be_checked(run_ferry, runtime_dir):

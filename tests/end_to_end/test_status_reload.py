@@ -284,6 +284,17 @@ def test_reload_by_difference_keeps_connections(up, runtime_dir, by):
     wait_until(lambda: "old" not in [route["name"] for route in running.status()["routes"]])
 
 
+def test_routes_on_any_port_keep_their_own(up):
+    """Their addresses are the same, so that only their names tell them apart."""
+    names = ["one", "two", "three"]
+    running = up(*(route(name, "tcp:0", "echo") for name in names))
+    ports = {name: running.route(name)["listen"] for name in names}
+    assert len(set(ports.values())) == 3
+    running.write(*(route(name, "tcp:0", "echo") for name in reversed(names)))
+    assert running.reload().stdout == "0 added, 0 changed, 0 removed, 4 untouched\n"
+    assert {name: running.route(name)["listen"] for name in names} == ports
+
+
 @pytest.mark.parametrize("by", ["verb", "signal"])
 def test_a_bad_file_changes_nothing_and_says_why(up, runtime_dir, by):
     running = up(ECHO)

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ferry/ferry.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct ferry_channel *one, *other;
@@ -237,6 +239,17 @@ START_TEST(test_dialling_a_full_backlog_waits_until_the_deadline)
     ck_assert_int_eq(ferry_dial(plain, NULL, ferry_deadline(40), &one, &error), -ETIMEDOUT);
     ck_assert_int_eq(ferry_listener_try_accept(listener, &accepted), 0);
     ck_assert_int_eq(ferry_dial(plain, NULL, ferry_deadline(2000), &one, &error), 0);
+    ferry_channel_close(one);
+    one = NULL;
+    /* Who waits for ever is not asleep for ever. */
+    pid_t pid = fork();
+    if (pid == 0) {
+        poll(NULL, 0, 50);
+        _exit(ferry_listener_try_accept(listener, &other) == 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(ferry_dial(plain, NULL, FERRY_NEVER, &one, &error), 0);
+    ck_assert_int_eq(waitpid(pid, &r, 0), pid);
+    ck_assert_int_eq(r, 0);
     while (count)
         ferry_channel_close(waiting[--count]);
     ferry_channel_close(accepted);

@@ -107,6 +107,15 @@ START_TEST(the_link_sends_one_after_the_other)
 }
 END_TEST
 
+/* There is no time that far away, so none is thrown for. */
+START_TEST(jitter_without_bounds_is_none)
+{
+    struct weather weather = { .delay_ns = 25 * MS, .jitter_ns = CLOCK_NEVER };
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(arrival(&weather, 100, 1000), 1000 + 25 * MS);
+}
+END_TEST
+
 START_TEST(jitter_lies_within_its_bounds)
 {
     struct weather weather = { .delay_ns = 10 * MS, .jitter_ns = 4 * MS, .reorders = true };
@@ -228,6 +237,7 @@ int main(void)
     tcase_add_test(tests, loss_is_of_what_may_be_lost);
     tcase_add_test(tests, nothing_arrives_before_the_delay);
     tcase_add_test(tests, the_link_sends_one_after_the_other);
+    tcase_add_test(tests, jitter_without_bounds_is_none);
     tcase_add_test(tests, jitter_lies_within_its_bounds);
     tcase_add_test(tests, jitter_larger_than_the_delay_is_never_early);
     tcase_add_test(tests, a_stream_keeps_its_order);
