@@ -42,13 +42,6 @@ bool channel_holds(struct ferry_channel *channel);
 /* Frees a channel that is whole and gives its descriptor to the caller. */
 int channel_release(struct ferry_channel *channel);
 
-/* Reads an options struct of a caller that may have been built against another version: what its
- * struct lacks stays zero. Both begin with their size, struct_size; `given` may be NULL.
- *   thing  what *error names
- * Returns 0, -EINVAL (struct_size was not set), -E2BIG (it asks for what this library lacks). */
-int options_read(const void *given, void *ret_options, size_t size, const char *thing,
-    struct ferry_error *error);
-
 /* The close that comes breaks the connection off where the mechanism can: TCP's peer is told by a
  * reset, and what it has not received yet is dropped. */
 void channel_reset_at_close(const struct ferry_channel *channel);

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "channel/channel.h"
 #include "channel/limits.h"
 #include "channel/options.h"

@@ -18,6 +18,7 @@
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "channel/channel.h"
 #include "channel/flow.h"
 #include "channel/limits.h"
