@@ -12,6 +12,7 @@
 #include <ferry/policy.h>
 #include <ferry/profile.h>
 #include <ferry/relay.h>
+#include <ferry/ring.h>
 
 #define FERRY_VERSION_MAJOR 0
 #define FERRY_VERSION_MINOR 1

@@ -30,7 +30,7 @@ from pathlib import Path
 import ground
 from ground import ROOT
 
-FOLDERS = ["base", "wire", "loop", "transport", "channel", "endpoints", "process", "route"]
+FOLDERS = ["base", "wire", "memory", "loop", "transport", "channel", "endpoints", "process", "route"]
 HERE = Path(__file__).resolve().parent
 COPIED = ["bench", "doc", "examples", "include", "man", "scripts", "tests", "meson.build",
           "meson_options.txt"]  # fmt: skip

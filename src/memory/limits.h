@@ -1,0 +1,25 @@
+/* Limits of the memory floor. */
+#ifndef FERRY_MEMORY_LIMITS_H
+#define FERRY_MEMORY_LIMITS_H
+
+/* Bytes that a ring holds: a page at least; at most what leaves room for doubt neither in positions
+ * of 32 bits nor in who pays for it. */
+#define RING_CAPACITY_MIN ((size_t)4 << 10)
+#define RING_CAPACITY_MAX ((size_t)1 << 30)
+/* Unless asked otherwise: what a processor's second cache holds. */
+#define RING_CAPACITY ((size_t)1 << 20)
+/* The largest record has this part of the ring, so that one always has room in an empty ring, what
+ * is left unused at its end included, and several are on their way. */
+#define RING_RECORD_SHARE 8
+
+/* Nanoseconds to look out for the peer before sleeping: about what it costs to be woken across
+ * processors, so that looking out in vain costs at most as much as sleeping too early. */
+#define RING_SPIN_NS 20000
+/* What has paid least is tried no more. */
+#define RING_SPIN_NS_MIN 1000
+/* Sleeps after which it is tried again: in vain, it then costs one part in so many. */
+#define RING_SPIN_RETRY 64
+/* Looks between two looks at the clock, which costs more than they do. */
+#define RING_SPIN_LOOKS 16
+
+#endif

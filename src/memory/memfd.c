@@ -1,0 +1,62 @@
+/* memfd.c - memory to share with a process that is not trusted. */
+#include "memory/memfd.h"
+#include "base/cleanup.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static int memfd_allocate(int fd, size_t size)
+{
+    int r;
+    do {
+        r = fallocate(fd, 0, 0, (off_t)size);
+    } while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
+int memfd_new(const char *name, size_t size, int *ret_fd)
+{
+    AUTO_FD int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int r = memfd_allocate(fd, size);
+    if (r < 0)
+        return r;
+    if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+        return -errno;
+    *ret_fd = fd_take(&fd);
+    return 0;
+}
+
+int memfd_check(int fd, size_t size)
+{
+    struct stat status;
+    struct statfs filesystem;
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &status) < 0 || status.st_size < 0 ||
+        (size_t)status.st_size < size)
+        return -EPROTO;
+    /* Large pages can be sealed too, but are had or not had at the moment of the access. */
+    if (fstatfs(fd, &filesystem) < 0 || filesystem.f_type != TMPFS_MAGIC)
+        return -EPROTO;
+    return 0;
+}
+
+int memfd_map(int fd, size_t size, void **ret_memory)
+{
+    /* Who made it may have left it empty. */
+    int r = memfd_allocate(fd, size);
+    if (r < 0)
+        return r;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    *ret_memory = memory;
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* memfd.h - memory to share with a process that is not trusted.
+ *
+ * It has no name and leaves nothing behind. Its size is sealed, so that no access beyond it can
+ * raise SIGBUS, and it is allocated when it is made or mapped, so that none fails for want of
+ * memory. Punching holes into it stays legal: what is in it may turn to zeroes at any time.
+ */
+#ifndef FERRY_MEMORY_MEMFD_H
+#define FERRY_MEMORY_MEMFD_H
+
+#include <stddef.h>
+
+/* Makes one of `size` bytes, zeroed. `name` is for people who look into /proc.
+ * Returns 0, -ENOSPC, -ENOMEM, -EFBIG (RLIMIT_FSIZE), -EMFILE, ... */
+int memfd_new(const char *name, size_t size, int *ret_fd);
+/* Whether a descriptor of somebody else's is such memory, and of `size` bytes at least.
+ * Returns 0, -EPROTO. */
+int memfd_check(int fd, size_t size);
+/* Maps its first `size` bytes for reading and writing; see to it before that it has them.
+ * Returns 0, -ENOSPC, -ENOMEM, -EPERM (sealed against writing), ... */
+int memfd_map(int fd, size_t size, void **ret_memory);
+
+#endif

@@ -1,0 +1,158 @@
+/* ring.h (memory) - what lies in the memory of a ring, and what one end keeps to itself. */
+#ifndef FERRY_MEMORY_RING_H
+#define FERRY_MEMORY_RING_H
+
+#include <assert.h>
+#include <errno.h>
+#include <ferry/ring.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+/* --- shared ----------------------------------------------------------------------------------- */
+
+#define RING_MAGIC   UINT64_C(0x474e495259524546) /* "FERYRING" */
+#define RING_VERSION 1u
+#define RING_LINES   128 /* two cache lines: processors fetch them in pairs */
+
+/* Written once, before anybody attaches, and read by a system call, before anything is mapped. */
+struct ring_constants {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t capacity;
+};
+
+/* What one end writes and the other reads; each word has its lines to itself. */
+struct ring_side {
+    /* Bytes sent, or received and released, since the ring was made; it wraps at 2^32. */
+    alignas(RING_LINES) _Atomic uint32_t position;
+    /* Above: how often this end has gone to sleep. Below: the bytes that it waits for (the
+     * receiver: any number); 0: it is awake. */
+    alignas(RING_LINES) _Atomic uint64_t bell;
+};
+
+struct ring_shared {
+    alignas(RING_LINES) struct ring_constants constants;
+    struct ring_side sides[2]; /* by enum ferry_direction of who writes it */
+};
+
+#define RING_DATA_OFFSET 4096 /* bytes: where records begin */
+
+static_assert(FERRY_RECEIVE == 0 && FERRY_SEND == 1, "sides have this order");
+static_assert(sizeof(struct ring_constants) == 16, "two processes share it");
+static_assert(offsetof(struct ring_shared, sides) == 128, "two processes share it");
+static_assert(offsetof(struct ring_side, bell) == 128, "two processes share it");
+static_assert(sizeof(struct ring_side) == 256, "two processes share it");
+static_assert(sizeof(struct ring_shared) <= RING_DATA_OFFSET, "records come after it");
+static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "locks are not shared");
+
+/* Before each record: its size below, its kind above. Zeroes, as a hole has, are no head. */
+#define RING_HEAD_SIZE    8u
+#define RING_KIND_RECORD  1u /* in the lowest two bits; above them its type */
+#define RING_KIND_PADDING 2u /* nothing until the end of the ring, where a record had no room */
+
+static inline uint64_t ring_head(uint32_t kind, uint32_t size)
+{
+    return (uint64_t)kind << 32 | size;
+}
+
+/* Bytes that a record takes: its head, and what it has, up to the next head. */
+static inline uint32_t ring_total(uint32_t size)
+{
+    return RING_HEAD_SIZE + ((size + 7u) & ~7u);
+}
+
+/* --- what tests may do ------------------------------------------------------------------------ */
+
+/* Where a process can be killed. */
+enum ring_step {
+    RING_RESERVED,   /* there is room; nothing was written */
+    RING_WRITTEN,    /* record and head are there, not visible */
+    RING_TO_PUBLISH, /* a whole batch is */
+    RING_PUBLISHED,  /* it is visible; nobody was woken */
+    RING_WOKEN,
+    RING_STEP_COUNT,
+};
+
+/* In test builds, what runs after each load of shared memory may change what was loaded, and what
+ * runs at each step may end the process. */
+#ifdef RING_TEST
+extern void (*ring_test_loaded)(void *word, size_t size);
+extern void (*ring_test_step)(enum ring_step step);
+#else
+static inline void ring_test_loaded(void *word, size_t size)
+{
+    (void)word, (void)size;
+}
+static inline void ring_test_step(enum ring_step step)
+{
+    (void)step;
+}
+#endif
+
+/* Every load of shared memory but the bytes of records: once, into a local. */
+static inline uint32_t shared_load_32(_Atomic uint32_t *word)
+{
+    uint32_t value = atomic_load_explicit(word, memory_order_seq_cst);
+    ring_test_loaded(word, sizeof(value));
+    return value;
+}
+
+static inline uint64_t shared_load_64(_Atomic uint64_t *word)
+{
+    uint64_t value = atomic_load_explicit(word, memory_order_seq_cst);
+    ring_test_loaded(word, sizeof(value));
+    return value;
+}
+
+/* --- one end ---------------------------------------------------------------------------------- */
+
+enum ring_state { RING_AWAKE, RING_ASLEEP, RING_GONE, RING_BROKEN };
+
+struct ferry_ring {
+    /* What every call uses */
+    enum ring_state state;
+    enum ferry_direction direction;
+    struct ring_side *side;  /* ours */
+    struct ring_side *other; /* the peer's */
+    unsigned char *data;
+    uint32_t capacity;
+    uint32_t record_max;
+    uint32_t own;       /* our position: where the next record begins */
+    uint32_t published; /* our position as the peer knows it */
+    uint32_t seen;      /* the peer's position as we know it */
+    uint32_t need;      /* the sender: room that was missing last; 0: none was */
+    uint32_t rung;      /* of the peer's sleeps: the last that we ended */
+    struct ferry_ring_stats stats;
+    /* A loan */
+    bool lent;
+    uint32_t lent_size, lent_padding;
+    /* Sleeping */
+    uint32_t sleep; /* the number of our last */
+    int64_t spin_max_ns, spin_ns;
+    unsigned unspun; /* sleeps since it was last tried to spin */
+    /* What it holds */
+    int fds[FERRY_RING_DESCRIPTORS];
+    struct ring_shared *shared;
+    size_t map_size;
+};
+
+/* Moves to another state; see ring.c. */
+void ring_set_state(struct ferry_ring *ring, enum ring_state state);
+/* The peer broke the ring. Returns -EPROTO. */
+int ring_break(struct ferry_ring *ring);
+/* Loads the peer's position. Returns 0, -EPROTO. */
+int ring_look(struct ferry_ring *ring);
+/* Whether, as far as we know, there is what we would sleep for. */
+bool ring_is_satisfied(const struct ferry_ring *ring);
+/* Ends our sleep: the peer need not wake us, and the descriptor is quiet. */
+void ring_awake(struct ferry_ring *ring);
+/* Ends the sleep of the peer, whose bell says that it sleeps. */
+void ring_wake_peer(struct ferry_ring *ring, uint64_t bell);
+
+static inline int ring_wake_fd(const struct ferry_ring *ring, enum ferry_direction direction)
+{
+    return ring->fds[direction == FERRY_RECEIVE ? 1 : 2];
+}
+
+#endif

@@ -1,0 +1,164 @@
+/* ring_wait.c - sleeping until the peer has done something, and waking it.
+ *
+ * Each end has a bell (ring.h), a word that it alone writes: the number of its sleep, and what it
+ * sleeps for. The peer, whenever it has published something, looks at it; what it finds there for
+ * the first time it answers by one write to the eventfd that the sleeper waits for. So a sleep
+ * costs its peer one system call, whatever is published meanwhile, and nothing while nobody sleeps.
+ *
+ *     sleeper: bell = {number, need}; position of the peer? as before: sleep
+ *     peer:    position = ...;        bell of the sleeper? a new number: wake it
+ *
+ * Both are sequentially consistent, so at least one sees the other. A wake-up may come when the
+ * sleeper has got up by itself: then its next sleep is short, and it finds nothing.
+ *
+ * Looking out for the peer (spinning) before sleeping saves the wake-up where the peer answers
+ * quickly. How long pays is learnt: each success doubles the time, each failure halves it, until it
+ * is not tried at all but every RING_SPIN_RETRY sleeps.
+ */
+#include "base/clock.h"
+#include "memory/limits.h"
+#include "memory/ring.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* --- waking ----------------------------------------------------------------------------------- */
+
+void ring_awake(struct ferry_ring *ring)
+{
+    uint64_t wakes;
+    struct iovec buffer = { &wakes, sizeof(wakes) };
+
+    ring_set_state(ring, RING_AWAKE);
+    atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32, memory_order_relaxed);
+    /* The peer could have made the descriptor blocking; this read never does. */
+    ssize_t got = preadv2(ring_wake_fd(ring, ring->direction), &buffer, 1, -1, RWF_NOWAIT);
+    (void)got; /* nothing there: we got up by ourselves */
+}
+
+/* A sender may sleep until there is more room than what was released just now. */
+static bool ring_wakes_sender(struct ferry_ring *ring, uint32_t need)
+{
+    uint32_t head = shared_load_32(&ring->other->position);
+    return ring->capacity - (head - ring->published) >= need;
+}
+
+void ring_wake_peer(struct ferry_ring *ring, uint64_t bell)
+{
+    int fd = ring_wake_fd(ring, !ring->direction);
+    uint64_t one = 1;
+
+    if (ring->direction == FERRY_RECEIVE && !ring_wakes_sender(ring, (uint32_t)bell))
+        return;
+    if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) {
+        ring_break(ring);
+        return;
+    }
+    ring->rung = (uint32_t)(bell >> 32);
+    ring->stats.wakes++;
+    /* It can only fail with EAGAIN: the counter is full, so the peer is awake already. */
+    ssize_t written = write(fd, &one, sizeof(one));
+    (void)written;
+}
+
+/* --- sleeping --------------------------------------------------------------------------------- */
+
+static bool ring_is_ready(struct ferry_ring *ring)
+{
+    return ring_is_satisfied(ring) || ring_look(ring) < 0 || ring_is_satisfied(ring);
+}
+
+static inline void processor_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static bool ring_look_out(struct ferry_ring *ring, int64_t span_ns)
+{
+    int64_t until_ns = clock_now_ns() + span_ns;
+
+    do {
+        for (int i = 0; i < RING_SPIN_LOOKS; i++) {
+            if (ring_is_ready(ring))
+                return true;
+            processor_relax();
+        }
+    } while (clock_now_ns() < until_ns);
+    return false;
+}
+
+static bool ring_spin(struct ferry_ring *ring)
+{
+    int64_t span_ns = ring->spin_ns;
+
+    if (ring->spin_max_ns <= 0)
+        return false;
+    if (span_ns == 0 && ++ring->unspun < RING_SPIN_RETRY)
+        return false;
+    if (span_ns == 0)
+        span_ns = RING_SPIN_NS_MIN;
+    ring->unspun = 0;
+    ring->stats.spins++;
+    bool paid = ring_look_out(ring, span_ns);
+    ring->stats.spins_paid += paid;
+    span_ns = paid ? span_ns * 2 : span_ns / 2;
+    if (span_ns > ring->spin_max_ns)
+        span_ns = ring->spin_max_ns;
+    ring->spin_ns = span_ns < RING_SPIN_NS_MIN ? 0 : span_ns;
+    return paid;
+}
+
+bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
+{
+    if (ring->state == RING_ASLEEP) {
+        /* A loop asks before each of its turns, whatever the last was for. */
+        if (shared_load_32(&ring->other->position) == ring->seen)
+            return false;
+        ring_awake(ring);
+    }
+    if (ring->state != RING_AWAKE || ring_is_ready(ring) || ring_spin(ring))
+        return true;
+    ring->sleep++;
+    ring_set_state(ring, RING_ASLEEP);
+    uint32_t need = ring->direction == FERRY_SEND ? ring->need : 1;
+    atomic_store_explicit(
+        &ring->side->bell, (uint64_t)ring->sleep << 32 | need, memory_order_seq_cst);
+    if (shared_load_32(&ring->other->position) != ring->seen) {
+        ring_awake(ring);
+        return true;
+    }
+    ring->stats.sleeps++;
+    return false;
+}
+
+int ferry_ring_fd(const struct ferry_ring *ring)
+{
+    return ring_wake_fd(ring, ring->direction);
+}
+
+int ferry_ring_wait(struct ferry_ring *ring, int other_fd, int64_t deadline_ns)
+{
+    struct pollfd waited[] = {
+        { .fd = ferry_ring_fd(ring), .events = POLLIN },
+        { .fd = other_fd, .events = POLLIN },
+    };
+
+    while (!ferry_ring_prepare_sleep(ring)) {
+        int ready = poll(waited, 2, clock_poll_ms(deadline_ns, clock_now_ns()));
+        if (ready < 0 && errno != EINTR)
+            return -errno;
+        if (ready == 0 && clock_now_ns() >= deadline_ns)
+            return -ETIMEDOUT;
+        if (ready > 0 && waited[0].revents)
+            ring_awake(ring);
+        else if (ready > 0)
+            return 1;
+    }
+    return 0;
+}
