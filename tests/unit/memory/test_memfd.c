@@ -1,0 +1,163 @@
+/* test_memfd.c - memory whose size is sealed, and which is there when it is used. */
+#include "base/cleanup.h"
+#include "memory/memfd.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { SIZE = 64 << 10 };
+
+START_TEST(its_size_cannot_change)
+{
+    int fd;
+
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    ck_assert_int_eq(memfd_check(fd, SIZE), 0);
+    ck_assert_int_eq(ftruncate(fd, SIZE - 1), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(ftruncate(fd, SIZE + 1), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(all_of_it_is_there)
+{
+    struct stat status;
+    int fd;
+
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    ck_assert_int_eq(status.st_size, SIZE);
+    ck_assert_int_eq(status.st_blocks * 512, SIZE);
+    close(fd);
+}
+END_TEST
+
+/* Somebody else may have made it without. */
+START_TEST(what_is_mapped_is_there)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct stat status;
+    void *memory;
+
+    ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+    ck_assert_int_eq(memfd_check(fd, SIZE), 0);
+    ck_assert_int_eq(memfd_map(fd, SIZE, &memory), 0);
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    ck_assert_int_eq(status.st_blocks * 512, SIZE);
+    munmap(memory, SIZE);
+    close(fd);
+}
+END_TEST
+
+START_TEST(each_seal_is_asked_for)
+{
+    static const int seals[] = { 0, F_SEAL_GROW | F_SEAL_SEAL, F_SEAL_SHRINK | F_SEAL_SEAL,
+        F_SEAL_SHRINK | F_SEAL_GROW };
+    int fd = memfd_create("test", MFD_ALLOW_SEALING);
+
+    ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals[_i]), 0);
+    ck_assert_int_eq(memfd_check(fd, SIZE), -EPROTO);
+    close(fd);
+}
+END_TEST
+
+START_TEST(too_small_is_refused)
+{
+    int fd;
+
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    ck_assert_int_eq(memfd_check(fd, SIZE + 1), -EPROTO);
+    close(fd);
+}
+END_TEST
+
+START_TEST(other_descriptors_are_refused)
+{
+    int ends[2], file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(memfd_check(ends[0], 0), -EPROTO);
+    ck_assert_int_eq(memfd_check(file, 0), -EPROTO);
+    ck_assert_int_eq(memfd_check(-1, 0), -EPROTO);
+}
+END_TEST
+
+/* Sealed as well as can be, and still nothing to rely on. */
+START_TEST(large_pages_are_refused)
+{
+    int fd = memfd_create("test", MFD_ALLOW_SEALING | MFD_HUGETLB);
+
+    if (fd < 0)
+        return; /* a kernel without them */
+    ck_assert_int_eq(ftruncate(fd, 2 << 20), 0);
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+    ck_assert_int_eq(memfd_check(fd, SIZE), -EPROTO);
+    close(fd);
+}
+END_TEST
+
+/* From here on this process gets `error` from fallocate(2). */
+static void fallocate_fails_with(int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { COUNT_OF(code), code };
+
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(full_memory_is_an_error_and_leaves_nothing)
+{
+    int fd = -1, before = dup(0);
+    void *memory;
+
+    close(before);
+    int there = memfd_create("test", MFD_ALLOW_SEALING);
+    ck_assert_int_eq(there, before);
+    fallocate_fails_with(ENOSPC);
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), -ENOSPC);
+    ck_assert_int_eq(fd, -1);
+    ck_assert_int_eq(memfd_map(there, SIZE, &memory), -ENOSPC);
+    ck_assert_int_eq(dup(0), before + 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("memory/memfd");
+    TCase *tests = tcase_create("memfd");
+
+    tcase_add_test(tests, its_size_cannot_change);
+    tcase_add_test(tests, all_of_it_is_there);
+    tcase_add_test(tests, what_is_mapped_is_there);
+    tcase_add_loop_test(tests, each_seal_is_asked_for, 0, 4);
+    tcase_add_test(tests, too_small_is_refused);
+    tcase_add_test(tests, other_descriptors_are_refused);
+    tcase_add_test(tests, large_pages_are_refused);
+    tcase_add_test(tests, full_memory_is_an_error_and_leaves_nothing);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

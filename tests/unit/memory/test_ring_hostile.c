@@ -1,0 +1,621 @@
+/* test_ring_hostile.c - a peer that writes what it likes into the memory: found out or harmless,
+ * and never more than a call's work. */
+#include "ring_under_test.h"
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
+
+/* --- what is handed over ---------------------------------------------------------------------- */
+
+/* The descriptors of a ring that is fine, and its memory, to do harm to. */
+struct victim {
+    struct ferry_ring *ring;
+    int fds[FERRY_RING_DESCRIPTORS];
+};
+
+static struct victim victim_make(void)
+{
+    struct victim victim = { .ring = ring_make_one(FERRY_SEND, CAPACITY) };
+    descriptors_copy(victim.ring, victim.fds);
+    return victim;
+}
+
+/* Attaching fails so, closes everything, and says why. */
+static void attach_fails(struct victim *victim, int code, const char *reason)
+{
+    const struct ferry_ring_options options = { .struct_size = sizeof(options),
+        .capacity = CAPACITY };
+    struct ferry_ring *ring = NULL;
+    struct ferry_error error = { 0 };
+
+    ck_assert_int_eq(ferry_ring_attach(FERRY_RECEIVE, victim->fds, &options, &ring, &error), code);
+    ck_assert_ptr_null(ring);
+    ck_assert_str_eq(error.thing, "ring");
+    if (reason)
+        ck_assert_str_eq(error.reason, reason);
+    for (int i = 0; i < FERRY_RING_DESCRIPTORS; i++)
+        ck_assert_int_eq(fcntl(victim->fds[i], F_GETFD), -1);
+    ferry_ring_free(victim->ring);
+}
+
+static void memory_replace(struct victim *victim, size_t size, int seals)
+{
+    int fd = memfd_create("test", MFD_ALLOW_SEALING);
+
+    ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
+    ck_assert_int_eq(pwrite(fd, victim->ring->shared, sizeof(struct ring_shared), 0),
+        sizeof(struct ring_shared));
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+    ck_assert_int_eq(dup2(fd, victim->fds[0]), victim->fds[0]);
+    close(fd);
+}
+
+START_TEST(missing_seals_are_refused)
+{
+    static const int seals[] = { 0, F_SEAL_GROW | F_SEAL_SEAL, F_SEAL_SHRINK | F_SEAL_SEAL,
+        F_SEAL_SHRINK | F_SEAL_GROW };
+    struct victim victim = victim_make();
+
+    memory_replace(&victim, RING_DATA_OFFSET + CAPACITY, seals[_i]);
+    attach_fails(&victim, -EPROTO, "the first descriptor is no memory whose size is sealed");
+}
+END_TEST
+
+START_TEST(less_memory_than_claimed_is_refused)
+{
+    struct victim victim = victim_make();
+
+    memory_replace(
+        &victim, RING_DATA_OFFSET + CAPACITY - 1, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    attach_fails(&victim, -EPROTO, "it says to hold 4096 bytes, which it can't");
+}
+END_TEST
+
+START_TEST(memory_of_nothing_is_refused)
+{
+    struct victim victim = victim_make();
+
+    memory_replace(&victim, 0, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    attach_fails(&victim, -EPROTO, NULL);
+}
+END_TEST
+
+/* Nothing is mapped before the version is known: here it can't be. */
+START_TEST(another_version_is_refused_before_it_is_mapped)
+{
+    struct victim victim = victim_make();
+
+    victim.ring->shared->constants.version++;
+    memory_replace(&victim, RING_DATA_OFFSET + CAPACITY,
+        F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_WRITE);
+    attach_fails(&victim, -EPROTONOSUPPORT, "it has version 2, and this library knows 1");
+}
+END_TEST
+
+START_TEST(memory_that_cannot_be_written_is_refused)
+{
+    struct victim victim = victim_make();
+
+    memory_replace(&victim, RING_DATA_OFFSET + CAPACITY,
+        F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_WRITE);
+    attach_fails(&victim, -EPERM, NULL);
+}
+END_TEST
+
+START_TEST(other_memory_is_refused)
+{
+    struct victim victim = victim_make();
+
+    victim.ring->shared->constants.magic = 0;
+    attach_fails(&victim, -EPROTO, "the memory is no ring");
+}
+END_TEST
+
+START_TEST(capacities_that_cannot_be_are_refused)
+{
+    static const uint32_t capacities[] = { 0, 1, 2048, 4095, 4097, 8192, 1u << 31, UINT32_MAX };
+    struct victim victim = victim_make();
+
+    victim.ring->shared->constants.capacity = capacities[_i];
+    attach_fails(&victim, -EPROTO, NULL);
+}
+END_TEST
+
+START_TEST(more_than_is_accepted_is_refused)
+{
+    struct victim victim = { .ring = ring_make_one(FERRY_SEND, 2 * CAPACITY) };
+
+    descriptors_copy(victim.ring, victim.fds);
+    attach_fails(&victim, -E2BIG, "it holds 8192 bytes, and at most 4096 are accepted");
+}
+END_TEST
+
+/* Positions as they cannot be: {the receiver's, the sender's}. */
+START_TEST(positions_that_cannot_be_are_refused)
+{
+    static const uint32_t positions[][2] = { { 0, CAPACITY + 8 }, { 8, 0 }, { 0, 4 }, { 4, 4 },
+        { 4, 8 }, { 0, UINT32_MAX - 7 } };
+    struct victim victim = victim_make();
+
+    for (int i = 0; i < 2; i++)
+        atomic_store(&victim.ring->shared->sides[i].position, positions[_i][i]);
+    attach_fails(&victim, -EPROTO, "its positions can't be");
+}
+END_TEST
+
+/* None of these would count wake-ups; some would block, or pass on what is written to them. */
+static int descriptor_wrong(int kind)
+{
+    int ends[2];
+
+    switch (kind) {
+    case 0:
+        ck_assert_int_eq(pipe(ends), 0);
+        return ends[1];
+    case 1:
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        return ends[0];
+    case 2:
+        return open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    case 3:
+        return open("/dev/null", O_RDWR);
+    default:
+        return open("/proc/self/exe", O_PATH);
+    }
+}
+
+START_TEST(what_is_no_eventfd_is_refused)
+{
+    for (int which = 1; which <= 2; which++) {
+        struct victim victim = victim_make();
+        close(victim.fds[which]);
+        victim.fds[which] = descriptor_wrong(_i);
+        ck_assert_int_ge(victim.fds[which], 0);
+        attach_fails(&victim, _i == 4 ? -EBADF : -EPROTO, NULL);
+    }
+}
+END_TEST
+
+/* They may have been made blocking; and they stay in no program that is executed. */
+START_TEST(what_is_taken_is_made_safe)
+{
+    struct victim victim = victim_make();
+    struct ferry_ring *ring;
+
+    for (int i = 0; i < FERRY_RING_DESCRIPTORS; i++) {
+        ck_assert_int_eq(fcntl(victim.fds[i], F_SETFD, 0), 0);
+        ck_assert_int_eq(fcntl(victim.fds[i], F_SETFL, 0), 0);
+    }
+    ck_assert_int_eq(ferry_ring_attach(FERRY_RECEIVE, victim.fds, NULL, &ring, NULL), 0);
+    for (int i = 0; i < FERRY_RING_DESCRIPTORS; i++) {
+        ck_assert_int_eq(fcntl(victim.fds[i], F_GETFD), FD_CLOEXEC);
+        ck_assert_int_ne(fcntl(victim.fds[i], F_GETFL) & O_NONBLOCK, 0);
+    }
+    ferry_ring_free(ring);
+    ferry_ring_free(victim.ring);
+}
+END_TEST
+
+START_TEST(a_descriptor_that_was_made_blocking_ends_the_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+    int fd = ferry_ring_fd(ends.receiver);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+    ck_assert_int_eq(eventfd_write(fd, UINT64_MAX - 1), 0); /* the next write would wait */
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), -EPROTO);
+    /* And one's own, with nothing in it, holds nobody up either. */
+    eventfd_t wakes;
+    ck_assert_int_eq(eventfd_read(fd, &wakes), 0);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ends_free(&ends);
+}
+END_TEST
+
+/* --- what is written later -------------------------------------------------------------------- */
+
+/* It is the end of the ring, whatever comes after. */
+static void ring_is_broken(struct ferry_ring *ring)
+{
+    struct ferry_record record = { 0 };
+    void *place;
+
+    for (int i = 0; i < 2; i++) {
+        if (ring->direction == FERRY_RECEIVE) {
+            ck_assert_int_eq(one_receive(ring), -EPROTO);
+            ck_assert_int_eq(ferry_ring_borrow(ring, &record, 1), -EPROTO);
+            ferry_ring_release(ring);
+        } else {
+            ck_assert_int_eq(ferry_ring_try_send(ring, &record, 1), -EPROTO);
+            ck_assert_int_eq(ferry_ring_loan(ring, 1, &place), -EPROTO);
+        }
+        ck_assert(ferry_ring_prepare_sleep(ring));
+        ck_assert_int_eq(ferry_ring_wait(ring, -1, FERRY_NEVER), 0);
+        ferry_ring_set_peer_gone(ring);
+    }
+}
+
+START_TEST(a_head_that_cannot_be_ends_the_ring)
+{
+    static const uint32_t heads[] = { CAPACITY + 8, 4, 1, UINT32_MAX - 7, 1u << 31 };
+    struct ends ends = ends_make(CAPACITY);
+
+    atomic_store(&ends.sender->side->position, heads[_i]);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_tail_that_cannot_be_ends_the_ring)
+{
+    static const uint32_t tails[] = { 8, 4, UINT32_MAX - 7 - CAPACITY, 1u << 31 };
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record record = { 0 };
+
+    while (ferry_ring_try_send(ends.sender, &record, 1) == 1)
+        ;
+    atomic_store(&ends.receiver->side->position, CAPACITY + tails[_i]);
+    ring_is_broken(ends.sender);
+    ends_free(&ends);
+}
+END_TEST
+
+/* What was seen before is no longer there: nothing may be written over it. */
+START_TEST(a_tail_that_goes_back_during_a_batch_ends_the_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+    static char data[MAX - 8];
+    struct ferry_record batch[16];
+
+    for (int i = 0; i < 16; i++)
+        batch[i] = (struct ferry_record){ data, sizeof(data), 0 };
+    ck_assert_int_eq(ferry_ring_try_send(ends.sender, batch, 1), 1);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert_int_eq(ferry_ring_try_send(ends.sender, batch, 7), 7);
+    atomic_store(&ends.receiver->side->position, 0u - 7 * MAX);
+    ck_assert_int_eq(ferry_ring_try_send(ends.sender, batch, 16), -EPROTO);
+    ring_is_broken(ends.sender);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_head_that_goes_back_behind_what_is_borrowed_ends_the_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record batch[4];
+
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(ferry_ring_borrow(ends.receiver, batch, 4), 4);
+    atomic_store(&ends.sender->side->position, 16);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
+/* Heads of records as they cannot be, with 64 bytes committed at the beginning. */
+START_TEST(a_record_that_cannot_be_ends_the_ring)
+{
+    const uint64_t heads[] = { 0, /* what a hole leaves */
+        ring_head(0, 8), ring_head(3, 8), ring_head(RING_KIND_RECORD, MAX + 1),
+        ring_head(RING_KIND_RECORD, 57), /* beyond what is committed */
+        ring_head(RING_KIND_RECORD, UINT32_MAX), ring_head(RING_KIND_RECORD, UINT32_MAX - 7),
+        ring_head(RING_KIND_PADDING, 8), ring_head(RING_KIND_PADDING, 0),
+        ring_head(RING_KIND_PADDING, CAPACITY - 8), /* to the end, and nothing after it */
+        UINT64_MAX };
+    struct ends ends = ends_make(CAPACITY);
+    char data[56] = { 0 };
+    struct ferry_record record = { data, sizeof(data), 0 };
+
+    ck_assert_int_lt(_i, (int)COUNT_OF(heads));
+    ck_assert_int_eq(ferry_ring_try_send(ends.sender, &record, 1), 1);
+    memcpy(ends.sender->data, &heads[_i], 8);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
+/* A record may not go on behind the end of the memory, though the positions would allow it. */
+START_TEST(a_record_over_the_end_ends_the_ring)
+{
+    struct ends ends = { .sender = ring_make_one(FERRY_SEND, CAPACITY) };
+    const uint64_t head = ring_head(RING_KIND_RECORD, 64);
+
+    ring_begin_at(ends.sender, CAPACITY - 64);
+    ends.receiver = ring_attach_to(ends.sender);
+    memcpy(ends.sender->data + CAPACITY - 64, &head, 8);
+    atomic_store(&ends.sender->side->position, CAPACITY + 8);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_punched_hole_ends_the_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record record;
+
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(fallocate(ends.sender->fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                         RING_DATA_OFFSET, CAPACITY),
+        0);
+    ck_assert_int_eq(ferry_ring_borrow(ends.receiver, &record, 1), -EPROTO);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
+/* --- between two looks ------------------------------------------------------------------------ */
+
+static void *changed_word;
+static uint64_t changed_to;
+
+static void change_after_load(void *word, size_t size)
+{
+    if (word == changed_word)
+        memcpy(word, &changed_to, size);
+}
+
+START_TEST(a_size_that_changes_after_it_was_read_is_as_it_was_read)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert_int_eq(text_send(ends.sender, "as it was", 7), 1);
+    ck_assert_int_eq(text_send(ends.sender, "next", 8), 1);
+    changed_word = ends.receiver->data;
+    changed_to = ring_head(RING_KIND_RECORD, MAX);
+    ring_test_loaded = change_after_load;
+    text_expect(ends.receiver, "as it was", 7);
+    text_expect(ends.receiver, "next", 8);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_head_that_changes_after_it_was_read_is_as_it_was_read)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert_int_eq(text_send(ends.sender, "text", 7), 1);
+    changed_word = &ends.receiver->other->position;
+    changed_to = 1;
+    ring_test_loaded = change_after_load;
+    text_expect(ends.receiver, "text", 7);
+    ck_assert_int_eq(one_receive(ends.receiver), -EPROTO);
+    ends_free(&ends);
+}
+END_TEST
+
+/* As fast as it is read, or faster. */
+static struct ferry_ring *flooder;
+
+static void flood(void *word, size_t size)
+{
+    (void)word, (void)size;
+    struct ferry_ring *sender = flooder;
+    if (!sender)
+        return;
+    flooder = NULL; /* its own loads are loads too */
+    while (text_send(sender, "more", 0) == 1)
+        ;
+    flooder = sender;
+}
+
+START_TEST(a_flood_does_not_keep_a_call_busy)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record batch[1000];
+    static char buffer[64 << 10];
+
+    ck_assert_int_eq(text_send(ends.sender, "first", 0), 1);
+    ring_test_loaded = flood;
+    flooder = ends.sender;
+    ck_assert_int_eq(ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 1000), 1);
+    ck_assert_int_eq(ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 10), 10);
+    ck_assert_int_le(ferry_ring_borrow(ends.receiver, batch, 1000), CAPACITY / 16);
+    ends_free(&ends);
+}
+END_TEST
+
+/* --- everything at once ----------------------------------------------------------------------- */
+
+static struct ferry_ring *attacked;
+static uint64_t attack_chance = 11;
+static uint64_t loads;
+static unsigned peace; /* loads between two attacks, on average */
+
+/* A number that is more likely than others to do harm. */
+static uint64_t attack_number(void)
+{
+    static const uint32_t near[] = { 0, 8, 16, MAX, MAX + 8, CAPACITY - 8, CAPACITY, CAPACITY + 8,
+        1u << 31, 0u - 8, 0u - CAPACITY };
+    uint32_t number = near[draw(&attack_chance) % COUNT_OF(near)];
+
+    switch (draw(&attack_chance) % 8) {
+    case 0:
+        return (uint64_t)draw(&attack_chance) << 33 ^ draw(&attack_chance);
+    case 1:
+        return ring_head(draw(&attack_chance) % 4, draw(&attack_chance) % (MAX + 16));
+    case 2:
+        return ring_head(RING_KIND_PADDING, CAPACITY - 8 - draw(&attack_chance) % 64 * 8);
+    case 3:
+        return ring_head(RING_KIND_RECORD, number);
+    case 4:
+        return attacked->own + draw(&attack_chance) % 64 * 8;
+    default:
+        return attacked->own + number;
+    }
+}
+
+/* The peer as it should be: takes everything, or sends a small record. */
+static void well_behaved(void)
+{
+    if (attacked->direction == FERRY_SEND) {
+        memcpy(&attacked->other->position, &attacked->published, 4);
+        return;
+    }
+    uint32_t head = atomic_load(&attacked->other->position);
+    uint64_t number = ring_head(RING_KIND_RECORD, 4);
+    if (head - attacked->published > CAPACITY - 16 || head % CAPACITY == CAPACITY - 8)
+        return;
+    memcpy(attacked->data + head % CAPACITY, &number, 8);
+    head += 16;
+    memcpy(&attacked->other->position, &head, 4);
+}
+
+/* Everything that the peer may write: also what it should not. */
+static void attack(void *word, size_t size)
+{
+    (void)size;
+    uint64_t number = attack_number();
+    unsigned char *place = attacked->data + (attacked->own & (CAPACITY - 8));
+
+    loads++;
+    if (draw(&attack_chance) % peace != 0) {
+        well_behaved();
+        return;
+    }
+    if (draw(&attack_chance) % 4 == 0)
+        memcpy(word, &number, size);
+    if (draw(&attack_chance) % 4 == 0)
+        memcpy(&attacked->other->position, &number, 4);
+    if (draw(&attack_chance) % 2)
+        memcpy(place, &number, 8);
+    if (draw(&attack_chance) % 8 == 0)
+        memcpy(attacked->data + draw(&attack_chance) % (CAPACITY / 8) * 8, &number, 8);
+    number = attack_number();
+    if (draw(&attack_chance) % 4 == 0)
+        memcpy(&attacked->other->bell, &number, 8);
+    if (draw(&attack_chance) % 64 == 0)
+        memcpy(&attacked->side->position, &number, 4);
+}
+
+/* What is said to have come lies where it may, and can be read. */
+static void records_read(
+    const struct ferry_record *batch, int count, const unsigned char *from, size_t size)
+{
+    static volatile unsigned char sink;
+
+    for (int i = 0; i < count; i++) {
+        const unsigned char *data = batch[i].data;
+        MUST(data >= from && batch[i].size <= MAX && data + batch[i].size <= from + size);
+        for (size_t j = 0; j < batch[i].size; j += 61)
+            sink = data[j];
+    }
+    (void)sink;
+}
+
+static int attacked_receive(void)
+{
+    struct ferry_record batch[8];
+    static unsigned char buffer[MAX * 4];
+    size_t count = draw(&attack_chance) % 8 + 1, size = draw(&attack_chance) % sizeof(buffer);
+    int r;
+
+    if (draw(&attack_chance) % 2) {
+        r = ferry_ring_try_receive(attacked, buffer, size, batch, count);
+        records_read(batch, r, buffer, size);
+    } else {
+        r = ferry_ring_borrow(attacked, batch, count);
+        records_read(batch, r, attacked->data, CAPACITY);
+        if (draw(&attack_chance) % 2)
+            ferry_ring_release(attacked);
+    }
+    return r;
+}
+
+static int attacked_send(void)
+{
+    static unsigned char data[8][MAX + 1];
+    struct ferry_record batch[8];
+    size_t size = draw(&attack_chance) % (MAX + 2);
+    void *place;
+
+    if (draw(&attack_chance) % 2) {
+        for (int i = 0; i < 8; i++)
+            batch[i] = (struct ferry_record){ data[i], draw(&attack_chance) % MAX, 0 };
+        return ferry_ring_try_send(attacked, batch, draw(&attack_chance) % 8 + 1);
+    }
+    int r = ferry_ring_loan(attacked, size, &place);
+    if (r < 0)
+        return r;
+    MUST((unsigned char *)place >= attacked->data &&
+         (unsigned char *)place + size <= attacked->data + CAPACITY);
+    memset(place, 1, size);
+    ferry_ring_commit(attacked, size, 0);
+    return 0;
+}
+
+/* A ring that is attacked until it breaks, again and again; sometimes it is left in peace for a
+ * while. Returns how often. */
+static uint64_t attack_all(enum ferry_direction direction, uint64_t loads_wanted)
+{
+    uint64_t lives = 0;
+
+    attacked = ring_make_one(direction, CAPACITY);
+    for (; loads < loads_wanted; lives++) {
+        ring_begin_at(attacked, (draw(&attack_chance) - 4096) & ~7u);
+        peace = 1u << draw(&attack_chance) % 8;
+        ring_test_loaded = attack;
+        for (int r = 0; r != -EPROTO && loads < loads_wanted;) {
+            r = direction == FERRY_RECEIVE ? attacked_receive() : attacked_send();
+            MUST(r >= 0 || r == -EAGAIN || r == -EPROTO || r == -EMSGSIZE);
+            if (draw(&attack_chance) % 4 == 0)
+                (void)!ferry_ring_prepare_sleep(attacked);
+        }
+        ring_test_loaded = change_after_load; /* nothing, any more */
+    }
+    ferry_ring_free(attacked);
+    return lives;
+}
+
+/* Nothing but these two and what a sanitizer says: it returns, and it stays in its memory. */
+START_TEST(an_attacked_receiver_survives)
+{
+    changed_word = NULL;
+    ck_assert_uint_gt(attack_all(FERRY_RECEIVE, 1000000), 500);
+}
+END_TEST
+
+START_TEST(an_attacked_sender_survives)
+{
+    changed_word = NULL;
+    ck_assert_uint_gt(attack_all(FERRY_SEND, 1000000), 500);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("ring_hostile");
+
+    tcase_set_timeout(tests, 40);
+    tcase_add_loop_test(tests, missing_seals_are_refused, 0, 4);
+    tcase_add_test(tests, less_memory_than_claimed_is_refused);
+    tcase_add_test(tests, memory_of_nothing_is_refused);
+    tcase_add_test(tests, another_version_is_refused_before_it_is_mapped);
+    tcase_add_test(tests, memory_that_cannot_be_written_is_refused);
+    tcase_add_test(tests, other_memory_is_refused);
+    tcase_add_loop_test(tests, capacities_that_cannot_be_are_refused, 0, 8);
+    tcase_add_test(tests, more_than_is_accepted_is_refused);
+    tcase_add_loop_test(tests, positions_that_cannot_be_are_refused, 0, 6);
+    tcase_add_loop_test(tests, what_is_no_eventfd_is_refused, 0, 5);
+    tcase_add_test(tests, what_is_taken_is_made_safe);
+    tcase_add_test(tests, a_descriptor_that_was_made_blocking_ends_the_ring);
+    tcase_add_loop_test(tests, a_head_that_cannot_be_ends_the_ring, 0, 5);
+    tcase_add_loop_test(tests, a_tail_that_cannot_be_ends_the_ring, 0, 4);
+    tcase_add_test(tests, a_tail_that_goes_back_during_a_batch_ends_the_ring);
+    tcase_add_test(tests, a_head_that_goes_back_behind_what_is_borrowed_ends_the_ring);
+    tcase_add_loop_test(tests, a_record_that_cannot_be_ends_the_ring, 0, 11);
+    tcase_add_test(tests, a_record_over_the_end_ends_the_ring);
+    tcase_add_test(tests, a_punched_hole_ends_the_ring);
+    tcase_add_test(tests, a_size_that_changes_after_it_was_read_is_as_it_was_read);
+    tcase_add_test(tests, a_head_that_changes_after_it_was_read_is_as_it_was_read);
+    tcase_add_test(tests, a_flood_does_not_keep_a_call_busy);
+    tcase_add_test(tests, an_attacked_receiver_survives);
+    tcase_add_test(tests, an_attacked_sender_survives);
+    return run_tests(tests, "memory/ring_hostile");
+}

@@ -1,0 +1,319 @@
+/* test_ring_wait.c - who sleeps is woken once, who is awake costs no system call. */
+#include "ring_under_test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
+
+static struct ferry_ring_stats stats_of(const struct ferry_ring *ring)
+{
+    struct ferry_ring_stats stats;
+    ferry_ring_get_stats(ring, &stats);
+    return stats;
+}
+
+static void fill(struct ferry_ring *sender)
+{
+    char data[MAX - 8] = { 0 };
+    struct ferry_record record = { data, sizeof(data), 0 };
+
+    while (ferry_ring_try_send(sender, &record, 1) == 1)
+        ;
+}
+
+/* Both wake-ups are writes to an eventfd, which counts them. */
+START_TEST(nobody_is_woken_who_does_not_sleep)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    for (int i = 0; i < 1000; i++) {
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        ck_assert_int_eq(one_receive(ends.receiver), 1);
+        ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN);
+    }
+    fill(ends.sender);
+    while (one_receive(ends.receiver) == 1)
+        ;
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert_uint_eq(stats_of(ends.sender).wakes + stats_of(ends.receiver).wakes, 0);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_sleeping_receiver_is_woken_once)
+{
+    struct ends ends = ends_make(CAPACITY);
+    uint64_t wakes;
+
+    for (int round = 0; round < 3; round++) {
+        ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+        ck_assert(!ferry_ring_prepare_sleep(ends.receiver)); /* another turn of its loop */
+        ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+        for (int i = 0; i < 10; i++)
+            ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        ck_assert_int_eq(eventfd_read(ferry_ring_fd(ends.receiver), &wakes), 0);
+        ck_assert_uint_eq(wakes, 1);
+        for (int i = 0; i < 10; i++)
+            ck_assert_int_eq(one_receive(ends.receiver), 1);
+    }
+    ck_assert_uint_eq(stats_of(ends.sender).wakes, 3);
+    ck_assert_uint_eq(stats_of(ends.receiver).sleeps, 3);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(receiving_makes_the_descriptor_quiet)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    ck_assert(ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(what_is_there_allows_no_sleep)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(ferry_ring_prepare_sleep(ends.sender)); /* nothing was refused */
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ends_free(&ends);
+}
+END_TEST
+
+/* Published after the last look and before the bell: what the second look is for. */
+static struct ferry_ring *between_sender, *between_receiver;
+
+static void send_between(void *word, size_t size)
+{
+    (void)size;
+    if (!between_sender || word != &between_receiver->other->position)
+        return;
+    struct ferry_ring *sender = between_sender;
+    between_sender = NULL;
+    ck_assert_int_eq(text_send(sender, "between", 0), 1);
+}
+
+START_TEST(what_comes_before_the_bell_is_seen_after_it)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ring_test_loaded = send_between;
+    between_sender = ends.sender;
+    between_receiver = ends.receiver;
+    ck_assert(ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_ptr_null(between_sender);
+    ck_assert_uint_eq(stats_of(ends.sender).wakes, 0);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_sender_is_woken_when_its_record_has_room)
+{
+    struct ends ends = ends_make(CAPACITY);
+    void *place;
+
+    fill(ends.sender);
+    ck_assert_int_eq(ferry_ring_loan(ends.sender, MAX, &place), -EAGAIN);
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    ck_assert_int_eq(one_receive(ends.receiver), 1); /* 8 bytes less than it needs */
+    ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert_uint_eq(stats_of(ends.receiver).wakes, 1);
+    ck_assert_int_eq(ferry_ring_loan(ends.sender, MAX, &place), 0);
+    ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+    ends_free(&ends);
+}
+END_TEST
+
+/* A sleep of the predecessor's was ended already, one of the successor's is another. */
+START_TEST(a_successor_is_woken)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ferry_ring_free(ends.receiver);
+    ends.receiver = ring_attach_to(ends.sender);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ferry_ring_free(ends.sender);
+    ends.sender = ring_attach_to(ends.receiver);
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_wait_ends_at_its_deadline)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, ferry_deadline(0)), -ETIMEDOUT);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, ferry_deadline(20)), -ETIMEDOUT);
+    ck_assert_uint_eq(stats_of(ends.receiver).sleeps, 1); /* still the same */
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_wait_tells_of_the_other_descriptor)
+{
+    struct ends ends = ends_make(CAPACITY);
+    int pipes[2];
+
+    ck_assert_int_eq(pipe(pipes), 0);
+    close(pipes[1]); /* as a dying peer does */
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, pipes[0], FERRY_NEVER), 1);
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, pipes[0], FERRY_NEVER), 0);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ends_free(&ends);
+}
+END_TEST
+
+/* A wake-up that comes when the sleeper is up already. */
+START_TEST(a_late_wake_up_does_not_keep_a_wait_busy)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(eventfd_write(ferry_ring_fd(ends.receiver), 1), 0);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, ferry_deadline(20)), -ETIMEDOUT);
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ck_assert_uint_eq(stats_of(ends.receiver).sleeps, 2);
+    ends_free(&ends);
+}
+END_TEST
+
+/* --- looking out for the peer ----------------------------------------------------------------- */
+
+static struct ferry_ring *spinning_receiver(const struct ferry_ring *sender, int64_t spin_max_ns)
+{
+    const struct ferry_ring_options options = { .struct_size = sizeof(options),
+        .spin_max_ns = spin_max_ns };
+    struct ferry_ring *ring;
+    int copies[FERRY_RING_DESCRIPTORS];
+
+    descriptors_copy(sender, copies);
+    ck_assert_int_eq(ferry_ring_attach(FERRY_RECEIVE, copies, &options, &ring, NULL), 0);
+    return ring;
+}
+
+static bool processors_are_many(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1;
+}
+
+/* The load of the receiver's that the record comes after. */
+static int loads_until_sent;
+
+static void send_later(void *word, size_t size)
+{
+    (void)size;
+    if (word == &between_receiver->other->position && --loads_until_sent == 0)
+        ck_assert_int_eq(text_send(between_sender, "later", 0), 1);
+}
+
+START_TEST(looking_out_saves_the_sleep)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, 10 * INT64_C(1000000000));
+    struct ferry_ring_stats stats;
+
+    ring_test_loaded = send_later;
+    between_sender = sender;
+    between_receiver = receiver;
+    loads_until_sent = 100;
+    ck_assert(processors_are_many() == ferry_ring_prepare_sleep(receiver));
+    stats = stats_of(receiver);
+    ck_assert_uint_eq(stats.spins, processors_are_many());
+    ck_assert_uint_eq(stats.spins_paid, processors_are_many());
+    ck_assert_uint_eq(stats.sleeps, !processors_are_many());
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
+/* In vain five times (20, 10, 5, 2.5, 1.25 us), then once in 64. */
+START_TEST(what_does_not_pay_is_left)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, 0);
+
+    for (int i = 0; i < 5 + 3 * 64; i++) {
+        ck_assert(!ferry_ring_prepare_sleep(receiver));
+        ck_assert_int_eq(one_receive(receiver), -EAGAIN);
+    }
+    ck_assert_uint_eq(stats_of(receiver).spins, processors_are_many() ? 5 + 3 : 0);
+    ck_assert_uint_eq(stats_of(receiver).spins_paid, 0);
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
+START_TEST(on_one_processor_nobody_looks_out)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    struct ferry_ring *receiver = spinning_receiver(sender, 0);
+    ck_assert(!ferry_ring_prepare_sleep(receiver));
+    ck_assert_uint_eq(stats_of(receiver).spins, 0);
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
+START_TEST(nobody_looks_out_who_was_told_not_to)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, -1);
+
+    ck_assert(!ferry_ring_prepare_sleep(receiver));
+    ck_assert_uint_eq(stats_of(receiver).spins, 0);
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("ring_wait");
+
+    tcase_set_timeout(tests, 20);
+    tcase_add_test(tests, nobody_is_woken_who_does_not_sleep);
+    tcase_add_test(tests, a_sleeping_receiver_is_woken_once);
+    tcase_add_test(tests, receiving_makes_the_descriptor_quiet);
+    tcase_add_test(tests, what_is_there_allows_no_sleep);
+    tcase_add_test(tests, what_comes_before_the_bell_is_seen_after_it);
+    tcase_add_test(tests, a_sender_is_woken_when_its_record_has_room);
+    tcase_add_test(tests, a_successor_is_woken);
+    tcase_add_test(tests, a_wait_ends_at_its_deadline);
+    tcase_add_test(tests, a_wait_tells_of_the_other_descriptor);
+    tcase_add_test(tests, a_late_wake_up_does_not_keep_a_wait_busy);
+    tcase_add_test(tests, looking_out_saves_the_sleep);
+    tcase_add_test(tests, what_does_not_pay_is_left);
+    tcase_add_test(tests, on_one_processor_nobody_looks_out);
+    tcase_add_test(tests, nobody_looks_out_who_was_told_not_to);
+    return run_tests(tests, "memory/ring_wait");
+}
