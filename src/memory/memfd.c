@@ -54,7 +54,8 @@ int memfd_map(int fd, size_t size, void **ret_memory)
     int r = memfd_allocate(fd, size);
     if (r < 0)
         return r;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    /* It is there: the first access to each page need not ask the kernel for it. */
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
     *ret_memory = memory;
