@@ -53,7 +53,7 @@ alone      = tests/end_to_end/test_endpoints_many.py
 test: packages-test $(build)/tests.stamp
 	@ninja -C $(build)
 	@scripts/run-suite --unit test $(build) "$(SAN)" $(looking) \
-	    --beside $(if $(SAN),,tests/project) tests/fault $(filter-out $(looking) $(alone),$(end_to_end)) \
+	    --beside $(if $(SAN),,tests/project tests/model) tests/fault $(filter-out $(looking) $(alone),$(end_to_end)) \
 	    --after $(alone)
 
 interop: packages-interop $(build)/build.ninja

@@ -297,6 +297,19 @@ START_TEST(a_head_that_goes_back_behind_what_is_borrowed_ends_the_ring)
 }
 END_TEST
 
+START_TEST(a_head_that_goes_over_what_is_borrowed_ends_the_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record record;
+
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(ferry_ring_borrow(ends.receiver, &record, 1), 1);
+    atomic_store(&ends.sender->side->position, CAPACITY + 8);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
 /* Heads of records as they cannot be, with 64 bytes committed at the beginning. */
 START_TEST(a_record_that_cannot_be_ends_the_ring)
 {
@@ -329,6 +342,23 @@ START_TEST(a_record_over_the_end_ends_the_ring)
     ends.receiver = ring_attach_to(ends.sender);
     memcpy(ends.sender->data + CAPACITY - 64, &head, 8);
     atomic_store(&ends.sender->side->position, CAPACITY + 8);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
+/* Padding to the end, and nothing committed behind it, though a record is there. */
+START_TEST(padding_alone_ends_the_ring)
+{
+    struct ends ends = { .sender = ring_make_one(FERRY_SEND, CAPACITY) };
+    const uint64_t record = ring_head(RING_KIND_RECORD, 8);
+    const uint64_t padding = ring_head(RING_KIND_PADDING, 56);
+
+    ring_begin_at(ends.sender, CAPACITY - 64);
+    ends.receiver = ring_attach_to(ends.sender);
+    memcpy(ends.sender->data, &record, 8);
+    memcpy(ends.sender->data + CAPACITY - 64, &padding, 8);
+    atomic_store(&ends.sender->side->position, CAPACITY - 64 + 16 * _i);
     ring_is_broken(ends.receiver);
     ends_free(&ends);
 }
@@ -609,8 +639,10 @@ int main(void)
     tcase_add_loop_test(tests, a_tail_that_cannot_be_ends_the_ring, 0, 4);
     tcase_add_test(tests, a_tail_that_goes_back_during_a_batch_ends_the_ring);
     tcase_add_test(tests, a_head_that_goes_back_behind_what_is_borrowed_ends_the_ring);
+    tcase_add_test(tests, a_head_that_goes_over_what_is_borrowed_ends_the_ring);
     tcase_add_loop_test(tests, a_record_that_cannot_be_ends_the_ring, 0, 11);
     tcase_add_test(tests, a_record_over_the_end_ends_the_ring);
+    tcase_add_loop_test(tests, padding_alone_ends_the_ring, 1, 5);
     tcase_add_test(tests, a_punched_hole_ends_the_ring);
     tcase_add_test(tests, a_size_that_changes_after_it_was_read_is_as_it_was_read);
     tcase_add_test(tests, a_head_that_changes_after_it_was_read_is_as_it_was_read);

@@ -142,6 +142,32 @@ START_TEST(a_sender_is_woken_when_its_record_has_room)
 }
 END_TEST
 
+START_TEST(exactly_enough_room_is_enough)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    fill(ends.sender); /* all of one size */
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_sender_that_was_not_refused_has_nothing_to_wait_for)
+{
+    struct ends ends = ends_make(CAPACITY);
+    void *place;
+
+    fill(ends.sender);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert_int_eq(ferry_ring_loan(ends.sender, MAX, &place), -EAGAIN);
+    ck_assert_int_eq(text_send(ends.sender, "smaller", 0), 1);
+    ck_assert(ferry_ring_prepare_sleep(ends.sender));
+    ends_free(&ends);
+}
+END_TEST
+
 /* A sleep of the predecessor's was ended already, one of the successor's is another. */
 START_TEST(a_successor_is_woken)
 {
@@ -152,6 +178,10 @@ START_TEST(a_successor_is_woken)
     ck_assert_int_eq(one_receive(ends.receiver), 1);
     ferry_ring_free(ends.receiver);
     ends.receiver = ring_attach_to(ends.sender);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
     ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
     ferry_ring_free(ends.sender);
     ends.sender = ring_attach_to(ends.receiver);
@@ -251,6 +281,15 @@ START_TEST(looking_out_saves_the_sleep)
 }
 END_TEST
 
+/* More often than it takes to try again what has not paid. */
+static void sleep_often(struct ferry_ring *receiver)
+{
+    for (int i = 0; i < 200; i++) {
+        ck_assert(!ferry_ring_prepare_sleep(receiver));
+        ck_assert_int_eq(one_receive(receiver), -EAGAIN);
+    }
+}
+
 /* In vain five times (20, 10, 5, 2.5, 1.25 us), then once in 64. */
 START_TEST(what_does_not_pay_is_left)
 {
@@ -268,6 +307,28 @@ START_TEST(what_does_not_pay_is_left)
 }
 END_TEST
 
+/* In vain (8 us), with success (4), in vain (8, 4, 2, 1). */
+START_TEST(what_pays_is_done_for_longer)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, 8000);
+
+    between_sender = sender;
+    between_receiver = receiver;
+    for (int i = 0; i < 20; i++) {
+        loads_until_sent = i == 1 ? 2 : 0;
+        ring_test_loaded = send_later;
+        bool ready = ferry_ring_prepare_sleep(receiver);
+        ck_assert_int_eq(ready, i == 1 && processors_are_many());
+        (void)!one_receive(receiver);
+    }
+    ck_assert_uint_eq(stats_of(receiver).spins, processors_are_many() ? 6 : 0);
+    ck_assert_uint_eq(stats_of(receiver).spins_paid, processors_are_many());
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
 START_TEST(on_one_processor_nobody_looks_out)
 {
     struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
@@ -277,7 +338,7 @@ START_TEST(on_one_processor_nobody_looks_out)
     CPU_SET(sched_getcpu(), &one);
     ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
     struct ferry_ring *receiver = spinning_receiver(sender, 0);
-    ck_assert(!ferry_ring_prepare_sleep(receiver));
+    sleep_often(receiver);
     ck_assert_uint_eq(stats_of(receiver).spins, 0);
     ferry_ring_free(sender);
     ferry_ring_free(receiver);
@@ -289,7 +350,7 @@ START_TEST(nobody_looks_out_who_was_told_not_to)
     struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
     struct ferry_ring *receiver = spinning_receiver(sender, -1);
 
-    ck_assert(!ferry_ring_prepare_sleep(receiver));
+    sleep_often(receiver);
     ck_assert_uint_eq(stats_of(receiver).spins, 0);
     ferry_ring_free(sender);
     ferry_ring_free(receiver);
@@ -307,12 +368,15 @@ int main(void)
     tcase_add_test(tests, what_is_there_allows_no_sleep);
     tcase_add_test(tests, what_comes_before_the_bell_is_seen_after_it);
     tcase_add_test(tests, a_sender_is_woken_when_its_record_has_room);
+    tcase_add_test(tests, exactly_enough_room_is_enough);
+    tcase_add_test(tests, a_sender_that_was_not_refused_has_nothing_to_wait_for);
     tcase_add_test(tests, a_successor_is_woken);
     tcase_add_test(tests, a_wait_ends_at_its_deadline);
     tcase_add_test(tests, a_wait_tells_of_the_other_descriptor);
     tcase_add_test(tests, a_late_wake_up_does_not_keep_a_wait_busy);
     tcase_add_test(tests, looking_out_saves_the_sleep);
     tcase_add_test(tests, what_does_not_pay_is_left);
+    tcase_add_test(tests, what_pays_is_done_for_longer);
     tcase_add_test(tests, on_one_processor_nobody_looks_out);
     tcase_add_test(tests, nobody_looks_out_who_was_told_not_to);
     return run_tests(tests, "memory/ring_wait");
