@@ -182,8 +182,8 @@ static void flow_pass_end(struct flow *flow)
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
-/* Sends what is held. True when nothing is held any more. */
-static bool flow_send_batch(struct flow *flow)
+/* Sends what is held. */
+static void flow_send_batch(struct flow *flow)
 {
     struct batch *batch = flow->batch;
     while (batch->sent < batch->count) {
@@ -191,7 +191,7 @@ static bool flow_send_batch(struct flow *flow)
             flow->to, batch->outgoings + batch->sent, batch->count - batch->sent);
         if (r == -EAGAIN) {
             flow->blocked = true;
-            return false;
+            return;
         }
         if (r == -EMSGSIZE || r == -EBADMSG) {
             /* One message that the other side cannot carry is that message's fault alone. */
@@ -200,14 +200,13 @@ static bool flow_send_batch(struct flow *flow)
         }
         if (r < 0) {
             flow_break(flow, r);
-            return false;
+            return;
         }
         for (int i = 0; i < r; i++)
             ferry_message_fini(&batch->messages[batch->sent++]);
     }
     pool_give_batch(flow->shared->pool, batch);
     flow->batch = NULL;
-    return true;
 }
 
 /* Counts and shows what was received. Descriptors that `to` cannot carry must not end the
@@ -249,21 +248,21 @@ static bool flow_is_datagrams(const struct ferry_channel *channel)
     return carries_datagrams(ferry_channel_capabilities(channel));
 }
 
-/* Receives into a fresh batch. 1: something came; 0: nothing now, or the end. */
-static int flow_receive_batch(struct flow *flow)
+/* Receives into a fresh batch. False: nothing now, or the end. */
+static bool flow_receive_batch(struct flow *flow)
 {
     struct batch *batch;
     bool boundaries = ferry_channel_capabilities(flow->from) & FERRY_HAS_BOUNDARIES;
     int r = pool_take_batch(flow->shared->pool, boundaries, &batch);
     if (r < 0) {
         flow_end(flow, r);
-        return 0;
+        return false;
     }
     r = ferry_channel_try_receive(flow->from, batch->inbox, batch->messages, batch->room);
     if (r > 0) {
         batch->count = (size_t)r;
         flow->batch = batch;
-        return 1;
+        return true;
     }
     pool_give_batch(flow->shared->pool, batch);
     /* A queue keeps a message that is too large, so there it is the end; elsewhere it is gone. So
@@ -274,7 +273,7 @@ static int flow_receive_batch(struct flow *flow)
         flow->counts.dropped++;
     else if (r != -EAGAIN)
         flow_end(flow, r);
-    return 0;
+    return false;
 }
 
 /* --- weather ---------------------------------------------------------------------------------- */
@@ -293,15 +292,14 @@ int flow_make_line(struct flow *flow)
     return flow->line ? 0 : -ENOMEM;
 }
 
-/* What was received goes into the line. False: it could not be kept, which ends the flow. */
-static bool flow_hold_back(struct flow *flow)
+/* What was received goes into the line. That it could not be kept ends the flow. */
+static void flow_hold_back(struct flow *flow)
 {
     int r = delay_line_take(flow->line, flow->batch, clock_now_ns(), &flow->counts.dropped);
     pool_give_batch(flow->shared->pool, TAKE(flow->batch));
     flow_charge(flow);
     if (r < 0)
         flow_end(flow, r);
-    return r == 0;
 }
 
 /* Sends what is due, a bounded amount. */
@@ -311,9 +309,7 @@ static void flow_release(struct flow *flow)
     bool boundaries = ferry_channel_capabilities(flow->from) & FERRY_HAS_BOUNDARIES;
     struct batch *batch;
 
-    for (unsigned rounds = 0; rounds < FLOW_ROUNDS && !flow->batch; rounds++) {
-        if (!delay_line_is_due(flow->line, now_ns))
-            break;
+    if (delay_line_is_due(flow->line, now_ns)) {
         int r = pool_take_batch(flow->shared->pool, boundaries, &batch);
         if (r < 0) {
             flow_break(flow, r);
@@ -342,35 +338,32 @@ uint64_t flow_lost(const struct flow *flow)
 
 /* --- copying and discarding ------------------------------------------------------------------- */
 
-/* One round. True when it is worth another at once: the receive was full. */
-static bool flow_copy(struct flow *flow, bool *ret_passed)
+static void flow_copy(struct flow *flow)
 {
     if (!flow_receive_batch(flow))
-        return false;
+        return;
     struct batch *batch = flow->batch;
-    bool bytes = batch->room == 1;
-    bool full = bytes ? batch->messages[0].size >= FLOW_STREAM_SIZE : batch->count == batch->room;
+    bool full = batch->room == 1 && batch->messages[0].size >= FLOW_STREAM_SIZE;
 
-    *ret_passed = true;
     flow_count_batch(flow, batch);
-    if (flow->line)
-        return flow_hold_back(flow) && full;
+    if (flow->line) {
+        flow_hold_back(flow);
+        return;
+    }
     batch_fill(batch);
-    flow->bulk = bytes && full && flow->way == FERRY_WAY_SPLICE;
-    return flow_send_batch(flow) && full;
+    flow->bulk = full && flow->way == FERRY_WAY_SPLICE;
+    flow_send_batch(flow);
 }
 
 /* Receives what nobody takes. */
-static bool flow_discard(struct flow *flow, bool *ret_passed)
+static void flow_discard(struct flow *flow)
 {
     if (!flow_receive_batch(flow))
-        return false;
-    *ret_passed = true;
+        return;
     flow->counts.messages += flow->batch->count;
     for (size_t i = 0; i < flow->batch->count; i++)
         flow->counts.bytes += flow->batch->messages[i].size;
     flow_drop_held(flow);
-    return true;
 }
 
 /* Datagram senders share one socket: if one of them were not read from, all would wait. */
@@ -380,19 +373,18 @@ static bool flow_sheds(const struct flow *flow)
 }
 
 /* Receives what its quota has no room for. */
-static bool flow_shed(struct flow *flow)
+static void flow_shed(struct flow *flow)
 {
     if (!flow_sheds(flow) || !flow_receive_batch(flow))
-        return false;
+        return;
     flow->counts.dropped += flow->batch->count;
     pool_give_batch(flow->shared->pool, TAKE(flow->batch));
-    return true;
 }
 
 /* --- within the kernel ------------------------------------------------------------------------ */
 
-/* Sends what is in the pipe. True when it is empty. */
-static bool flow_send_pipe(struct flow *flow)
+/* Sends what is in the pipe. */
+static void flow_send_pipe(struct flow *flow)
 {
     int to = ferry_channel_fd(flow->to, FERRY_SEND);
     while (flow->piped) {
@@ -402,24 +394,25 @@ static bool flow_send_pipe(struct flow *flow)
             continue;
         if (size < 0 && errno == EAGAIN) {
             flow->blocked = true;
-            return false;
+            return;
         }
         if (size <= 0) {
             flow_break(flow, size < 0 ? -errno : -EPIPE);
-            return false;
+            return;
         }
         flow->piped -= (unsigned)size;
     }
     pool_give_pipe(flow->shared->pool, &flow->pipe, true);
-    return true;
 }
 
-static bool flow_splice(struct flow *flow, bool *ret_passed)
+static void flow_splice(struct flow *flow)
 {
     int from = ferry_channel_fd(flow->from, FERRY_RECEIVE);
     /* Out of descriptors for a pipe: copying needs none. */
-    if (pool_take_pipe(flow->shared->pool, &flow->pipe) < 0)
-        return flow_copy(flow, ret_passed);
+    if (pool_take_pipe(flow->shared->pool, &flow->pipe) < 0) {
+        flow_copy(flow);
+        return;
+    }
     ssize_t size = splice(
         from, NULL, flow->pipe.write_fd, NULL, FLOW_SPLICE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (size > 0) {
@@ -427,27 +420,21 @@ static bool flow_splice(struct flow *flow, bool *ret_passed)
         flow->counts.bytes += (size_t)size;
         flow->counts.messages++;
         flow->bulk = (size_t)size >= FLOW_SPLICE_WORTH;
-        *ret_passed = true;
-        return flow_send_pipe(flow) && flow->bulk;
+        flow_send_pipe(flow);
+        return;
     }
     int code = size < 0 ? -errno : 0;
     pool_give_pipe(flow->shared->pool, &flow->pipe, true);
-    if (size == 0) {
-        /* Whether this is the end is the channel's to say: on a FIFO it need not be. */
+    if (code == -EINVAL)
+        flow->way = FERRY_WAY_COPY; /* a terminal or a device that this kernel does not splice */
+    /* Whether nothing is the end is the channel's to say: on a FIFO it need not be. */
+    if (code == 0 || code == -EINVAL)
         flow->bulk = false;
-        return true;
-    }
-    if (code == -EINVAL) {
-        /* A terminal or a device that this kernel does not splice. */
-        flow->way = FERRY_WAY_COPY;
-        flow->bulk = false;
-    } else if (!error_is_retry(code)) {
+    else if (!error_is_retry(code))
         flow_end(flow, code);
-    }
-    return code == -EINVAL;
 }
 
-static bool flow_sendfile(struct flow *flow, bool *ret_passed)
+static void flow_sendfile(struct flow *flow)
 {
     struct link *link = &flow->from->link;
     size_t wanted = FLOW_SPLICE_SIZE;
@@ -461,29 +448,29 @@ static bool flow_sendfile(struct flow *flow, bool *ret_passed)
             link->remaining -= size;
         flow->counts.bytes += (size_t)size;
         flow->counts.messages++;
-        *ret_passed = true;
-        return true;
-    }
-    if (size == 0)
+    } else if (size == 0) {
         flow_end(flow, 0);
-    else if (errno == EAGAIN)
+    } else if (errno == EAGAIN) {
         flow->blocked = true;
-    else if (errno == EINVAL)
+    } else if (errno == EINVAL) {
         flow->way = FERRY_WAY_COPY;
-    else if (errno != EINTR)
+    } else if (errno != EINTR) {
         flow_break(flow, -errno);
-    return flow->way == FERRY_WAY_COPY;
+    }
 }
 
 /* --- pumping ---------------------------------------------------------------------------------- */
 
-static bool flow_round(struct flow *flow, bool *ret_passed)
+static void flow_receive(struct flow *flow)
 {
     if (flow->state == FLOW_DISCARDING || flow->way == FERRY_WAY_DISCARD)
-        return flow_discard(flow, ret_passed);
-    if (flow->way == FERRY_WAY_SENDFILE)
-        return flow_sendfile(flow, ret_passed);
-    return flow->bulk ? flow_splice(flow, ret_passed) : flow_copy(flow, ret_passed);
+        flow_discard(flow);
+    else if (flow->way == FERRY_WAY_SENDFILE)
+        flow_sendfile(flow);
+    else if (flow->bulk)
+        flow_splice(flow);
+    else
+        flow_copy(flow);
 }
 
 /* A measure of what is held: it is another number whenever any of it has been sent. */
@@ -501,24 +488,34 @@ bool flow_holds(const struct flow *flow)
     return flow_held(flow) > 0;
 }
 
+/* Room in its quota apart. */
+static bool flow_is_empty(const struct flow *flow)
+{
+    if (flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
+        return false;
+    return !flow->batch && !flow->piped && !flow->blocked && !flow->held_back &&
+           (!flow->line || delay_line_has_room(flow->line));
+}
+
 bool flow_pump(struct flow *flow)
 {
-    bool passed = false;
     size_t held = flow_held(flow);
+    uint64_t messages = flow->counts.messages;
 
     flow->blocked = false;
     if (flow->batch)
         flow_send_batch(flow);
     else if (flow->piped)
         flow_send_pipe(flow);
-    passed = flow_held(flow) != held;
-    for (unsigned rounds = 0; rounds < FLOW_ROUNDS; rounds++) {
-        if (flow->batch || flow->piped || flow->state == FLOW_ENDING || flow->state == FLOW_DONE ||
-            flow->held_back || (flow->line && !delay_line_has_room(flow->line)))
-            break;
-        if (!(flow_full_quota(flow) ? flow_shed(flow) : flow_round(flow, &passed)))
-            break;
+    bool passed = flow_held(flow) != held;
+    /* Once: whoever has more comes round in the loop's next turn, after all others. */
+    if (flow_is_empty(flow)) {
+        if (flow_full_quota(flow))
+            flow_shed(flow);
+        else
+            flow_receive(flow);
     }
+    passed |= flow->counts.messages != messages;
     if (flow->line)
         return flow_depart(flow) || passed;
     if (flow->state == FLOW_ENDING && !flow->batch && !flow->piped)
@@ -538,15 +535,6 @@ bool flow_depart(struct flow *flow)
         flow_pass_end(flow);
     flow_charge(flow);
     return passed;
-}
-
-/* Room in its quota apart. */
-static bool flow_is_empty(const struct flow *flow)
-{
-    if (flow->state == FLOW_ENDING || flow->state == FLOW_DONE)
-        return false;
-    return !flow->batch && !flow->piped && !flow->blocked && !flow->held_back &&
-           (!flow->line || delay_line_has_room(flow->line));
 }
 
 bool flow_wants_more(const struct flow *flow)

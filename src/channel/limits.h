@@ -28,15 +28,13 @@
 #define FLOW_STREAM_SIZE (64u << 10)
 /* Messages that a flow receives at once. */
 #define FLOW_MESSAGES 16u
-/* Bytes asked of one splice(2) or sendfile(2). */
-#define FLOW_SPLICE_SIZE (1u << 20)
 /* Bytes of a pipe for splicing; the kernel's default (64 KiB) if it refuses. */
 #define FLOW_PIPE_SIZE (256 << 10)
+/* Bytes asked of one splice(2) or sendfile(2). A flow receives once in a turn of the loop, so
+ * others wait for so much: less makes splicing from TCP dearer by a third. */
+#define FLOW_SPLICE_SIZE (256u << 10)
 /* Splicing less than this at once is dearer than copying: back to copying. */
 #define FLOW_SPLICE_WORTH (16u << 10)
-/* Rounds of receive and send for one flow in one turn of the loop, so that a flood on one channel
- * leaves room for the rest. */
-#define FLOW_ROUNDS 4u
 /* Spare buffers and pipes that a pool keeps; more are given back to the system. */
 #define POOL_SPARE_MAX 32u
 /* Milliseconds without traffic after which a relay ends whose one direction has ended while the

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.plain_build
 
 
 @pytest.fixture
-def counted(start_ferry, start, runtime_dir):
-    """counted(process, work) runs work() while strace counts the process's system calls."""
+def traced(start, runtime_dir):
+    """traced(process, work) runs work(); what system calls the process made meanwhile, by strace."""
     assert shutil.which("strace")
 
     def run(process, work):
@@ -34,10 +34,14 @@ def counted(start_ferry, start, runtime_dir):
         wait_until(attached)
         work()
         tracer.stop(2)
-        names = re.findall(r"^\d+\s+(?:\[[^]]*\]\s+)?([a-z0-9_]+)\(", trace.read_text(), re.M)
-        return Counter(names)
+        return re.findall(r"^\d+\s+(?:\[[^]]*\]\s+)?([a-z0-9_]+)\(", trace.read_text(), re.M)
 
     return run
+
+
+@pytest.fixture
+def counted(traced):
+    return lambda process, work: Counter(traced(process, work))
 
 
 def listen(path):
@@ -63,7 +67,7 @@ def pair_through(start_ferry, runtime_dir):
 
 
 def test_a_relayed_64_KiB_costs_three(start_ferry, runtime_dir, counted):
-    """One wait, one receive, one send; the wait is saved where more is there already."""
+    """One wait, one receive, one send."""
     process, client, arrived = pair_through(start_ferry, runtime_dir)
     count = 200
 
@@ -75,10 +79,32 @@ def test_a_relayed_64_KiB_costs_three(start_ferry, runtime_dir, counted):
                 left -= len(arrived.recv(left))
 
     calls = counted(process, work)
-    # A sender's 64 KiB arrive as two skbs or one, so some blocks take two rounds.
+    # A sender's 64 KiB arrive as two skbs or one, so some blocks take two turns.
     assert calls["recvmsg"] + calls["sendmsg"] <= count * 4.2, calls
     assert calls.total() <= count * 6.5, calls
     assert calls["epoll_ctl"] <= 10, calls
+
+
+def test_a_flood_is_received_from_once_a_turn(start_ferry, runtime_dir, traced):
+    """However much lies there: whoever else has become ready meanwhile comes first."""
+    process, client, arrived = pair_through(start_ferry, runtime_dir)
+
+    def work():
+        process.send(signal.SIGSTOP)
+        client.setblocking(False)
+        sent = 0
+        try:
+            while True:
+                sent += client.send(b"x" * 16384)
+        except BlockingIOError:
+            pass
+        assert sent > 2 * 65536, "a turn could take it all"
+        process.send(signal.SIGCONT)
+        while sent:
+            sent -= len(arrived.recv(sent))
+
+    turns = [turn.count("recvmsg") for turn in " ".join(traced(process, work)).split("epoll_wait")]
+    assert sum(turns) > 1 and max(turns) == 1, turns
 
 
 def test_a_relayed_message_costs_three(start_ferry, runtime_dir, counted):
