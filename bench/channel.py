@@ -6,17 +6,11 @@ Both processes share one core; cases take turns, forth and back, at least 20 tim
 under two names: what lies between these two is chance.
 """
 
-import os
-import statistics
 import subprocess
-import sys
-from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build")).resolve()
-PROGRAM = BUILD / "bench" / "bench-channel"
-QUICK = "--quick" in sys.argv
-ROUNDS = 2 if QUICK else 20
-CORE = max(os.sched_getaffinity(0))
+from turns import QUICK, RELAY, head, in_turns, middle, pin, program, row
+
+PROGRAM = program("channel")
 KINDS = {
     "unix": "unix stream",
     "seq": "unix seqpacket",
@@ -34,29 +28,23 @@ def run(what, kind, way, count):
         [PROGRAM, what, kind, way, str(count)],
         stdout=subprocess.PIPE,
         check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {CORE}),
+        preexec_fn=pin(RELAY),
     )
     return [int(word) / count for word in done.stdout.split()]
 
 
 def table(title, what, count):
-    print(f"\n{title}\n")
-    print("| | | ns, median | lowest | highest | CPU-ns | of bare | CPU of bare |")
-    print("|---|---|---|---|---|---|---|---|")
+    head(title, "", "ns, median", "lowest", "highest", "CPU-ns", "of bare", "CPU of bare")
     for kind, name in KINDS.items():
         runs = {way: [] for way, _ in WAYS}
-        for turn in range(ROUNDS):
-            for way, how in WAYS if turn % 2 == 0 else reversed(WAYS):
-                runs[way].append(run(what, kind, how, count))
-        bare, bare_cpu = (statistics.median(one[place] for one in runs["bare"]) for place in (0, 1))
+        for _, (way, how) in in_turns(WAYS):
+            runs[way].append(run(what, kind, how, count))
+        bare, bare_cpu = middle(runs["bare"], 0), middle(runs["bare"], 1)
         for way, figures in runs.items():
             took = [one[0] for one in figures]
-            middle, cpu = statistics.median(took), statistics.median(one[1] for one in figures)
-            print(
-                f"| {name} | {way} | {middle:.0f} | {min(took):.0f} | {max(took):.0f} | {cpu:.0f} "
-                f"| {middle / bare:.2f} | {cpu / bare_cpu:.2f} |",
-                flush=True,
-            )
+            ns, cpu = middle(figures, 0), middle(figures, 1)
+            whole = (f"{figure:.0f}" for figure in (ns, min(took), max(took), cpu))
+            row(name, way, *whole, f"{ns / bare:.2f}", f"{cpu / bare_cpu:.2f}")
 
 
 if __name__ == "__main__":

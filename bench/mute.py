@@ -10,33 +10,28 @@ CPU is what the kernel charged ferry for, user and system.
 import os
 import resource
 import socket
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build")).resolve()
-QUICK = "--quick" in sys.argv
-ROUNDS = 2 if QUICK else 20
+from turns import FERRY, RELAY, folder, head, in_turns, middle, pin, row
+
 EXCHANGES = 2000
 CLIENTS = 10_000
 # One in so many takes no answer.
 DEAF = 50
-CORE = max(os.sched_getaffinity(0))
 
 
 class Case:
     """A ferry of its own, with so many mute clients."""
 
-    def __init__(self, stack, folder, number, mute):
-        self.path = str(folder / f"{number}.sock")
+    def __init__(self, stack, place, number, mute):
+        self.path = str(place / f"{number}.sock")
         self.process = subprocess.Popen(
-            [BUILD / "ferry", "relay", f"unix:{self.path}", "echo", "--log=none"],
+            [FERRY, "relay", f"unix:{self.path}", "echo", "--log=none"],
             stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, {CORE}),
+            preexec_fn=pin(RELAY),
         )
         stack.callback(self.process.wait, 30)
         stack.callback(self.process.kill)
@@ -79,24 +74,20 @@ def main():
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-bench-")))
+        place = stack.enter_context(folder())
         cases = {
-            "alone": Case(stack, folder, 1, 0),
-            "alone, again": Case(stack, folder, 2, 0),
-            f"beside {CLIENTS:,} mute": Case(stack, folder, 3, CLIENTS),
+            "alone": Case(stack, place, 1, 0),
+            "alone, again": Case(stack, place, 2, 0),
+            f"beside {CLIENTS:,} mute": Case(stack, place, 3, CLIENTS),
         }
-        os.sched_setaffinity(0, {CORE})
-        for turn in range(ROUNDS):
-            for case in list(cases.values()) if turn % 2 == 0 else reversed(cases.values()):
-                case.slice()
-        print("| | median, µs | p99, µs | lowest p99 | highest p99 | CPU-ns of ferry |")
-        print("|---|---|---|---|---|---|")
+        os.sched_setaffinity(0, {RELAY})
+        for _, case in in_turns(cases.values()):
+            case.slice()
+        head("Exchanges with echo", "median us", "p99 us", "lowest p99", "highest p99", "CPU-ns of ferry")
         for name, case in cases.items():
-            middle, late, cpu = zip(*case.runs)
-            print(
-                f"| {name} | {statistics.median(middle) / 1000:.1f} | {statistics.median(late) / 1000:.1f} "
-                f"| {min(late) / 1000:.1f} | {max(late) / 1000:.1f} | {statistics.median(cpu):.0f} |"
-            )
+            late = [run[1] for run in case.runs]
+            shown = (middle(case.runs, 0), middle(case.runs, 1), min(late), max(late))
+            row(name, *(f"{ns / 1000:.1f}" for ns in shown), f"{middle(case.runs, 2):.0f}")
 
 
 main()

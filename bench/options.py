@@ -20,11 +20,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build"))
-FERRY = (BUILD / "ferry").resolve()
-PATH = (BUILD / "bench" / "bench-path").resolve()
+from turns import FERRY, QUICK, head, in_turns, program, row
+
+PATH = program("path")
 SERVER = "10.99.0.1"
-QUICK = "--quick" in sys.argv
 
 
 class Side:
@@ -94,17 +93,12 @@ def table(title, unit, cases, rounds, digits=1):
     order = [names[0], f"{names[0]} (again)", *names[1:]]
     cases = {**cases, order[1]: cases[names[0]]}
     figures = {name: [] for name in order}
-    for turn in range(1 if QUICK else rounds):
-        for name in order if turn % 2 == 0 else reversed(order):
-            figures[name].append(cases[name]())
-    print(f"\n{title}\n\n| | median, {unit} | lowest | highest | runs |\n|---|---|---|---|---|")
-    for name in order:
-        runs = figures[name]
-        print(
-            f"| {name} | {statistics.median(runs):.{digits}f} | {min(runs):.{digits}f} "
-            f"| {max(runs):.{digits}f} | {len(runs)} |",
-            flush=True,
-        )
+    for _, name in in_turns(order, 1 if QUICK else rounds):
+        figures[name].append(cases[name]())
+    head(title, f"median, {unit}", "lowest", "highest", "runs")
+    for name, runs in figures.items():
+        shown = (f"{figure:.{digits}f}" for figure in (statistics.median(runs), min(runs), max(runs)))
+        row(name, *shown, len(runs))
 
 
 # --- what is measured ------------------------------------------------------------------------------

@@ -8,24 +8,17 @@ between these two is chance. CPU is what the kernel charged the relay for, user 
 children included.
 """
 
-import os
 import shutil
 import signal
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build")).resolve()
-FERRY, BARE, FLOOD = BUILD / "ferry", BUILD / "bench" / "bench-bare-relay", BUILD / "bench" / "bench-flood"
-QUICK = "--quick" in sys.argv
-ROUNDS = 2 if QUICK else 20
-CORES = sorted(os.sched_getaffinity(0))
-ENDS, RELAY = CORES[0], CORES[-1]
-TICK_NS = 10**9 // os.sysconf("SC_CLK_TCK")
+from turns import ENDS, FERRY, QUICK, RELAY, cpu_ns, folder, head, in_turns, pin, program, row
+
+BARE, FLOOD = program("bare-relay"), program("flood")
 
 HAPROXY = """
 global
@@ -43,21 +36,17 @@ listen relay
 """
 
 
-def pin(core):
-    return lambda: os.sched_setaffinity(0, {core})
-
-
 class Case:
     """A relay that runs, from `target` to the sink."""
 
-    def __init__(self, folder, number, name, make, tcp):
+    def __init__(self, place, number, name, make, tcp):
         self.name = name
-        self.sink = folder / f"{number}.sink"
-        self.target = f"tcp:{20100 + number}" if tcp else f"unix:{folder}/{number}.in"
+        self.sink = place / f"{number}.sink"
+        self.target = f"tcp:{20100 + number}" if tcp else f"unix:{place}/{number}.in"
         words, text = make(self.target, self.sink)
         if text:
-            (folder / f"{number}.cfg").write_text(text)
-            words = [*words, folder / f"{number}.cfg"]
+            (place / f"{number}.cfg").write_text(text)
+            words = [*words, place / f"{number}.cfg"]
         self.process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -75,11 +64,7 @@ class Case:
         return found
 
     def cpu_ns(self):
-        total = 0
-        for pid in self.tree():
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += sum(map(int, fields[11:15]))
-        return total * TICK_NS
+        return sum(map(cpu_ns, self.tree()))
 
     def ready(self):
         """Whatever else it does first; one slice that does not count."""
@@ -146,33 +131,28 @@ def haproxy(options=""):
 def measure(cases):
     for case in cases:
         case.ready()
-    for turn in range(ROUNDS):
-        for case in cases if turn % 2 == 0 else reversed(cases):
-            case.slice()
+    for _, case in in_turns(cases):
+        case.slice()
     for case in cases:
         case.finish()
 
 
 def report(title, cases):
-    print(f"\n{title}\n")
-    print("| | GB/s, median | lowest | highest | CPU ms a GB | of the first | CPU of the first |")
-    print("|---|---|---|---|---|---|---|")
+    head(title, "GB/s, median", "lowest", "highest", "CPU ms a GB", "of the first", "CPU of the first")
     base, cost = statistics.median(cases[0].speeds), cases[0].cpu_a_gb
     for case in cases:
         speed = statistics.median(case.speeds)
-        print(
-            f"| {case.name} | {speed:.2f} | {min(case.speeds):.2f} | {max(case.speeds):.2f} "
-            f"| {case.cpu_a_gb:.0f} | {speed / base:.2f} | {case.cpu_a_gb / cost:.2f} |",
-            flush=True,
-        )
+        speeds = (f"{figure:.2f}" for figure in (speed, min(case.speeds), max(case.speeds)))
+        share = (f"{figure:.2f}" for figure in (speed / base, case.cpu_a_gb / cost))
+        row(case.name, *speeds, f"{case.cpu_a_gb:.0f}", *share)
 
 
 def table(title, makers, tcp=False):
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-bench-")))
+        place = stack.enter_context(folder())
         cases = []
         for number, (name, make) in enumerate(makers):
-            cases.append(Case(folder, number, name, make, tcp))
+            cases.append(Case(place, number, name, make, tcp))
             stack.callback(cases[-1].end)
         measure(cases)
         report(title, cases)

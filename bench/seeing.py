@@ -9,20 +9,14 @@ is chance. CPU is what the kernel charged the command for, user and system. Need
 
 import os
 import resource
-import statistics
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build"))
-FERRY = str((BUILD / "ferry").resolve())
-PAIRS = str((BUILD / "bench" / "bench-pairs").resolve())
-BARE = str((BUILD / "bench" / "bench-bare-look").resolve())
-QUICK = "--quick" in sys.argv
+from turns import FERRY, QUICK, RELAY as CORE, ROUNDS, head, in_turns, middle, program, row
+
+PAIRS, BARE = program("pairs"), program("bare-look")
 SOCKETS = 40000
-CORE = max(os.sched_getaffinity(0))
 
 
 @contextmanager
@@ -77,33 +71,28 @@ def run(words):
     return wall, (usage.ru_utime + usage.ru_stime) * 1000
 
 
-def measure(cases, rounds):
+def measure(cases):
     """{name: [(wall, cpu)]}, in turns; a case may say how many rounds are enough for it."""
     names = list(cases)
     order = [names[0], f"{names[0]} (again)", *names[1:]]
     cases = {**cases, order[1]: cases[names[0]]}
     figures = {name: [] for name in order}
-    for turn in range(2 if QUICK else rounds):
-        for name in order if turn % 2 == 0 else reversed(order):
-            words, enough = cases[name]
-            if turn < enough:
-                figures[name].append(run(words))
+    for turn, name in in_turns(order):
+        words, enough = cases[name]
+        if turn < enough:
+            figures[name].append(run(words))
     return figures
 
 
 def report(title, figures):
-    print(f"\n{title}\n")
-    print("| | wall ms, median | lowest | highest | CPU ms | CPU-ns a socket | runs | of ferry ls |")
-    print("|---|---|---|---|---|---|---|---|")
-    base = statistics.median(figure[1] for figure in figures["ferry ls"])
+    columns = ("wall ms, median", "lowest", "highest", "CPU ms", "CPU-ns a socket", "runs", "of ferry ls")
+    head(title, *columns)
+    base = middle(figures["ferry ls"], 1)
     for name, runs in figures.items():
         wall = [figure[0] for figure in runs]
-        cpu = statistics.median(figure[1] for figure in runs)
-        print(
-            f"| {name} | {statistics.median(wall):.1f} | {min(wall):.1f} | {max(wall):.1f} "
-            f"| {cpu:.1f} | {cpu * 1e6 / SOCKETS:.0f} | {len(runs)} | {cpu / base:.2f} |",
-            flush=True,
-        )
+        cpu = middle(runs, 1)
+        shown = (f"{ms:.1f}" for ms in (middle(runs, 0), min(wall), max(wall), cpu))
+        row(name, *shown, f"{cpu * 1e6 / SOCKETS:.0f}", len(runs), f"{cpu / base:.2f}")
 
 
 def listing(processes):
@@ -115,8 +104,7 @@ def listing(processes):
             "ss -xap": (["ss", "-xap"], every),
             "ferry ls --json": ([FERRY, "ls", "-x", "--json"], 6),
             "lsof -U +E": (["lsof", "-U", "+E"], 6),
-        },
-        20,
+        }
     )
     report(f"{SOCKETS} unix sockets in {processes} processes", figures)
 
@@ -142,15 +130,10 @@ def watching(processes):
 def spread(count):
     """What so many network namespaces add to `ls`."""
     words = [FERRY, "ls", "-x"]
-    rounds = 2 if QUICK else 20
-    without = [run(words) for _ in range(rounds)]
+    without = [run(words) for _ in range(ROUNDS)]
     with namespaces(count):
-        within = [run(words) for _ in range(rounds)]
-    extra = [
-        statistics.median(figure[place] for figure in within)
-        - statistics.median(figure[place] for figure in without)
-        for place in (0, 1)
-    ]
+        within = [run(words) for _ in range(ROUNDS)]
+    extra = [middle(within, place) - middle(without, place) for place in (0, 1)]
     print(f"\n{count} network namespaces add {extra[0]:.1f} ms ({extra[1]:.1f} ms of CPU).")
 
 

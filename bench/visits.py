@@ -18,9 +18,9 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from relay import BUILD, ENDS, FERRY, FLOOD, QUICK, RELAY, ROUNDS, TICK_NS, pin
+from turns import ENDS, FERRY, QUICK, RELAY, ROUNDS, TICK_NS, pin, program
 
-VISITS = BUILD / "bench" / "bench-visits"
+VISITS, FLOOD = program("visits"), program("flood")
 CLIENTS = 8
 COUNT = 400 if QUICK else 4000
 EXCHANGES = 1000 if QUICK else 10000
