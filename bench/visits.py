@@ -12,13 +12,11 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from turns import ENDS, FERRY, QUICK, RELAY, ROUNDS, TICK_NS, pin, program
+from turns import ENDS, FERRY, QUICK, RELAY, ROUNDS, cpu_ns, folder, head, in_turns, middle, pin, program, row
 
 VISITS, FLOOD = program("visits"), program("flood")
 CLIENTS = 8
@@ -65,12 +63,6 @@ def running(*words, core=RELAY, **options):
         process.wait(10)
 
 
-def cpu_ns(pid):
-    """Of a process and of the children it has waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(map(int, fields[11:15])) * TICK_NS
-
-
 def listens(path):
     deadline = time.monotonic() + 10
     while True:
@@ -85,96 +77,99 @@ def listens(path):
 # --- visits ----------------------------------------------------------------------------------------
 
 
-def relays(folder, stack):
+def relays(place, stack):
     """(name, path, pid) of each that relays to the same echo, and of those that echo themselves."""
-    echo = folder / "echo.sock"
+    echo = place / "echo.sock"
     stack.enter_context(running(FERRY, "relay", "-q", f"unix:{echo}", "echo", core=ENDS))
-    (folder / "haproxy.cfg").write_text(HAPROXY.format(listen=folder / "2.sock", to=echo))
+    (place / "haproxy.cfg").write_text(HAPROXY.format(listen=place / "2.sock", to=echo))
     made = [
-        ("ferry relay", [FERRY, "relay", "-q", f"unix:{folder}/0.sock", f"unix:{echo}"]),
-        ("the same again", [FERRY, "relay", "-q", f"unix:{folder}/1.sock", f"unix:{echo}"]),
-        ("haproxy", ["haproxy", "-db", "-f", folder / "haproxy.cfg"]),
-        ("socat fork", ["socat", f"UNIX-LISTEN:{folder}/3.sock,fork,backlog=64", f"UNIX-CONNECT:{echo}"]),
-        ("ferry relay LISTEN echo", [FERRY, "relay", "-q", f"unix:{folder}/4.sock", "echo"]),
-        ("socat fork PIPE", ["socat", f"UNIX-LISTEN:{folder}/5.sock,fork,backlog=64", "PIPE"]),
+        ("ferry relay", [FERRY, "relay", "-q", f"unix:{place}/0.sock", f"unix:{echo}"]),
+        ("the same again", [FERRY, "relay", "-q", f"unix:{place}/1.sock", f"unix:{echo}"]),
+        ("haproxy", ["haproxy", "-db", "-f", place / "haproxy.cfg"]),
+        ("socat fork", ["socat", f"UNIX-LISTEN:{place}/3.sock,fork,backlog=64", f"UNIX-CONNECT:{echo}"]),
+        ("ferry relay LISTEN echo", [FERRY, "relay", "-q", f"unix:{place}/4.sock", "echo"]),
+        ("socat fork PIPE", ["socat", f"UNIX-LISTEN:{place}/5.sock,fork,backlog=64", "PIPE"]),
     ]
     for number, (name, words) in enumerate(made):
         if shutil.which(str(words[0])):
             process = stack.enter_context(running(*words))
-            listens(folder / f"{number}.sock")
-            yield name, folder / f"{number}.sock", process.pid
+            listens(place / f"{number}.sock")
+            yield name, place / f"{number}.sock", process.pid
 
 
 def visits():
+    def count(name):
+        return COUNT // 4 if name.startswith("socat") else COUNT
+
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-bench-")))
-        cases = list(relays(folder, stack))
-        rates, before = {name: [] for name, _, _ in cases}, {}
+        cases = list(relays(stack.enter_context(folder()), stack))
+        rates, cost = {name: [] for name, _, _ in cases}, {}
         for name, path, pid in cases:
             client("visit", f"unix:{path}", 80, CLIENTS)
-            before[name] = cpu_ns(pid)
-        for turn in range(ROUNDS):
-            for name, path, _ in cases if turn % 2 == 0 else reversed(cases):
-                count = COUNT if not name.startswith("socat") else COUNT // 4
-                rates[name].append(count / client("visit", f"unix:{path}", count, CLIENTS)[0] * 1e9)
+            cost[name] = -cpu_ns(pid)
+        for _, (name, path, _) in in_turns(cases):
+            rates[name].append(count(name) / client("visit", f"unix:{path}", count(name), CLIENTS)[0] * 1e9)
         time.sleep(0.2)
-        cost = {}
         for name, _, pid in cases:
-            count = COUNT if not name.startswith("socat") else COUNT // 4
-            cost[name] = (cpu_ns(pid) - before[name]) / (count * ROUNDS) / 1000
-    print(f"\nConnect, verdict, 64 bytes echoed, close; {CLIENTS} clients\n")
-    print("| | a second, median | lowest | highest | CPU-us each | of the first |")
-    print("|---|---|---|---|---|---|")
+            cost[name] = (cost[name] + cpu_ns(pid)) / (count(name) * ROUNDS) / 1000
+    title = f"Connect, verdict, 64 bytes echoed, close; {CLIENTS} clients"
+    head(title, "a second, median", "lowest", "highest", "CPU-us each", "of the first")
     base = statistics.median(rates["ferry relay"])
     for name, figures in rates.items():
-        middle = statistics.median(figures)
-        print(
-            f"| {name} | {middle:.0f} | {min(figures):.0f} | {max(figures):.0f} | {cost[name]:.1f} "
-            f"| {middle / base:.2f} |",
-            flush=True,
-        )
+        rate = statistics.median(figures)
+        shown = (f"{figure:.0f}" for figure in (rate, min(figures), max(figures)))
+        row(name, *shown, f"{cost[name]:.1f}", f"{rate / base:.2f}")
 
 
 # --- one that says little --------------------------------------------------------------------------
 
 ROUTES = """
 [route small]
-listen = unix:{folder}/small.sock
-to     = unix:{folder}/echo.sock
+listen = unix:{place}/small.sock
+to     = unix:{place}/echo.sock
 [route bulk]
-listen = unix:{folder}/bulk.sock
-to     = unix:{folder}/sink.sock
+listen = unix:{place}/bulk.sock
+to     = unix:{place}/sink.sock
+[route control]
+listen = unix:{place}/control.sock
+to     = control
 """
 
 
 @contextmanager
 def routes():
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-bench-")))
-        (folder / "ferry.conf").write_text(ROUTES.format(folder=folder))
-        stack.enter_context(running(FERRY, "relay", "-q", f"unix:{folder}/echo.sock", "echo", core=ENDS))
-        environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
-        stack.enter_context(running(FERRY, "up", "-c", folder / "ferry.conf", env=environment))
-        listens(folder / "small.sock")
-        yield folder
+        place = stack.enter_context(folder())
+        (place / "ferry.conf").write_text(ROUTES.format(place=place))
+        stack.enter_context(running(FERRY, "relay", "-q", f"unix:{place}/echo.sock", "echo", core=ENDS))
+        stack.enter_context(running(FERRY, "up", "-c", place / "ferry.conf"))
+        listens(place / "small.sock")
+        yield place
+
+
+def bulk(to):
+    """A transfer whose ends run only while those of the exchange have nothing to do: these share a
+    core with them, so what is left is what the relay adds, and what no way leads past: a system call
+    of the transfer is not broken off. How much that is, a transfer shows that passes no relay."""
+
+    @contextmanager
+    def way(place):
+        words = [FLOOD, f"unix:{place}/sink.sock", f"unix:{place}/{to}", "600000"]
+        flood = subprocess.Popen(words, stdout=subprocess.DEVNULL, preexec_fn=pin(ENDS, idle=True))
+        time.sleep(0.1)
+        try:
+            yield
+        finally:
+            flood.kill()
+            flood.wait()
+
+    return way
 
 
 @contextmanager
-def bulk(folder):
-    words = [FLOOD, f"unix:{folder}/sink.sock", f"unix:{folder}/bulk.sock", "60000"]
-    flood = subprocess.Popen(words, stdout=subprocess.DEVNULL, preexec_fn=pin(ENDS))
-    time.sleep(0.1)
-    try:
-        yield
-    finally:
-        flood.kill()
-        flood.wait()
-
-
-@contextmanager
-def idle(folder):
+def idle(place):
     held = subprocess.Popen(
-        [VISITS, "hold", f"unix:{folder}/small.sock", str(IDLE)],
+        [VISITS, "hold", f"unix:{place}/small.sock", str(IDLE)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         preexec_fn=pin(ENDS),
@@ -192,47 +187,71 @@ def nothing(_):
     yield
 
 
-def beside(title, what):
-    """Exchanges of 64 bytes alone, alone again, and beside `what`, in turns."""
-    ways = {"alone": nothing, "alone, again": nothing, title: what}
+def beside(title, ways):
+    """Exchanges of 64 bytes alone, alone again, and beside each of `ways`, in turns."""
+    ways = {"alone": nothing, "alone, again": nothing, **ways}
     figures = {name: [] for name in ways}
-    with routes() as folder:
-        for turn in range(ROUNDS):
-            for name, way in ways.items() if turn % 2 == 0 else reversed(ways.items()):
-                with way(folder):
-                    figures[name].append(client("exchange", f"unix:{folder}/small.sock", EXCHANGES))
-    print(f"\nExchanges of 64 bytes through a route, {title}\n")
-    print("| | median us | of alone | p99 us | of alone |")
-    print("|---|---|---|---|---|")
-    alone = [statistics.median(one[place] for one in figures["alone"]) for place in (0, 1)]
+    with routes() as place:
+        for _, (name, way) in in_turns(ways.items()):
+            with way(place):
+                figures[name].append(client("exchange", f"unix:{place}/small.sock", EXCHANGES))
+    head(f"Exchanges of 64 bytes through a route, {title}", "median us", "of alone", "p99 us", "of alone")
+    alone = [middle(figures["alone"], column) for column in (0, 1)]
     for name, runs in figures.items():
-        middle = [statistics.median(one[place] for one in runs) for place in (0, 1)]
-        print(
-            f"| {name} | {middle[0] / 1000:.1f} | {middle[0] / alone[0]:.2f} "
-            f"| {middle[1] / 1000:.1f} | {middle[1] / alone[1]:.2f} |",
-            flush=True,
-        )
+        took = [middle(runs, column) for column in (0, 1)]
+        share = [ns / one for ns, one in zip(took, alone)]
+        row(name, f"{took[0] / 1000:.1f}", f"{share[0]:.2f}", f"{took[1] / 1000:.1f}", f"{share[1]:.2f}")
 
 
 # --- to start, and to be there ---------------------------------------------------------------------
 
+ONE = """
+[route echo]
+listen = unix:{place}/listen.sock
+to     = echo
+[route control]
+listen = unix:{place}/control.sock
+to     = control
+"""
+
+NGINX = """
+daemon off; master_process off; pid {place}/pid; error_log /dev/null;
+events {{}}
+http {{ access_log off; server {{ listen unix:{place}/listen.sock; }} }}
+"""
+
+
+def servers(place):
+    """(name, words) of each that answers on listen.sock; haproxy's answer is the echo's there."""
+    for name, text in (("ferry.conf", ONE), ("nginx.conf", NGINX), ("haproxy.cfg", HAPROXY)):
+        listen, to = place / "listen.sock", place / "echo.sock"
+        (place / name).write_text(text.format(place=place, listen=listen, to=to))
+    made = (
+        ("ferry up", [FERRY, "up", "-c", place / "ferry.conf"]),
+        ("ferry up, again", [FERRY, "up", "-c", place / "ferry.conf"]),
+        ("socat", ["socat", f"UNIX-LISTEN:{place}/listen.sock", "PIPE"]),
+        ("haproxy", ["haproxy", "-db", "-f", place / "haproxy.cfg"]),
+        ("nginx", ["nginx", "-c", place / "nginx.conf", "-p", place]),
+    )
+    return {name: words for name, words in made if shutil.which(str(words[0]))}
+
+
+def start(name):
+    """ns until it has answered."""
+    with folder() as place, running(FERRY, "relay", "-q", f"unix:{place}/echo.sock", "echo", core=ENDS):
+        listens(place / "echo.sock")
+        target, request = f"unix:{place}/listen.sock", "GET / HTTP/1.0\r\n\r\n"
+        return client("first", target, request, RELAY, *servers(place)[name])[0]
+
 
 def starting():
-    took = []
-    for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory(prefix="ferry-bench-") as folder:
-            conf = Path(folder) / "ferry.conf"
-            conf.write_text(f"[route echo]\nlisten = unix:{folder}/echo.sock\nto = echo\n")
-            asking = subprocess.Popen(
-                [VISITS, "first", f"unix:{folder}/echo.sock"], stdout=subprocess.PIPE, preexec_fn=pin(ENDS)
-            )
-            with running(FERRY, "up", "-c", conf, env={**os.environ, "XDG_RUNTIME_DIR": folder}):
-                took.append(int(asking.stdout.read()) / 1e6)
-            asking.wait()
-    print(
-        f"\nFrom the start of `ferry up` to the first byte answered: {statistics.median(took):.1f} ms "
-        f"({min(took):.1f} to {max(took):.1f}, Python's own fork and exec included)."
-    )
+    with folder() as place:
+        took = {name: [] for name in servers(place)}
+    for _, name in in_turns(took):
+        took[name].append(start(name) / 1e6)
+    head("From the start to the first byte answered", "ms, median", "lowest", "highest")
+    for name, figures in took.items():
+        row(name, *(f"{ms:.1f}" for ms in (statistics.median(figures), min(figures), max(figures))))
 
 
 def status_kib(pid, key):
@@ -242,44 +261,30 @@ def status_kib(pid, key):
     return 0
 
 
-def stripped_kib(program, folder):
-    copy = Path(folder) / "stripped"
-    subprocess.run(["strip", "-o", copy, os.path.realpath(program)], check=True)
+def stripped_kib(path, place):
+    copy = place / "stripped"
+    subprocess.run(["strip", "-o", copy, os.path.realpath(path)], check=True)
     return copy.stat().st_size / 1024
 
 
 def sizes():
-    print("\n| | stripped, KiB | resident, KiB | of that its own |")
-    print("|---|---|---|---|")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-bench-")))
-        (folder / "haproxy.cfg").write_text(HAPROXY.format(listen=folder / "h.sock", to=folder / "f.sock"))
-        (folder / "nginx.conf").write_text(
-            f"daemon off; master_process off; pid {folder}/pid; error_log /dev/null;\n"
-            f"events {{}}\nhttp {{ access_log off; server {{ listen unix:{folder}/n.sock; }} }}\n"
-        )
-        for name, words in (
-            ("ferry relay", [FERRY, "relay", "-q", f"unix:{folder}/f.sock", "echo"]),
-            ("socat", ["socat", f"UNIX-LISTEN:{folder}/s.sock,fork", "PIPE"]),
-            ("haproxy", ["haproxy", "-db", "-f", folder / "haproxy.cfg"]),
-            ("nginx", ["nginx", "-c", folder / "nginx.conf", "-p", folder]),
-        ):
-            program = shutil.which(str(words[0]))
-            if not program:
+    head("Sizes", "stripped, KiB", "resident, KiB", "of that its own")
+    for name in ("ferry up", "socat", "haproxy", "nginx"):
+        with folder() as place:
+            words = servers(place).get(name)
+            if not words:
                 continue
-            process = stack.enter_context(running(*words))
-            time.sleep(0.5)
-            own = status_kib(process.pid, "RssAnon")
-            print(
-                f"| {name} | {stripped_kib(program, folder):.0f} | {status_kib(process.pid, 'VmRSS')} | {own} |",
-                flush=True,
-            )
+            with running(*words) as process:
+                time.sleep(0.5)
+                resident, own = (status_kib(process.pid, key) for key in ("VmRSS", "RssAnon"))
+            row(name, f"{stripped_kib(shutil.which(str(words[0])), place):.0f}", resident, own)
 
 
 def main():
     visits()
-    beside("beside a bulk transfer on another route", bulk)
-    beside(f"beside {IDLE} idle connections", idle)
+    transfers = {"past the relay": bulk("sink.sock"), "on another route": bulk("bulk.sock")}
+    beside("beside a bulk transfer", transfers)
+    beside("beside idle connections", {f"{IDLE} of them": idle})
     starting()
     sizes()
 
