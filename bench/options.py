@@ -104,6 +104,9 @@ def table(title, unit, cases, rounds, digits=1):
 # --- what is measured ------------------------------------------------------------------------------
 
 ports = iter(range(5000, 9000))
+NEVER_S = 10  # who is not answered by then will not be
+LINE = (b"x" * 99 + b"\n",)
+TWO = (b"x" * 100, b"y" * 99 + b"\n")  # a request in two writes
 
 
 def with_options(address, options):
@@ -138,28 +141,53 @@ def exchange(client_socket, pieces):
     return (time.monotonic() - started) * 1000
 
 
+def profiled(name):
+    return ("--profile", name) if name else ()
+
+
 @contextmanager
-def exchanger(server, client, listening="", dialling=""):
+def exchanger(server, client, listening="", dialling="", profile=None):
     """A socket on this machine whose other end, over the path, is an echo of lines."""
-    port = next(ports)
+    port, words = next(ports), profiled(profile)
     listen = with_options(f"tcp:{SERVER}:{port},frame=lf", listening)
-    echo = server.relay(listen, "echo")
+    echo = server.relay(listen, "echo", *words)
     with tempfile.TemporaryDirectory() as folder:
         front = client.relay(
-            f"unix:{folder}/s", with_options(f"tcp:{SERVER}:{port}", dialling)
+            f"unix:{folder}/s", with_options(f"tcp:{SERVER}:{port}", dialling), *words
         )
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.settimeout(30)
-            asking.connect(f"{folder}/s")
-            yield asking
-        client.end(front)
-        server.end(echo)
+        try:
+            with socket.socket(socket.AF_UNIX) as asking:
+                asking.settimeout(NEVER_S)
+                asking.connect(f"{folder}/s")
+                yield asking
+        finally:
+            client.end(front)
+            server.end(echo)
 
 
 def exchange_of(server, client, pieces, count=20, **options):
     with exchanger(server, client, **options) as asking:
         exchange(asking, pieces)
         return statistics.median(exchange(asking, pieces) for _ in range(count))
+
+
+@contextmanager
+def filling(server, client, options="", profile=None):
+    """A bulk transfer that fills the queue of its own machine's device, as cubic, most kernels'
+    default, does."""
+    port = next(ports)
+    sink = server.relay(f"tcp:{SERVER}:{port}", "file:/dev/null,append")
+    address = with_options(f"tcp:{SERVER}:{port},congestion=cubic", options)
+    with open("/dev/zero", "rb") as zeros:
+        words = ("relay", "-q", "-", address, *profiled(profile))
+        transfer = client.start(FERRY, *words, stdin=zeros, stdout=subprocess.DEVNULL)
+    time.sleep(3)
+    try:
+        yield
+    finally:
+        transfer.kill()  # it would be given time to finish
+        client.end(transfer)
+        server.end(sink)
 
 
 # --- the tables ------------------------------------------------------------------------------------
@@ -213,11 +241,10 @@ def claim():
 
 
 def nodelay():
-    two = (b"x" * 100, b"y" * 99 + b"\n")
     with path(10) as (server, client, _):
 
         def case(**options):
-            return lambda: exchange_of(server, client, two, **options)
+            return lambda: exchange_of(server, client, TWO, **options)
 
         table(
             "A request in two writes and its answer, over a round trip of 20 ms",
@@ -235,23 +262,13 @@ def nodelay():
 
 
 def priority():
-    """An exchange beside a bulk transfer that fills the queue of its own machine's device, as cubic,
-    most kernels' default, does."""
-    line = (b"x" * 99 + b"\n",)
+    """An exchange beside a bulk transfer."""
     with path(5, rate="16mbit") as (server, client, _):
-        port = next(ports)
-        server.relay(f"tcp:{SERVER}:{port}", "file:/dev/null,append")
 
         def case(bulk="", **options):
             def measure():
-                address = with_options(f"tcp:{SERVER}:{port},congestion=cubic", bulk)
-                filling = client.start(
-                    FERRY, "connect", address, stdin=open("/dev/zero", "rb"), text=True
-                )
-                time.sleep(3)
-                figure = exchange_of(server, client, line, count=10, **options)
-                client.end(filling)
-                return figure
+                with filling(server, client, bulk):
+                    return exchange_of(server, client, LINE, count=10, **options)
 
             return measure
 
@@ -363,36 +380,36 @@ def linger():
         )
 
 
-def defer_accept():
+def silent(server, client, listening="", profile=None):
     """200 clients that connect and say nothing: how many has the server to deal with?"""
+    port = next(ports)
+    listen = with_options(f"tcp:{SERVER}:{port}", listening)
+    relay = server.relay(listen, "echo", *profiled(profile))
+    before = len(os.listdir(f"/proc/{relay.pid}/fd"))
+    code = (
+        "import socket, time\n"
+        f"c = [socket.create_connection(('{SERVER}', {port})) for _ in range(200)]\n"
+        "print('connected', flush=True); time.sleep(60)"
+    )
+    clients = client.start("/usr/bin/python3", "-c", code, stdout=subprocess.PIPE, text=True)
+    clients.stdout.readline()
+    time.sleep(0.3)
+    count = len(os.listdir(f"/proc/{relay.pid}/fd")) - before
+    client.end(clients)
+    server.end(relay)
+    return count
+
+
+SILENT = "200 clients that connect and are silent: descriptors that they cost the server"
+
+
+def defer_accept():
     with path(5) as (server, client, _):
-
-        def case(listening):
-            def measure():
-                port = next(ports)
-                relay = server.relay(with_options(f"tcp:{SERVER}:{port}", listening), "echo")
-                before = len(os.listdir(f"/proc/{relay.pid}/fd"))
-                code = (
-                    "import socket, time\n"
-                    f"c = [socket.create_connection(('{SERVER}', {port})) for _ in range(200)]\n"
-                    "print('connected', flush=True); time.sleep(60)"
-                )
-                silent = client.start(
-                    "/usr/bin/python3", "-c", code, stdout=subprocess.PIPE, text=True
-                )
-                silent.stdout.readline()
-                time.sleep(0.3)
-                count = len(os.listdir(f"/proc/{relay.pid}/fd")) - before
-                client.end(silent)
-                server.end(relay)
-                return count
-
-            return measure
-
+        cases = {name: name.replace("no option", "") for name in ("no option", "defer-accept=5s")}
         table(
-            "200 clients that connect and are silent: descriptors that they cost the server",
+            SILENT,
             "items",
-            {"no option": case(""), "defer-accept=5s": case("defer-accept=5s")},
+            {name: lambda how=how: silent(server, client, how) for name, how in cases.items()},
             2,
             0,
         )
@@ -400,12 +417,11 @@ def defer_accept():
 
 def profiles():
     """The effect of the built-in profiles, measured and not believed."""
-    two = (b"x" * 100, b"y" * 99 + b"\n")
     with path(20) as (server, client, _):
 
         def rate(name):
             def measure():
-                words = ("--profile", name) if name else ()
+                words = profiled(name)
                 port = next(ports)
                 sink = server.relay(f"tcp:{SERVER}:{port}", "file:/dev/null,append", *words)
                 with tempfile.TemporaryDirectory() as folder:
@@ -424,24 +440,6 @@ def profiles():
 
             return measure
 
-        def latency(name):
-            def measure():
-                words = ("--profile", name) if name else ()
-                port = next(ports)
-                echo = server.relay(f"tcp:{SERVER}:{port},frame=lf", "echo", *words)
-                with tempfile.TemporaryDirectory() as folder:
-                    front = client.relay(f"unix:{folder}/s", f"tcp:{SERVER}:{port}", *words)
-                    with socket.socket(socket.AF_UNIX) as asking:
-                        asking.settimeout(30)
-                        asking.connect(f"{folder}/s")
-                        exchange(asking, two)
-                        figure = statistics.median(exchange(asking, two) for _ in range(20))
-                    client.end(front)
-                server.end(echo)
-                return figure
-
-            return measure
-
         names = {"no profile": None, "web": "web", "realtime": "realtime", "bulk": "bulk"}
         table(
             "Profiles, 16 MB one way over a round trip of 40 ms",
@@ -453,13 +451,122 @@ def profiles():
         table(
             "Profiles, a request in two writes and its answer over a round trip of 40 ms",
             "ms",
-            {shown: latency(name) for shown, name in names.items()},
+            {
+                shown: lambda name=name: exchange_of(server, client, TWO, profile=name)
+                for shown, name in names.items()
+            },
+            4,
+        )
+
+
+def against_none(title, unit, profile, measure, rounds, digits=1):
+    """What a profile makes of a workload, beside no profile."""
+    cases = {"no profile": None, profile: profile}
+    table(
+        title, unit, {shown: lambda name=name: measure(name) for shown, name in cases.items()}, rounds, digits
+    )
+
+
+def greeting_of(server, client, profile):
+    """ms until a server that speaks first has been heard."""
+    port = next(ports)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as speaking:
+        speaking.bind(f"{folder}/t")
+        speaking.listen()
+        target = server.relay(f"tcp:{SERVER}:{port}", f"unix:{folder}/t", *profiled(profile))
+        front = client.relay(f"unix:{folder}/s", f"tcp:{SERVER}:{port}")
+        with socket.socket(socket.AF_UNIX) as asking:
+            started = time.monotonic()
+            asking.connect(f"{folder}/s")
+            with speaking.accept()[0] as speaker:
+                speaker.sendall(b"220 what may I do for you?\n")
+                asking.recv(1)
+            elapsed = time.monotonic() - started
+        client.end(front)
+        server.end(target)
+    return elapsed * 1000
+
+
+def profile_web():
+    """Wins where clients connect and say nothing, loses where the server speaks first."""
+    with path(1) as (server, client, _):
+        against_none(
+            SILENT, "items", "web", lambda name: silent(server, client, profile=name), 2, 0
+        )
+        against_none(
+            "A server that speaks first, over a round trip of 2 ms: until it is heard",
+            "ms",
+            "web",
+            lambda name: greeting_of(server, client, name),
+            4,
+        )
+
+
+def profile_realtime():
+    """Wins for who says little beside a bulk transfer; loses, for all others, on the bulk transfer."""
+    beside = "A line and its answer beside a bulk transfer through the same 16 Mbit/s device queue"
+    with path(5, rate="16mbit") as (server, client, _):
+
+        def measure(on_exchange, on_bulk):
+            with filling(server, client, profile=on_bulk):
+                try:
+                    return exchange_of(server, client, LINE, count=10, profile=on_exchange)
+                except TimeoutError:
+                    return NEVER_S * 1000
+
+        against_none(
+            f"{beside}; the line has the profile",
+            "ms",
+            "realtime",
+            lambda name: measure(name, None),
+            4,
+        )
+        against_none(
+            f"{beside}; the transfer has it ({NEVER_S * 1000}: it was not answered)",
+            "ms",
+            "realtime",
+            lambda name: measure(None, name),
+            4,
+        )
+
+
+def packets_of(server, client, profile):
+    """Packets that 2,000 writes of 20 bytes become, both ways, a write each half millisecond."""
+    counted = Path(f"/proc/{client.pid}/net/dev")
+
+    def packets():
+        fields = counted.read_text().split("path:")[1].split()
+        return int(fields[1]) + int(fields[9])
+
+    with exchanger(server, client, profile=profile) as asking:
+        before = packets()
+        exchange(asking, [b"x" * 19 + b"\n"] * 2000)
+        return packets() - before
+
+
+def profile_bulk():
+    """Wins where a program writes little by little, loses where it waits for the answer."""
+    with path(20) as (server, client, _):
+        against_none(
+            "2,000 lines of 20 bytes, one by one, and their echo over a round trip of 40 ms",
+            "packets",
+            "bulk",
+            lambda name: packets_of(server, client, name),
+            4,
+            0,
+        )
+        against_none(
+            "A request in two writes and its answer over the same",
+            "ms",
+            "bulk",
+            lambda name: exchange_of(server, client, TWO, profile=name),
             4,
         )
 
 
 TABLES = (
     buffers, claim, nodelay, priority, congestion, dead_peers, linger, defer_accept, profiles,
+    profile_web, profile_realtime, profile_bulk,
 )
 
 if __name__ == "__main__":
