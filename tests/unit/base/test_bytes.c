@@ -123,6 +123,7 @@ START_TEST(escaping_what_is_not_utf8)
     expect_escaped("\xff\x80", 2, "\\xff\\x80");
     expect_escaped("a\u202eb\u2066\u2030", 11, "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6\u2030");
     expect_escaped("\xc3", 1, "\\xc3");
+    expect_escaped("\u20ac", 2, "\\xe2\\x82"); /* the rest lies behind it */
     expect_escaped("\xc3z", 2, "\\xc3z");
     expect_escaped("\xc0\xaf", 2, "\\xc0\\xaf");                   /* overlong / */
     expect_escaped("\xe0\x80\xaf", 3, "\\xe0\\x80\\xaf");          /* overlong / */

@@ -1,11 +1,14 @@
 /* test_large.c - memory in large pages keeps what is there, however it grows. */
+#include "base/cleanup.h"
 #include "base/large.h"
 #include "base/limits.h"
 
 #include <check.h>
-#include <stdint.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 START_TEST(whole_large_pages)
 {
@@ -18,6 +21,36 @@ START_TEST(whole_large_pages)
     memset(little, 1, LARGE_SIZE_MIN - 1);
     free(much);
     free(little);
+}
+END_TEST
+
+/* What the kernel notes of the mapping that an address lies in: "VmFlags: rd wr mr ..." */
+static bool is_flagged(const void *memory, const char *flag)
+{
+    AUTO_FILE FILE *file = fopen("/proc/self/smaps", "r");
+    char line[512];
+    uintptr_t from, to;
+    bool inside = false;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) == 2)
+            inside = (uintptr_t)memory >= from && (uintptr_t)memory < to;
+        if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            return strstr(line, flag);
+    }
+    return false;
+}
+
+START_TEST(the_kernel_was_told)
+{
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0)
+        return;
+    char *much = large_new(LARGE_SIZE_MIN);
+
+    ck_assert_ptr_nonnull(much);
+    ck_assert(is_flagged(much, " hg"));
+    free(much);
 }
 END_TEST
 
@@ -50,6 +83,7 @@ int main(void)
     TCase *tests = tcase_create("large");
 
     tcase_add_test(tests, whole_large_pages);
+    tcase_add_test(tests, the_kernel_was_told);
     tcase_add_test(tests, growing_keeps_what_is_there);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

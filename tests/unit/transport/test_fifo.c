@@ -96,6 +96,7 @@ START_TEST(other_files_are_left_alone)
     ck_assert_int_eq(listen_fails(address_of("fifo:%s", scratch_path("link")), &error), -EEXIST);
     ck_assert_int_eq(
         listen_fails(address_of("fifo:%s/none/x", scratch_directory), &error), -ENOENT);
+    ck_assert_int_eq(listen_fails(address_of("fifo:%s/", scratch_directory), &error), -EISDIR);
     struct stat status;
     ck_assert_int_eq(stat(scratch_path("file"), &status), 0);
     ck_assert_int_eq(status.st_size, 4);

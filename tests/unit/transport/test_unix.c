@@ -71,6 +71,7 @@ START_TEST(abstract_names_work_and_name_their_owner)
     client.ops->close(&client);
     listening.ops->close(&listening);
     ck_assert_int_eq(transport_dial(again, NULL, &client, &error), -ECONNREFUSED);
+    ck_assert_str_eq(error.reason, "nobody listens there");
     ferry_address_free(again);
 }
 END_TEST
