@@ -55,17 +55,14 @@ static int resolve(const char *host, uint16_t port, int type, const char *thing,
     struct addrinfo **ret_addresses, struct ferry_error *error)
 {
     struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+        .ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = AI_NUMERICSERV
     };
     char service[8];
 
     snprintf(service, sizeof(service), "%u", port);
     if (!*host)
         host = "127.0.0.1";
-    /* As a number first, so that one never waits for a name server. */
-    if (getaddrinfo(host, service, &hints, ret_addresses) == 0)
-        return 0;
-    hints.ai_flags = AI_NUMERICSERV;
+    /* It looks for a number first, which thus never waits for a name server. */
     int code = getaddrinfo(host, service, &hints, ret_addresses);
     if (code == 0)
         return 0;
