@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -216,6 +217,37 @@ static size_t flood(struct ferry_channel *channel, size_t at_most)
     return total;
 }
 
+START_TEST(test_descriptors_that_nobody_can_take_are_closed_and_counted)
+{
+    struct ferry_relay_options options = { .struct_size = sizeof(options) };
+    struct ferry_channel *one, *other;
+    struct ferry_relay_stats stats;
+    int ends[2], passed[2];
+    char text[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(pipe(passed), 0);
+    ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &client, &one), 0);
+    ck_assert_int_eq(ferry_channel_adopt(ends[1], &other), 0);
+    ck_assert_int_eq(ferry_relay_start(loop, pool, one, other, &options, &relay), 0);
+    struct iovec byte = { "x", 1 };
+    struct ferry_outgoing outgoing = {
+        .buffers = &byte, .buffer_count = 1, .descriptors = &passed[1], .descriptor_count = 1
+    };
+    ck_assert_int_eq(ferry_channel_send(client, &outgoing, ferry_deadline(1000)), 0);
+    close(passed[1]);
+    settle();
+    ck_assert_int_eq(read(ends[0], text, sizeof(text)), 1);
+    /* That was the last of it. */
+    ck_assert_int_eq(read(passed[0], text, sizeof(text)), 0);
+    ferry_relay_get_stats(relay, &stats);
+    ck_assert_uint_eq(stats.forth.dropped, 1);
+    ck_assert_uint_eq(stats.forth.bytes, 1);
+    ferry_relay_stop(relay);
+    close(ends[0]);
+    close(passed[0]);
+}
+END_TEST
+
 START_TEST(test_a_reader_that_stops_is_backpressure_and_nothing_is_lost)
 {
     start(FERRY_UNIX, FERRY_UNIX, NULL);
@@ -362,6 +394,7 @@ START_TEST(test_bytes_to_messages_needs_a_frame)
 END_TEST
 
 /* A relay over TCP splices bulk; every byte counted and compared by a running sum. */
+/* The second time without a descriptor for a pipe: it is copied then. */
 START_TEST(test_splice_carries_bulk_whole)
 {
     struct ferry_address *address;
@@ -374,6 +407,11 @@ START_TEST(test_splice_carries_bulk_whole)
     ck_assert_int_eq(ferry_listener_accept(listener, ferry_deadline(1000), &one), 0);
     ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &other, &target), 0);
     ck_assert_int_eq(ferry_relay_start(loop, pool, one, other, NULL, &relay), 0);
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = { .rlim_cur = 0, .rlim_max = limit.rlim_max };
+    if (_i == 1)
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 
     static unsigned char block[1 << 20];
     uint64_t sent_sum = 0, got_sum = 0;
@@ -406,6 +444,7 @@ START_TEST(test_splice_carries_bulk_whole)
     ferry_relay_get_stats(relay, &stats);
     ck_assert_int_eq(stats.forth.way, FERRY_WAY_SPLICE);
     ck_assert_int_eq(stats.back.way, FERRY_WAY_COPY);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ferry_relay_stop(relay);
     ferry_listener_close(listener);
     ferry_address_free(address);
@@ -625,6 +664,7 @@ int main(void)
     tcase_add_test(cases, test_half_close_passes_and_answers_still_come);
     tcase_add_test(cases, test_boundaries_are_kept_and_an_empty_message_is_one);
     tcase_add_test(cases, test_descriptors_pass_and_none_leaks);
+    tcase_add_test(cases, test_descriptors_that_nobody_can_take_are_closed_and_counted);
     tcase_add_test(cases, test_a_reader_that_stops_is_backpressure_and_nothing_is_lost);
     tcase_add_test(cases, test_what_was_sent_before_a_close_arrives);
     tcase_add_test(cases, test_a_client_that_left_ends_the_relay_though_the_target_is_mute);
@@ -635,7 +675,7 @@ int main(void)
     tcase_add_test(cases, test_tap_sees_both_directions);
     tcase_add_test(cases, test_echo_gives_back_everything_and_ends);
     tcase_add_test(cases, test_bytes_to_messages_needs_a_frame);
-    tcase_add_test(cases, test_splice_carries_bulk_whole);
+    tcase_add_loop_test(cases, test_splice_carries_bulk_whole, 0, 2);
     tcase_add_test(cases, test_a_full_quota_stops_other_relays_until_there_is_room);
     tcase_add_test(cases, test_what_a_stopped_relay_held_is_given_back);
     tcase_add_test(cases, test_a_quota_of_descriptors);
