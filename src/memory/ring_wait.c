@@ -8,7 +8,7 @@
  *     sleeper: bell = {number, need}; position of the peer? as before: sleep
  *     peer:    position = ...;        bell of the sleeper? a new number: wake it
  *
- * Both are sequentially consistent, so at least one sees the other. A wake-up may come when the
+ * Between the two stands a fence, so at least one sees the other. A wake-up may come when the
  * sleeper has got up by itself: then its next sleep is short, and it finds nothing.
  *
  * Looking out for the peer (spinning) before sleeping saves the wake-up where the peer answers
@@ -128,7 +128,8 @@ bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
     ring_set_state(ring, RING_ASLEEP);
     uint32_t need = ring->direction == FERRY_SEND ? ring->need : 1;
     atomic_store_explicit(
-        &ring->side->bell, (uint64_t)ring->sleep << 32 | need, memory_order_seq_cst);
+        &ring->side->bell, (uint64_t)ring->sleep << 32 | need, memory_order_release);
+    shared_fence();
     if (shared_load_32(&ring->other->position) != ring->seen) {
         ring_awake(ring);
         return true;

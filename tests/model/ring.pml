@@ -2,14 +2,14 @@
  *
  * A sender that may be killed at every step, a receiver that sleeps whenever it can. Words and steps
  * are those of ring.c and ring_wait.c. What one processor stores goes through a buffer and reaches
- * memory later, in order, as on x86; a store with memory_order_seq_cst waits until it has.
+ * memory later, in order, as on x86; a fence waits until it has.
  *
  * Shown for all interleavings:
  *   - a record that is received is whole, and the next one (the assertion at "whole")
  *   - all that was committed is received, whenever the sender is killed (at "nothing is lost")
  *   - nobody sleeps for ever: no end but the two at "end"
  *
- * -DNO_FENCE: the stores do not wait. -DNO_RECHECK: no second look after the bell.
+ * -DNO_FENCE: nothing waits for them. -DNO_RECHECK: no second look after the bell.
  * -DNO_SNAPSHOT: after the sender's death it is not looked once more. Each must be found wrong.
  */
 #define CAPACITY 2 /* records */
