@@ -2,7 +2,8 @@
  *
  * Whoever attaches trusts nothing: the constants are read by a system call before anything is
  * mapped, and used from that copy alone; the size is sealed; what should wake us is an eventfd, to
- * which a write does nothing else. */
+ * which a write does nothing else.
+ */
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/sized.h"
@@ -11,6 +12,7 @@
 #include "memory/ring.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -146,14 +148,14 @@ static int descriptor_adopt(int fd)
     return 0;
 }
 
-/* An anonymous inode has no type, and only an eventfd is writable and refuses this number. */
+/* An anonymous inode has no type, and of those only an eventfd can be written. */
 static bool is_eventfd(int fd)
 {
+    struct pollfd writable = { .fd = fd, .events = POLLOUT };
     struct stat status;
-    const uint64_t none = UINT64_MAX;
 
     return fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == 0 &&
-           write(fd, &none, sizeof(none)) < 0 && errno == EINVAL;
+           poll(&writable, 1, 0) == 1 && writable.revents == POLLOUT;
 }
 
 /* Reads what the ring says of itself, and whether that can be.

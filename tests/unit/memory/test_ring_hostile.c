@@ -2,8 +2,10 @@
  * and never more than a call's work. */
 #include "ring_under_test.h"
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
 
@@ -161,6 +163,10 @@ static int descriptor_wrong(int kind)
         return open("/tmp", O_TMPFILE | O_RDWR, 0600);
     case 3:
         return open("/dev/null", O_RDWR);
+    case 4:
+        return epoll_create1(0);
+    case 5:
+        return timerfd_create(CLOCK_MONOTONIC, 0);
     default:
         return open("/proc/self/exe", O_PATH);
     }
@@ -173,7 +179,7 @@ START_TEST(what_is_no_eventfd_is_refused)
         close(victim.fds[which]);
         victim.fds[which] = descriptor_wrong(_i);
         ck_assert_int_ge(victim.fds[which], 0);
-        attach_fails(&victim, _i == 4 ? -EBADF : -EPROTO, NULL);
+        attach_fails(&victim, _i == 6 ? -EBADF : -EPROTO, NULL);
     }
 }
 END_TEST
@@ -632,7 +638,7 @@ int main(void)
     tcase_add_loop_test(tests, capacities_that_cannot_be_are_refused, 0, 8);
     tcase_add_test(tests, more_than_is_accepted_is_refused);
     tcase_add_loop_test(tests, positions_that_cannot_be_are_refused, 0, 6);
-    tcase_add_loop_test(tests, what_is_no_eventfd_is_refused, 0, 5);
+    tcase_add_loop_test(tests, what_is_no_eventfd_is_refused, 0, 7);
     tcase_add_test(tests, what_is_taken_is_made_safe);
     tcase_add_test(tests, a_descriptor_that_was_made_blocking_ends_the_ring);
     tcase_add_loop_test(tests, a_head_that_cannot_be_ends_the_ring, 0, 5);
