@@ -81,11 +81,12 @@ mutation: packages-mutation $(build)/tests.stamp
 
 bench: packages-test $(build)/build.ninja
 	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
-	    bench/bench-bare-relay bench/bench-channel bench/bench-visits
+	    bench/bench-bare-relay bench/bench-channel bench/bench-visits bench/bench-ring
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/seeing.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/relay.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/channel.py
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/ring.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/visits.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/mute.py
 
