@@ -331,6 +331,32 @@ START_TEST(a_successor_goes_on_where_the_last_stopped)
 }
 END_TEST
 
+/* Lines of /proc/self/maps that are of a ring's memory. */
+static int mappings_count(void)
+{
+    AUTO_FILE FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+    int count = 0;
+
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof(line), maps))
+        count += strstr(line, "memfd:ferry-ring") != NULL;
+    return count;
+}
+
+START_TEST(what_is_freed_leaves_nothing)
+{
+    int lowest = dup(0);
+
+    close(lowest);
+    struct ends ends = ends_make(CAPACITY);
+    ck_assert_int_eq(mappings_count(), 2);
+    ends_free(&ends);
+    ck_assert_int_eq(mappings_count(), 0);
+    ck_assert_int_eq(dup(0), lowest);
+}
+END_TEST
+
 START_TEST(capacities_that_are_none_are_refused)
 {
     static const size_t capacities[] = { 1, 2048, 4097, 6144, (size_t)2 << 30, (size_t)-1 };
@@ -377,6 +403,7 @@ int main(void)
     tcase_add_test(tests, a_receive_fills_its_buffer_and_no_more);
     tcase_add_test(tests, after_the_peer_has_gone_comes_what_it_sent);
     tcase_add_test(tests, a_successor_goes_on_where_the_last_stopped);
+    tcase_add_test(tests, what_is_freed_leaves_nothing);
     tcase_add_loop_test(tests, capacities_that_are_none_are_refused, 0, 6);
     tcase_add_test(tests, by_default_it_has_a_mebibyte);
     return run_tests(tests, "memory/ring");
