@@ -306,10 +306,12 @@ END_TEST
 START_TEST(a_head_that_goes_over_what_is_borrowed_ends_the_ring)
 {
     struct ends ends = ends_make(CAPACITY);
+    const uint64_t head = ring_head(RING_KIND_RECORD, 8); /* as good as any */
     struct ferry_record record;
 
     ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
     ck_assert_int_eq(ferry_ring_borrow(ends.receiver, &record, 1), 1);
+    memcpy(ends.sender->data + 16, &head, 8);
     atomic_store(&ends.sender->side->position, CAPACITY + 8);
     ring_is_broken(ends.receiver);
     ends_free(&ends);
