@@ -1,6 +1,7 @@
 /* test_account.c - users and groups: found, not there, and not to be found out. */
 #include "base/account.h"
 #include "base/cleanup.h"
+#include "suite.h"
 
 #include <check.h>
 #include <sched.h>
@@ -103,9 +104,5 @@ int main(void)
     tcase_add_test(tests, what_cannot_be_read_is_not_missing);
     tcase_add_test(tests, a_group_may_be_large);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

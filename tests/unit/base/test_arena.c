@@ -1,6 +1,7 @@
 /* test_arena.c - memory that is given back all at once. */
 #include "base/arena.h"
 #include "base/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdalign.h>
@@ -147,9 +148,5 @@ int main(void)
     tcase_add_test(tests, a_piece_may_be_larger_than_a_block);
     tcase_add_test(tests, what_was_given_back_can_be_used_again);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

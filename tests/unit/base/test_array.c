@@ -1,5 +1,6 @@
 /* test_array.c - room in arrays that grow. */
 #include "base/array.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdint.h>
@@ -63,9 +64,5 @@ int main(void)
     tcase_add_test(tests, room_for_many_at_once);
     tcase_add_test(tests, what_does_not_fit_leaves_it_as_it_was);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

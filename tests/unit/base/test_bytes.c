@@ -1,6 +1,7 @@
 /* test_bytes.c - growable bytes and escaping. */
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <limits.h>
@@ -182,9 +183,5 @@ int main(void)
     tcase_add_test(tests, escaping_what_is_not_utf8);
     tcase_add_test(tests, escaping_into_little_room);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_clock.c - points and spans, at their ends. */
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -101,9 +102,5 @@ int main(void)
     tcase_add_test(tests, poll_spans);
     tcase_add_test(tests, parsing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_error.c - failures in words, and the classes of errno. */
 #include "base/error.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(tests, made_printable_and_cut);
     tcase_add_test(tests, classes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

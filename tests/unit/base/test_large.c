@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/large.h"
 #include "base/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -86,9 +87,5 @@ int main(void)
     tcase_add_test(tests, the_kernel_was_told);
     tcase_add_test(tests, growing_keeps_what_is_there);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

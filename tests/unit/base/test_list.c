@@ -1,5 +1,6 @@
 /* test_list.c - the intrusive list. */
 #include "base/list.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -107,9 +108,5 @@ int main(void)
     tcase_add_test(tests, removing_while_walking);
     tcase_add_test(tests, splicing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

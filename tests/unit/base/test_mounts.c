@@ -1,6 +1,7 @@
 /* test_mounts.c - which file systems answer at once. */
 #include "base/cleanup.h"
 #include "base/mounts.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -64,9 +65,5 @@ int main(void)
     tcase_add_test(cases, test_a_descriptor_is_looked_up_by_its_mount);
     tcase_add_test(cases, test_of_proc_itself);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_channel.c - deadlines, ends, limits and what a channel tells about itself. */
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -392,9 +393,5 @@ int main(void)
     tcase_add_test(cases, test_options_must_say_their_size);
     tcase_add_test(cases, test_options_that_dialling_cannot_use_are_an_error);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
  * of it stays. */
 #include "base/clock.h"
 #include "channel/delay_line.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -268,9 +269,5 @@ int main(void)
     tcase_add_test(tests, a_full_pool_leaves_one);
     tcase_add_test(tests, descriptors_are_bounded);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

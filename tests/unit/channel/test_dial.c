@@ -1,5 +1,6 @@
 /* test_dial.c - dialling names: each of their addresses gets its try. */
 #include "base/cleanup.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -301,7 +302,6 @@ int main(void)
 {
     Suite *suite = suite_create("channel/dial");
     TCase *cases = tcase_create("dial");
-    SRunner *runner = srunner_create(suite);
 
     tcase_set_timeout(cases, 20);
     tcase_add_loop_test(cases, name_is_reached_wherever_it_is_served, 0, 2);
@@ -315,8 +315,5 @@ int main(void)
     tcase_add_test(cases, dialled_elsewhere_it_may_still_be_connecting);
     tcase_add_test(cases, dialled_elsewhere_nothing_is_left_open_on_failure);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,4 +1,6 @@
 /* test_framing.c - messages on a stream of bytes: frames cut anywhere, batches, descriptors. */
+#include "suite.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -245,9 +247,5 @@ int main(void)
     tcase_add_test(cases, test_descriptors_wait_for_their_message);
     tcase_add_test(cases, test_a_message_brings_as_many_descriptors_as_another_at_most);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  * The socket calls of the C library are stood in for: what is asked is counted, and the kernel is
  * made an older one, or one with a security module. */
 #include "base/cleanup.h"
+#include "suite.h"
 #include "wire/control.h"
 
 #include <check.h>
@@ -872,9 +873,5 @@ int main(void)
     tcase_add_test(cases, what_is_no_unix_socket_carries_no_credentials);
     tcase_add_test(cases, an_identity_made_up_says_what_was_said);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

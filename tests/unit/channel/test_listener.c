@@ -1,4 +1,6 @@
 /* test_listener.c - rules in an address: who is refused never reaches the caller. */
+#include "suite.h"
+
 #include <check.h>
 #include <errno.h>
 #include <ferry/ferry.h>
@@ -139,9 +141,5 @@ int main(void)
     tcase_add_test(cases, a_caller_may_decide_himself);
     tcase_add_test(cases, rules_that_nothing_could_decide_are_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_options.c - profiles and addresses on listeners and channels, and what is told of them. */
 #include "base/cleanup.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -310,9 +311,5 @@ int main(void)
     tcase_add_test(tests, closing_never_lingers);
     tcase_add_test(tests, sessions_are_asked_by_their_socket);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

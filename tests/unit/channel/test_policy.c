@@ -1,4 +1,6 @@
 /* test_policy.c - ordered rules, first match wins, and what an unknown fact does. */
+#include "suite.h"
+
 #include <check.h>
 #include <errno.h>
 #include <ferry/channel.h>
@@ -312,9 +314,5 @@ int main(void)
     tcase_add_test(cases, test_default_of_an_abstract_name_is_its_own_user);
     tcase_add_test(cases, test_default_of_tcp_is_nobody);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

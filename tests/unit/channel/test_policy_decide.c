@@ -1,4 +1,6 @@
 /* test_policy_decide.c - verdicts on what a peer is and where it comes from, and what they cost. */
+#include "suite.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -392,9 +394,5 @@ int main(void)
 #endif
     tcase_add_test(cases, a_group_among_many_is_found);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
  * client <-> one == relay == other <-> target. */
 #include "base/clock.h"
 #include "loop/loop.h"
+#include "suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -683,9 +684,5 @@ int main(void)
     tcase_add_test(cases, test_what_was_stopped_leaves_nothing_in_the_loop);
     tcase_add_test(cases, test_what_cannot_start_leaves_nothing_in_the_loop);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

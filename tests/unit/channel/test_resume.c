@@ -1,6 +1,7 @@
 /* test_resume.c - what is released goes on elsewhere: relays between socket pairs
  * (client <-> one == relay == other <-> target), and listeners. */
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -421,9 +422,5 @@ int main(void)
     tcase_add_test(cases, test_a_number_of_a_host_is_compared);
     tcase_add_test(cases, test_what_does_not_listen_is_no_listener);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

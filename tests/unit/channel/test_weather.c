@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "channel/limits.h"
 #include "channel/weather.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -246,9 +247,5 @@ int main(void)
     tcase_add_test(tests, a_stream_stalls);
     tcase_add_test(tests, bounds);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

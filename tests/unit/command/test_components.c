@@ -1,6 +1,7 @@
 /* test_components.c - strongly connected components, against the definition. */
 #include "base/cleanup.h"
 #include "command/ls/components.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -88,9 +89,5 @@ int main(void)
     tcase_add_test(cases, test_random_graphs_against_reachability);
     tcase_add_test(cases, test_a_ring_of_a_million);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_describe.c - what an open descriptor is. */
 #include "command/describe.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -82,9 +83,5 @@ int main(void)
     tcase_add_test(cases, test_pipes_and_sockets);
     tcase_add_test(cases, test_names_are_escaped);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
  * much is bounded.
  */
 #include "command/why/diagnosis.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -98,9 +99,5 @@ int main(void)
     tcase_add_test(cases, test_too_much_is_left_out);
     tcase_add_test(cases, test_every_verdict_has_its_id);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

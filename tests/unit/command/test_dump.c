@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "command/dump.h"
 #include "command/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -67,9 +68,5 @@ int main(void)
     tcase_add_test(cases, test_an_empty_message_has_a_head_only);
     tcase_add_test(cases, test_a_large_message_is_cut_and_counted);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

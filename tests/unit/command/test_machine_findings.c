@@ -3,6 +3,7 @@
 #include "command/limits.h"
 #include "command/why/machine_findings.h"
 #include "command/why/machine_memory.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -144,9 +145,5 @@ int main(void)
     tcase_add_test(cases, test_words_are_quoted_for_a_shell);
     tcase_add_test(cases, test_maps_are_read_by_their_numbers);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

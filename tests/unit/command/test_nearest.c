@@ -1,5 +1,6 @@
 /* test_nearest.c - which word was meant. */
 #include "command/nearest.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -64,9 +65,5 @@ int main(void)
     tcase_add_test(cases, test_the_beginning_of_one_word_is_enough);
     tcase_add_test(cases, test_nothing_like_it);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

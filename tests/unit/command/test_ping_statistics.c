@@ -1,5 +1,6 @@
 /* test_ping_statistics.c - figures of known times. */
 #include "command/ping_statistics.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -124,9 +125,5 @@ int main(void)
     tcase_add_test(tests, times_beyond_the_counters);
     tcase_add_test(tests, histogram);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

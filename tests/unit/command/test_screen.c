@@ -1,5 +1,6 @@
 /* test_screen.c - texts cut to a width. */
 #include "command/view/screen.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -96,9 +97,5 @@ int main(void)
     tcase_add_test(tests, colours_are_asked_for);
     tcase_add_test(tests, states_have_colours);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_show_tcp.c - figures of TCP_INFO for people. */
 #include "base/cleanup.h"
 #include "command/show/tcp.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -68,9 +69,5 @@ int main(void)
     tcase_add_test(all, test_what_stands_for_none_and_no_limit);
     tcase_add_test(all, test_flags);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

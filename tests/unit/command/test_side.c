@@ -1,5 +1,6 @@
 /* test_side.c - ADDR of `src ADDR` and `dst ADDR`. */
 #include "command/ls/side.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -113,9 +114,5 @@ int main(void)
     tcase_add_test(tests, names);
     tcase_add_test(tests, what_is_no_address);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "command/ls/snapshot.h"
 #include "command/view/json.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -233,9 +234,5 @@ int main(void)
     tcase_add_test(cases, test_every_truncation_is_refused);
     tcase_add_test(cases, test_many_of_one_inode);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_snapshot_address.c - addresses back from their text: what is printed of them is the text. */
 #include "base/cleanup.h"
 #include "command/ls/snapshot_address.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -72,9 +73,5 @@ int main(void)
     tcase_add_test(cases, test_names_are_the_bytes_that_they_were);
     tcase_add_loop_test(cases, test_what_is_no_address, 0, COUNT_OF(none));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_table.c - columns for people. */
 #include "command/table.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -94,9 +95,5 @@ int main(void)
     tcase_add_test(cases, test_sizes);
     tcase_add_test(cases, test_spans);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

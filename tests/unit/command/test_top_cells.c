@@ -1,6 +1,7 @@
 /* test_top_cells.c - figures in few characters, and what is not known as such. */
 #include "base/clock.h"
 #include "command/top/cells.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -133,9 +134,5 @@ int main(void)
     tcase_add_test(test, test_every_column_of_a_view_has_its_name);
     tcase_add_test(test, test_fullness);
     suite_add_tcase(suite, test);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

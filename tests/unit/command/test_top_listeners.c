@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "command/top/listeners.h"
 #include "command/top/past.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -150,9 +151,5 @@ int main(void)
     tcase_add_test(test, test_made_and_closed_are_known_from_the_second_look_on);
     tcase_add_test(test, test_thousands);
     suite_add_tcase(suite, test);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

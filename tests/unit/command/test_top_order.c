@@ -1,6 +1,7 @@
 /* test_top_order.c - the rows that are shown are the first of all, in order. */
 #include "base/cleanup.h"
 #include "command/top/order.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -99,9 +100,5 @@ int main(void)
     tcase_add_test(test, test_a_filter_looks_at_everything_shown);
     tcase_add_test(test, test_nothing_is_in_order);
     suite_add_tcase(suite, test);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

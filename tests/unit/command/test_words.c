@@ -1,5 +1,6 @@
 /* test_words.c - texts by number. */
 #include "command/ls/words.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -47,9 +48,5 @@ int main(void)
     tcase_add_test(cases, test_the_same_text_is_the_same_number);
     tcase_add_test(cases, test_thousands);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

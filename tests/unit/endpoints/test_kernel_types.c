@@ -1,5 +1,6 @@
 /* test_kernel_types.c - a kernel's description of its types: found, missing, damaged. */
 #include "endpoints/kernel_types.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -147,9 +148,5 @@ int main(void)
     tcase_add_loop_test(tests, what_is_damaged_is_refused, 0, sizeof(damages) / sizeof(*damages));
     tcase_add_test(tests, what_is_cut_off_is_refused);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

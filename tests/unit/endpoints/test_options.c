@@ -1,4 +1,6 @@
 /* test_options.c - what a table may be asked for, by callers of any version. */
+#include "suite.h"
+
 #include <check.h>
 #include <errno.h>
 #include <ferry/endpoints.h>
@@ -76,9 +78,5 @@ int main(void)
     tcase_add_test(tests, what_is_not_known_is_refused);
     tcase_add_test(tests, structs_of_other_versions);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

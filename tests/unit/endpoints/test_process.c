@@ -1,6 +1,7 @@
 /* test_process.c - containers in control groups, what /proc/PID/stat may look like, and what else
  * is read of a process, again and again. */
 #include "endpoints/process.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -202,9 +203,5 @@ int main(void)
     tcase_add_test(tests, no_more_is_read_than_there_is_room);
     tcase_add_test(tests, details_are_those_of_the_last_look);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -572,10 +573,5 @@ int main(void)
     tcase_add_test(tcase, test_a_number_that_is_another_process_with_the_same_descriptors);
     tcase_add_test(tcase, test_since_when_each_is_seen);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

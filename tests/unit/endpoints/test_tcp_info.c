@@ -1,4 +1,6 @@
 /* test_tcp_info.c - the table of TCP_INFO against the kernel's own header, and short structures. */
+#include "suite.h"
+
 #include <check.h>
 #include <ferry/endpoints.h>
 #include <linux/tcp.h>
@@ -122,9 +124,5 @@ int main(void)
     tcase_add_test(tests, a_short_structure_has_the_fields_that_fit);
     tcase_add_test(tests, units);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <ferry/endpoints.h>
@@ -255,9 +256,5 @@ int main(void)
     tcase_add_test(cases, who_waits_and_goes);
     tcase_add_test(cases, datagrams_that_go_elsewhere_are_seen_in_their_turn);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

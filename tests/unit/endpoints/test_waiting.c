@@ -1,6 +1,7 @@
 /* test_waiting.c - who waits in which backlog, on made-up rows. */
 #include "base/array.h"
 #include "endpoints/table.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -291,9 +292,5 @@ int main(void)
     tcase_add_test(tests, a_listener_of_both_families);
     tcase_add_test(tests, who_waits_for_no_listener_of_these);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

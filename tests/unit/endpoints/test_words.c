@@ -1,4 +1,6 @@
 /* test_words.c - endpoints in words: names that other processes chose, addresses, little room. */
+#include "suite.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <ferry/endpoints.h>
@@ -170,9 +172,5 @@ int main(void)
     tcase_add_test(tests, the_other_end);
     tcase_add_test(tests, words);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

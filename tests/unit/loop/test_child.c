@@ -1,5 +1,6 @@
 /* test_child.c - children by pidfd. */
 #include "loop/child.h"
+#include "suite.h"
 #include "support.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* test_loop.c - turns: who runs in which, and that nobody starves. With every engine. */
+#include "suite.h"
 #include "support.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
 /* test_signal.c - signals as events. */
+#include "suite.h"
 #include "support.h"
 
 #include <signal.h>

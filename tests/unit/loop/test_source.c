@@ -1,4 +1,5 @@
 /* test_source.c - watching descriptors: interest, what it costs, removal. With every engine. */
+#include "suite.h"
 #include "support.h"
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* test_spawn.c - what a started program gets, and nothing else. */
 #include "loop/spawn.h"
+#include "suite.h"
 #include "support.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* test_timer.c - the heap, and that no timer fires twice in a turn. */
+#include "suite.h"
 #include "support.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* test_watch_child.c - children as sources. */
+#include "suite.h"
 #include "support.h"
 
 #include <signal.h>

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "memory/ring.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -131,11 +132,7 @@ static inline int run_tests(TCase *tests, const char *name)
 {
     Suite *suite = suite_create(name);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* test_memfd.c - memory whose size is sealed, and which is there when it is used. */
 #include "base/cleanup.h"
 #include "memory/memfd.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_test(tests, large_pages_are_refused);
     tcase_add_test(tests, full_memory_is_an_error_and_leaves_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  * in a child of its own, which reports the line of the first wrong fact.
  */
 #include "process/activation.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -195,9 +196,5 @@ int main(void)
     tcase_add_test(cases, test_nothing_passed);
     tcase_add_test(cases, test_contradictions);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

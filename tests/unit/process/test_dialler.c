@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "process/dialler.h"
 #include "process/dialler_process.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -329,9 +330,5 @@ int main(void)
     tcase_add_test(cases, test_stopped_with_a_call_under_way);
     tcase_add_test(cases, test_what_is_no_request_is_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_directory.c - folders that are safe to put a socket in, and those that are not. */
 #include "process/directory.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_test(cases, test_runtime_directory_of_a_unit);
     tcase_add_test(cases, test_runtime_directory_of_a_user);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_notify.c - what a service manager receives. */
 #include "process/notify.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -255,9 +256,5 @@ int main(void)
     tcase_add_test(cases, test_a_barrier_ends_when_the_manager_has_read_so_far);
     tcase_add_test(cases, test_a_missing_or_stuck_manager_is_an_error_only);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_resolve.c - names to addresses, from the hosts file and from a name server of our own. */
 #include "process/resolve.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -157,9 +158,5 @@ int main(void)
     tcase_add_test(cases, test_no_such_name);
     tcase_add_test(cases, test_stopped_says_nothing);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

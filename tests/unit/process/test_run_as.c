@@ -2,6 +2,7 @@
  * which forks for every case. */
 #include "process/run_as.h"
 #include "process/standing.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -178,9 +179,5 @@ int main(void)
     tcase_add_test(cases, test_nobody_is_not_become);
     tcase_add_test(cases, test_capabilities_are_given_up);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "process/sandbox.h"
 #include "process/standing.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -210,9 +211,5 @@ int main(void)
     tcase_add_test(cases, test_threads_that_run_already_are_in_it);
     tcase_add_test(cases, test_groups_have_names);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_event.c - the two renderings of an event. */
 #include "route/event.h"
+#include "suite.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -191,9 +192,5 @@ int main(void)
     tcase_add_test(cases, test_json_of_an_end);
     tcase_add_test(cases, test_sinks_are_called_in_order_with_a_time);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_expect.c - what is told beforehand is what channels say when they are there. */
 #include "base/bytes.h"
 #include "route/expect.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -156,9 +157,5 @@ int main(void)
     tcase_add_loop_test(cases, test_ways, 0, sizeof(ways) / sizeof(ways[0]));
     tcase_add_loop_test(cases, test_same_place, 0, sizeof(pairs) / sizeof(pairs[0]));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "route/holder.h"
 #include "route/limits.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -260,9 +261,5 @@ int main(void)
     tcase_add_test(cases, test_a_limit_that_comes_later_holds_for_who_was_there);
     tcase_add_test(cases, test_a_flood_is_forgotten);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

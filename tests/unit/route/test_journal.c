@@ -1,5 +1,6 @@
 /* test_journal.c - what the journal receives, read strictly as its native protocol says. */
 #include "route/journal.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -211,9 +212,5 @@ int main(void)
     tcase_add_test(cases, test_without_a_journal_the_caller_is_told);
     tcase_add_test(cases, test_standard_error_that_the_journal_reads);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

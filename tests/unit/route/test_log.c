@@ -1,5 +1,6 @@
 /* test_log.c - lines that go out whole, and a log that never blocks. */
 #include "route/log.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -276,9 +277,5 @@ int main(void)
     tcase_add_test(cases, test_without_memory_there_are_words_still);
 #endif
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

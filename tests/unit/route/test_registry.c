@@ -1,5 +1,6 @@
 /* test_registry.c - running what is asked for, by difference. */
 #include "fixture.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -294,9 +295,5 @@ int main(void)
     tcase_add_test(cases, test_draining);
     tcase_add_test(cases, test_many_reloads_leave_nothing_behind);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_route.c - one route at work: who is admitted, what is told, and a lack of descriptors. */
 #include "fixture.h"
+#include "suite.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -251,9 +252,5 @@ int main(void)
     tcase_add_test(cases, test_an_inherited_listener);
     tcase_add_test(cases, test_an_inherited_abstract_name_admits_its_own_user_only);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

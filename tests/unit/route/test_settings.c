@@ -1,6 +1,7 @@
 /* test_settings.c - what a configuration asks for, and everything that is wrong with one. */
 #include "route/settings.h"
 #include "service/service.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -545,9 +546,5 @@ int main(void)
     tcase_add_test(cases, test_a_chain_of_profiles_has_an_end);
     tcase_add_loop_test(cases, test_equality, 0, sizeof(pairs) / sizeof(pairs[0]));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

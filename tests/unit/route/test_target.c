@@ -1,5 +1,6 @@
 /* test_target.c - reaching an address: at once, after a while, by name, or not at all. */
 #include "fixture.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -265,9 +266,5 @@ int main(void)
     tcase_add_test(cases, test_nothing_is_left_of_failures);
     tcase_add_test(cases, test_stopped_while_dialling);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_clock.c - the clock on a stream and on messages, and how its conversations end. */
 #include "service/limits.h"
 #include "service/service.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -168,9 +169,5 @@ int main(void)
     tcase_add_test(cases, test_a_client_that_only_asks_is_not_served_without_bound);
     tcase_add_test(cases, test_stopped_in_the_middle);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

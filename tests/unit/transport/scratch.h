@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "suite.h"
 #include "transport/inbox.h"
 #include "transport/transport.h"
 
@@ -39,12 +40,9 @@ MAYBE_UNUSED static int scratch_run(Suite *suite)
     strcpy(scratch_directory, "/tmp/ferry-test-XXXXXX");
     if (!mkdtemp(scratch_directory) || chmod(scratch_directory, 0755) < 0)
         return EXIT_FAILURE;
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int result = suite_run(suite);
     nftw(scratch_directory, scratch_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return result;
 }
 
 /* A path in the directory. Four results live at a time. */

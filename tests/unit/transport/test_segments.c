@@ -1,5 +1,6 @@
 /* test_segments.c - datagrams of equal size as one buffer, which the receiver sees apart. */
 #include "scratch.h"
+#include "suite.h"
 #include "transport/limits.h"
 #include "transport/segments.h"
 
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(tests, joined_by_the_kernel_on_request);
     tcase_add_test(tests, only_udp_is_asked);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

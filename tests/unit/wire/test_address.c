@@ -1,5 +1,6 @@
 /* test_address.c - addresses as a whole: schemes, canonical text, equality, copies. */
 #include "address_cases.h"
+#include "suite.h"
 #include "wire/limits.h"
 
 #include <errno.h>
@@ -189,9 +190,5 @@ int main(void)
     tcase_add_test(tests, another_host);
     tcase_add_test(tests, another_port);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

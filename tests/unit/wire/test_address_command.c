@@ -1,4 +1,5 @@
 /* test_address_command.c - the splitting rule. */
+#include "suite.h"
 #include "wire/address.h"
 
 #include <check.h>
@@ -111,9 +112,5 @@ int main(void)
     tcase_add_test(tests, no_command);
     tcase_add_test(tests, a_program_beside_the_configuration);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_address_habits.c - what is said to a text that begins with no scheme. */
 #include "address_cases.h"
+#include "suite.h"
 
 #include <errno.h>
 
@@ -83,9 +84,5 @@ int main(void)
     tcase_add_test(tests, hosts);
     tcase_add_test(tests, other_tools);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

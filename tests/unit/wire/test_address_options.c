@@ -1,5 +1,6 @@
 /* test_address_options.c - keys and values, and which verb can use them. */
 #include "address_cases.h"
+#include "suite.h"
 
 #include <errno.h>
 
@@ -343,9 +344,5 @@ int main(void)
     tcase_add_test(tests, verb_in_words);
     tcase_add_test(tests, weather_needs_a_relay);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

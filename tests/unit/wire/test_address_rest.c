@@ -1,5 +1,6 @@
 /* test_address_rest.c - what stands after each scheme. */
 #include "address_cases.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_test(tests, queues);
     tcase_add_test(tests, descriptors);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_cgroup.c - the path and the unit in what /proc/PID/cgroup says. */
 #include "base/cleanup.h"
+#include "suite.h"
 #include "wire/cgroup.h"
 
 #include <check.h>
@@ -80,9 +81,5 @@ int main(void)
     tcase_add_loop_test(cases, path, 0, COUNT_OF(files));
     tcase_add_loop_test(cases, unit, 0, COUNT_OF(paths));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 /* test_config.c - sections, entries, places, and every kind of problem. */
+#include "suite.h"
 #include "wire/config.h"
 #include "wire/limits.h"
 
@@ -257,9 +258,5 @@ int main(void)
     tcase_add_test(tests, problems_from_elsewhere);
     tcase_add_test(tests, problems_stand_in_the_order_of_what_was_read);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_control.c - control messages, made up and as the kernel writes them. */
 #include "base/cleanup.h"
+#include "suite.h"
 #include "wire/control.h"
 
 #include <check.h>
@@ -323,9 +324,5 @@ int main(void)
     tcase_add_test(tests, the_kernel);
     tcase_add_test(tests, a_truncated_message);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 /* test_frame.c - frames found and wrapped, to their limits. */
+#include "suite.h"
 #include "wire/frame.h"
 #include "wire/limits.h"
 
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(tests, wrap_at_the_limit);
     tcase_add_test(tests, fits);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_mutation.c - the properties of tests/fuzz on samples that are changed at random; always in
  * the same way, so that a failure comes back. */
 #include "../../fuzz/properties.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -191,9 +192,5 @@ int main(void)
     tcase_add_test(tests, subjects);
     tcase_add_test(tests, control_groups);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 /* test_profile.c - profiles: what the built-in ones say, and what can be made of them. */
+#include "suite.h"
 #include "wire/profile.h"
 
 #include <check.h>
@@ -105,9 +106,5 @@ int main(void)
     tcase_add_test(tests, what_is_wrong_is_told);
     tcase_add_test(tests, equal_are_those_that_set_the_same);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_subject.c - the words of rules: what each means, and what is said of those that mean
  * nothing. */
+#include "suite.h"
 #include "wire/subject.h"
 
 #include <arpa/inet.h>
@@ -139,9 +140,5 @@ int main(void)
     tcase_add_loop_test(cases, hosts_are_in_their_ranges, 0, COUNT(hosts));
     tcase_add_test(cases, a_host_has_four_bytes_or_sixteen);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_gaps.c - what could not be seen, of what was asked about. */
 #include "command/view/gaps.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -62,9 +63,5 @@ int main(void)
     tcase_add_test(tests, queues_and_backlogs_are_of_their_kinds);
     tcase_add_test(tests, processes_hide_anything_and_networks_sockets);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

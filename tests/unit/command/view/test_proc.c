@@ -1,6 +1,7 @@
 /* test_proc.c - facts of /proc, of this process and of one that has gone. */
 #include "base/cleanup.h"
 #include "command/view/proc.h"
+#include "suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -109,9 +110,5 @@ int main(void)
     tcase_add_test(tests, processes_one_after_the_other);
     tcase_add_test(tests, a_file_of_numbers);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_target.c - what `ls`, `show` and `why` are asked about: every form, and what is none. */
 #include "command/view/target.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -317,9 +318,5 @@ int main(void)
     tcase_add_test(tests, matching_files);
     tcase_add_test(tests, matching_owners_and_inodes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "route/registry.h"
 #include "service/limits.h"
 #include "service/service.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_test(cases, test_idle);
     tcase_add_test(cases, test_messages_are_no_stream);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_protocol.c - what is said on the control socket. */
 #include "service/control/protocol.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -105,9 +106,5 @@ int main(void)
     tcase_add_test(cases, test_good_reply_is_one_line);
     tcase_add_test(cases, test_bad_replies);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* test_exposition.c - Prometheus' text: labels that other processes chose, and samples. */
 #include "service/metrics/exposition.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -68,9 +69,5 @@ int main(void)
     tcase_add_test(tests, no_byte_leaves_the_quotes);
     tcase_add_test(tests, samples);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

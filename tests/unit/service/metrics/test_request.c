@@ -2,6 +2,7 @@
  * and why, the end-to-end test has. */
 #include "service/limits.h"
 #include "service/metrics/request.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -94,9 +95,5 @@ int main(void)
     tcase_add_test(tests, a_head_has_a_bound);
     tcase_add_test(tests, any_bytes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_sums.c - series by their labels: sums, order, bound, room made for new ones. */
 #include "base/cleanup.h"
 #include "service/metrics/sums.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -90,9 +91,5 @@ int main(void)
     tcase_add_test(tests, what_finds_no_room_is_counted);
     tcase_add_test(tests, old_ones_make_room);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
