@@ -50,11 +50,11 @@ struct ferry_ring_options {
     size_t struct_size; /* sizeof(struct ferry_ring_options): lets the struct grow */
     /* Bytes of records that it holds, their heads of 8 included; a power of two from 4 KiB to 1
      * GiB. Made: so large, 0: 1 MiB, all of it allocated at once. Attached to: at most so large, 0:
-     * any. The largest record has an eighth. */
+     * any, which lets the peer have us allocate a GiB. The largest record has an eighth. */
     size_t capacity;
     /* At most so long does ferry_ring_prepare_sleep() look out for the peer before it lets us
-     * sleep; 0: 20 us, negative: never. Less when it has not paid lately, and not at all where this
-     * process may use one processor only. */
+     * sleep, and 100 ms; 0: 20 us, negative: never. Less when it has not paid lately, and not at
+     * all where this process may use one processor only. */
     int64_t spin_max_ns;
 };
 
@@ -117,8 +117,8 @@ FERRY_PUBLIC void ferry_ring_commit(struct ferry_ring *ring, size_t size, unsign
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
-/* Receives what is there at the moment of the call, and no more, however fast the sender is. What
- * was borrowed is released with it.
+/* Receives what was there when it was last empty, or else at the moment of the call, and no more,
+ * however fast the sender is. What was borrowed is released with it.
  *   buffer  receives the bytes, each record at a multiple of 8
  *   size    bytes
  *   batch   array of `count` records, filled from the front; their data lie in the buffer
@@ -141,9 +141,10 @@ FERRY_PUBLIC void ferry_ring_release(struct ferry_ring *ring);
  * ferry_ring_prepare_sleep() has allowed it. Borrowed: poll it, nothing else. */
 FERRY_PUBLIC int ferry_ring_fd(const struct ferry_ring *ring);
 
-/* Ask before sleeping. True: don't, there is something to receive (to send: room for what was
- * refused last), or the ring has ended. False: sleep, the peer will wake ferry_ring_fd(). Then
- * receive (send) again, which also makes the descriptor quiet. */
+/* Ask before each sleep: any other call but a release ends the permission. True: don't, there is
+ * something to receive (to send: room for what was refused last), or the ring has ended. False:
+ * sleep, the peer will wake ferry_ring_fd(). Then receive (send) again, which also makes the
+ * descriptor quiet. */
 FERRY_PUBLIC FERRY_CHECK bool ferry_ring_prepare_sleep(struct ferry_ring *ring);
 
 /* Waits until ferry_ring_prepare_sleep() would say true.
@@ -160,7 +161,7 @@ FERRY_PUBLIC void ferry_ring_set_peer_gone(struct ferry_ring *ring);
 struct ferry_ring_stats {
     uint64_t records;    /* sent or received */
     uint64_t bytes;      /* of them, without heads */
-    uint64_t refusals;   /* -EAGAIN: how often it was empty, or had no room */
+    uint64_t refusals;   /* how often it was empty, or had no room for the next record */
     uint64_t spins;      /* how often we looked out for the peer before sleeping */
     uint64_t spins_paid; /* of these: so that we need not sleep */
     uint64_t sleeps;     /* how often ferry_ring_prepare_sleep() said that we may */

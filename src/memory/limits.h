@@ -2,6 +2,8 @@
 #ifndef FERRY_MEMORY_LIMITS_H
 #define FERRY_MEMORY_LIMITS_H
 
+/* Bytes of a memfd that are allocated at a time: in less time than between two signals. */
+#define MEMFD_SLICE ((size_t)1 << 20)
 /* Bytes that a ring holds: a page at least; at most what leaves room for doubt neither in positions
  * of 32 bits nor in who pays for it. */
 #define RING_CAPACITY_MIN ((size_t)4 << 10)
@@ -15,10 +17,15 @@
 /* Nanoseconds to look out for the peer before sleeping: about what it costs to be woken across
  * processors, so that looking out in vain costs at most as much as sleeping too early. */
 #define RING_SPIN_NS 20000
+/* At most, whatever is asked for: a deadline is kept to within so much. */
+#define RING_SPIN_NS_MAX 100000000
 /* What has paid least is tried no more. */
 #define RING_SPIN_NS_MIN 1000
 /* Sleeps after which it is tried again: in vain, it then costs one part in so many. */
 #define RING_SPIN_RETRY 64
+/* Wake-ups one after the other that nothing came with; a peer that keeps to the rules causes one, a
+ * successor of it another. */
+#define RING_FALSE_WAKES_MAX 64
 /* Looks between two looks at the clock, which costs more than they do. */
 #define RING_SPIN_LOOKS 16
 

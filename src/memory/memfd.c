@@ -1,26 +1,43 @@
 /* memfd.c - memory to share with a process that is not trusted. */
 #include "memory/memfd.h"
 #include "base/cleanup.h"
+#include "memory/limits.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
+/* In slices: a signal makes the kernel take back what a call has done so far. */
 static int memfd_allocate(int fd, size_t size)
 {
-    int r;
-    do {
-        r = fallocate(fd, 0, 0, (off_t)size);
-    } while (r < 0 && errno == EINTR);
-    return r < 0 ? -errno : 0;
+    for (size_t done = 0; done < size;) {
+        size_t slice = size - done < MEMFD_SLICE ? size - done : MEMFD_SLICE;
+        if (fallocate(fd, 0, (off_t)done, (off_t)slice) == 0)
+            done += slice;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return 0;
+}
+
+/* What would exceed it costs the process its life (SIGXFSZ), not an error. */
+static bool exceeds_limit(size_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           size > limit.rlim_cur;
 }
 
 int memfd_new(const char *name, size_t size, int *ret_fd)
 {
+    if (exceeds_limit(size))
+        return -EFBIG;
     AUTO_FD int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;

@@ -2,7 +2,9 @@
  *
  * It has no name and leaves nothing behind. Its size is sealed, so that no access beyond it can
  * raise SIGBUS, and it is allocated when it is made or mapped, so that none fails for want of
- * memory. Punching holes into it stays legal: what is in it may turn to zeroes at any time.
+ * memory. Punching holes into it stays legal: what is in it may turn to zeroes at any time, and the
+ * next access allocates anew, for whoever makes it; where memory is not overcommitted
+ * (vm.overcommit_memory=2) and used up, it is SIGBUS then.
  */
 #ifndef FERRY_MEMORY_MEMFD_H
 #define FERRY_MEMORY_MEMFD_H

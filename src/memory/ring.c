@@ -34,9 +34,11 @@
  *   AWAKE, ASLEEP -> GONE    the caller says that the peer is gone: `seen` is final
  *   any -> BROKEN       the peer wrote what cannot be; nothing of the memory is used any more
  *
- * Whatever the peer does, a call looks at its position once, and so has an end.
+ * Whatever the peer does, a call looks at its position once for each record at most, and so has an
+ * end. Nor can it keep us awake for nothing: too many wake-ups that nothing came with end the ring.
  */
 #include "memory/ring.h"
+#include "memory/limits.h"
 
 #include <limits.h>
 #include <string.h>
@@ -76,6 +78,10 @@ int ring_look(struct ferry_ring *ring)
      * where we are. */
     if (seen % RING_HEAD_SIZE || used_since(ring, ring->own, seen) > ring->capacity ||
         used_since(ring, ring->published, seen) > ring->capacity)
+        return ring_break(ring);
+    if (seen != ring->seen)
+        ring->false_wakes = 0;
+    else if (ring->false_wakes > RING_FALSE_WAKES_MAX)
         return ring_break(ring);
     ring->seen = seen;
     return 0;
@@ -338,7 +344,7 @@ int ferry_ring_try_receive(
         size -= step;
         received++;
     }
-    if (received)
+    if (ring->state != RING_BROKEN)
         ring_publish(ring);
     return received ? received : r;
 }
@@ -359,8 +365,8 @@ int ferry_ring_borrow(struct ferry_ring *ring, struct ferry_record *batch, size_
 void ferry_ring_release(struct ferry_ring *ring)
 {
     assert(ring->direction == FERRY_RECEIVE);
-    if (ring_enter(ring) == 0)
-        ring_publish(ring);
+    if (ring->state != RING_BROKEN)
+        ring_publish(ring); /* asleep or not: whoever waits for the peer goes on doing so */
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -132,11 +132,12 @@ struct ferry_ring {
     unsigned char *data;
     uint32_t capacity;
     uint32_t record_max;
-    uint32_t own;       /* our position: where the next record begins */
-    uint32_t published; /* our position as the peer knows it */
-    uint32_t seen;      /* the peer's position as we know it */
-    uint32_t need;      /* the sender: room that was missing last; 0: none was */
-    uint32_t rung;      /* of the peer's sleeps: the last that we ended */
+    uint32_t own;         /* our position: where the next record begins */
+    uint32_t published;   /* our position as the peer knows it */
+    uint32_t seen;        /* the peer's position as we know it */
+    uint32_t need;        /* the sender: room that was missing last; 0: none was */
+    uint32_t rung;        /* of the peer's sleeps: the last that we ended */
+    unsigned false_wakes; /* since the peer's position last changed */
     struct ferry_ring_stats stats;
     /* A loan */
     bool lent;

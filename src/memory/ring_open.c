@@ -12,7 +12,6 @@
 #include "memory/ring.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -41,6 +40,8 @@ static int64_t spin_max_ns(const struct ferry_ring_options *options)
         return 0;
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) == 1)
         return 0;
+    if (options->spin_max_ns > RING_SPIN_NS_MAX)
+        return RING_SPIN_NS_MAX;
     return options->spin_max_ns ? options->spin_max_ns : RING_SPIN_NS;
 }
 
@@ -71,9 +72,13 @@ static int ring_start(struct ferry_ring *ring, void *memory, uint32_t capacity)
     /* Sleeps go on being counted, lest the peer take a new one for the last it ended. */
     ring->sleep = (uint32_t)(shared_load_64(&ring->side->bell) >> 32);
     ring->rung = (uint32_t)(shared_load_64(&ring->other->bell) >> 32) - 1;
-    if (ring->own % RING_HEAD_SIZE)
+    if (ring->own % RING_HEAD_SIZE || ring_look(ring) < 0)
         return -EPROTO;
-    return ring_look(ring);
+    /* A predecessor may have died before it woke a peer that sleeps. */
+    uint64_t bell = shared_load_64(&ring->other->bell);
+    if ((uint32_t)bell)
+        ring_wake_peer(ring, bell);
+    return ring->state == RING_BROKEN ? -EPROTO : 0;
 }
 
 void ferry_ring_free(struct ferry_ring *ring)
@@ -99,13 +104,14 @@ void ferry_ring_get_descriptors(
 static int ring_make(struct ferry_ring *ring, uint32_t capacity)
 {
     void *memory;
+    for (size_t i = 1; i < COUNT_OF(ring->fds); i++) {
+        ring->fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (ring->fds[i] < 0)
+            return -errno;
+    }
     int r = memfd_new("ferry-ring", map_size(capacity), &ring->fds[0]);
     if (r == 0)
         r = memfd_map(ring->fds[0], map_size(capacity), &memory);
-    for (size_t i = 1; r == 0 && i < COUNT_OF(ring->fds); i++) {
-        ring->fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = ring->fds[i] < 0 ? -errno : 0;
-    }
     if (r < 0)
         return r;
     struct ring_shared *shared = memory;
@@ -148,14 +154,16 @@ static int descriptor_adopt(int fd)
     return 0;
 }
 
-/* An anonymous inode has no type, and of those only an eventfd can be written. */
+/* Of what an anonymous inode is, only its name tells: others can be written to as well, and are
+ * readable for ever. */
 static bool is_eventfd(int fd)
 {
-    struct pollfd writable = { .fd = fd, .events = POLLOUT };
-    struct stat status;
+    static const char wanted[] = "anon_inode:[eventfd]";
+    char path[32], name[sizeof(wanted)];
 
-    return fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == 0 &&
-           poll(&writable, 1, 0) == 1 && writable.revents == POLLOUT;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return readlink(path, name, sizeof(name)) == sizeof(wanted) - 1 &&
+           memcmp(name, wanted, sizeof(wanted) - 1) == 0;
 }
 
 /* Reads what the ring says of itself, and whether that can be.
@@ -196,7 +204,8 @@ static int ring_join(struct ferry_ring *ring, size_t capacity_max, struct ferry_
             return error_set_errno(error, r, thing, NULL);
     }
     if (!is_eventfd(ring->fds[1]) || !is_eventfd(ring->fds[2]))
-        return error_set(error, -EPROTO, thing, NULL, "what should wake its ends is no eventfd");
+        return error_set(error, -EPROTO, thing, NULL,
+            "what should wake its ends is no eventfd, as far as /proc/self/fd tells");
     int r = constants_read(ring->fds[0], capacity_max, &capacity, error);
     if (r < 0)
         return r;

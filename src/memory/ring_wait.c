@@ -35,7 +35,7 @@ void ring_awake(struct ferry_ring *ring)
     atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32, memory_order_relaxed);
     /* The peer could have made the descriptor blocking; this read never does. */
     ssize_t got = preadv2(ring_wake_fd(ring, ring->direction), &buffer, 1, -1, RWF_NOWAIT);
-    (void)got; /* nothing there: we got up by ourselves */
+    ring->false_wakes += got > 0; /* until something is found; else we got up by ourselves */
 }
 
 /* A sender may sleep until there is more room than what was released just now. */
@@ -102,7 +102,7 @@ static bool ring_spin(struct ferry_ring *ring)
     if (span_ns == 0 && ++ring->unspun < RING_SPIN_RETRY)
         return false;
     if (span_ns == 0)
-        span_ns = RING_SPIN_NS_MIN;
+        span_ns = RING_SPIN_NS_MIN < ring->spin_max_ns ? RING_SPIN_NS_MIN : ring->spin_max_ns;
     ring->unspun = 0;
     ring->stats.spins++;
     bool paid = ring_look_out(ring, span_ns);
@@ -151,15 +151,16 @@ int ferry_ring_wait(struct ferry_ring *ring, int other_fd, int64_t deadline_ns)
     };
 
     while (!ferry_ring_prepare_sleep(ring)) {
-        int ready = poll(waited, 2, clock_poll_ms(deadline_ns, clock_now_ns()));
+        int64_t now_ns = clock_now_ns();
+        if (now_ns >= deadline_ns)
+            return -ETIMEDOUT;
+        int ready = poll(waited, 2, clock_poll_ms(deadline_ns, now_ns));
         if (ready < 0 && errno != EINTR)
             return -errno;
-        if (ready == 0 && clock_now_ns() >= deadline_ns)
-            return -ETIMEDOUT;
         if (ready > 0 && waited[0].revents)
             ring_awake(ring);
-        else if (ready > 0)
-            return 1;
+        if (ready > 0 && waited[1].revents)
+            return ferry_ring_prepare_sleep(ring) ? 0 : 1;
     }
     return 0;
 }

@@ -1,6 +1,8 @@
 /* test_ring.c - records cross whole, in order, in place or by copy, wherever the ring ends. */
 #include "ring_under_test.h"
 
+#include <sys/resource.h>
+
 enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
 
 START_TEST(records_cross_with_size_and_type)
@@ -357,6 +359,36 @@ START_TEST(what_is_freed_leaves_nothing)
 }
 END_TEST
 
+/* Descriptors run out after the first, the second, the third. */
+START_TEST(what_could_not_be_made_leaves_nothing)
+{
+    struct ferry_ring *ring;
+    int lowest = dup(0);
+
+    close(lowest);
+    struct rlimit limit = { (rlim_t)lowest + (rlim_t)_i, (rlim_t)lowest + (rlim_t)_i };
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, NULL), -EMFILE);
+    for (int i = 0; i < _i; i++)
+        ck_assert_int_eq(dup(0), lowest + i);
+    for (int i = 0; i < _i; i++)
+        close(lowest + i);
+    if (_i > 0)
+        ck_assert_int_eq(mappings_count(), 0);
+}
+END_TEST
+
+/* The kernel would end the process, not the call. */
+START_TEST(a_limit_of_file_sizes_is_an_error)
+{
+    struct rlimit limit = { 1 << 20, 1 << 20 };
+    struct ferry_ring *ring;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, NULL), -EFBIG);
+}
+END_TEST
+
 START_TEST(capacities_that_are_none_are_refused)
 {
     static const size_t capacities[] = { 1, 2048, 4097, 6144, (size_t)2 << 30, (size_t)-1 };
@@ -404,6 +436,8 @@ int main(void)
     tcase_add_test(tests, after_the_peer_has_gone_comes_what_it_sent);
     tcase_add_test(tests, a_successor_goes_on_where_the_last_stopped);
     tcase_add_test(tests, what_is_freed_leaves_nothing);
+    tcase_add_loop_test(tests, what_could_not_be_made_leaves_nothing, 0, FERRY_RING_DESCRIPTORS);
+    tcase_add_test(tests, a_limit_of_file_sizes_is_an_error);
     tcase_add_loop_test(tests, capacities_that_are_none_are_refused, 0, 6);
     tcase_add_test(tests, by_default_it_has_a_mebibyte);
     return run_tests(tests, "memory/ring");

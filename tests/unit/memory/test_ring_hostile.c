@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
@@ -147,6 +148,14 @@ START_TEST(positions_that_cannot_be_are_refused)
 }
 END_TEST
 
+/* Of Landlock: an anonymous inode that says to be readable and writable at any time. Linux 5.13. */
+static int ruleset_make(void)
+{
+    const uint64_t handled = 1; /* LANDLOCK_ACCESS_FS_EXECUTE */
+    int fd = (int)syscall(444 /* landlock_create_ruleset */, &handled, sizeof(handled), 0);
+    return fd >= 0 ? fd : epoll_create1(0);
+}
+
 /* None of these would count wake-ups; some would block, or pass on what is written to them. */
 static int descriptor_wrong(int kind)
 {
@@ -167,6 +176,8 @@ static int descriptor_wrong(int kind)
         return epoll_create1(0);
     case 5:
         return timerfd_create(CLOCK_MONOTONIC, 0);
+    case 6:
+        return ruleset_make();
     default:
         return open("/proc/self/exe", O_PATH);
     }
@@ -179,7 +190,7 @@ START_TEST(what_is_no_eventfd_is_refused)
         close(victim.fds[which]);
         victim.fds[which] = descriptor_wrong(_i);
         ck_assert_int_ge(victim.fds[which], 0);
-        attach_fails(&victim, _i == 6 ? -EBADF : -EPROTO, NULL);
+        attach_fails(&victim, _i == 7 ? -EBADF : -EPROTO, NULL);
     }
 }
 END_TEST
@@ -640,7 +651,7 @@ int main(void)
     tcase_add_loop_test(tests, capacities_that_cannot_be_are_refused, 0, 8);
     tcase_add_test(tests, more_than_is_accepted_is_refused);
     tcase_add_loop_test(tests, positions_that_cannot_be_are_refused, 0, 6);
-    tcase_add_loop_test(tests, what_is_no_eventfd_is_refused, 0, 7);
+    tcase_add_loop_test(tests, what_is_no_eventfd_is_refused, 0, 8);
     tcase_add_test(tests, what_is_taken_is_made_safe);
     tcase_add_test(tests, a_descriptor_that_was_made_blocking_ends_the_ring);
     tcase_add_loop_test(tests, a_head_that_cannot_be_ends_the_ring, 0, 5);

@@ -231,6 +231,123 @@ START_TEST(a_late_wake_up_does_not_keep_a_wait_busy)
 }
 END_TEST
 
+/* One whose counter gives one wake-up at a time: there would be no end of them. */
+START_TEST(a_bell_that_rings_for_ever_ends_the_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+    int fd = ferry_ring_fd(ends.receiver);
+    int endless = eventfd(1000000, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+
+    ck_assert_int_eq(dup3(endless, fd, O_CLOEXEC), fd);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, FERRY_NEVER), 0);
+    ck_assert_int_eq(one_receive(ends.receiver), -EPROTO);
+    close(endless);
+    ends_free(&ends);
+}
+END_TEST
+
+/* A bell that rings all the time does not hide the peer's end, nor the deadline. */
+START_TEST(a_wait_tells_of_the_other_descriptor_whoever_rings)
+{
+    struct ends ends = ends_make(CAPACITY);
+    int ends_of_line[2];
+
+    ck_assert_int_eq(pipe(ends_of_line), 0);
+    ck_assert_int_eq(write(ends_of_line[1], "", 1), 1);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(eventfd_write(ferry_ring_fd(ends.receiver), 1), 0);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, ends_of_line[0], FERRY_NEVER), 1);
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ck_assert_int_eq(eventfd_write(ferry_ring_fd(ends.receiver), 1), 0);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, ferry_deadline(0)), -ETIMEDOUT);
+    close(ends_of_line[0]);
+    close(ends_of_line[1]);
+    ends_free(&ends);
+}
+END_TEST
+
+/* What was allowed before is so after a release: who comes meanwhile has woken it. */
+START_TEST(a_release_leaves_the_sleep)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record record;
+
+    ck_assert_int_eq(text_send(ends.sender, "one", 0), 1);
+    ck_assert_int_eq(ferry_ring_borrow(ends.receiver, &record, 1), 1);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "two", 0), 1);
+    ferry_ring_release(ends.receiver);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    text_expect(ends.receiver, "two", 0);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_receive_of_nothing_releases_what_was_borrowed)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record batch[CAPACITY / 8];
+    int sent = 0;
+
+    while (text_send(ends.sender, "text", 0) == 1)
+        sent++;
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    ck_assert_int_eq(ferry_ring_borrow(ends.receiver, batch, CAPACITY / 8), sent);
+    ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN);
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ends_free(&ends);
+}
+END_TEST
+
+static void leave(enum ring_step step)
+{
+    if (step == RING_PUBLISHED)
+        _exit(0);
+}
+
+/* Runs in a process that ends when it has published something, and woken nobody. */
+static void die_unheard(struct ferry_ring *ring, int (*act)(struct ferry_ring *ring))
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        ring_test_step = leave;
+        (void)act(ring);
+        _exit(1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+static int text_send_one(struct ferry_ring *ring)
+{
+    return text_send(ring, "text", 0);
+}
+
+START_TEST(a_successor_wakes_whom_the_last_has_not)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    die_unheard(ends.sender, text_send_one);
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ferry_ring_free(ends.sender);
+    ends.sender = ring_attach_to(ends.receiver);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    text_expect(ends.receiver, "text", 0);
+    while (text_send(ends.sender, "text", 0) == 1)
+        ;
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    die_unheard(ends.receiver, one_receive);
+    ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+    ferry_ring_free(ends.receiver);
+    ends.receiver = ring_attach_to(ends.sender);
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ends_free(&ends);
+}
+END_TEST
+
 /* --- looking out for the peer ----------------------------------------------------------------- */
 
 static struct ferry_ring *spinning_receiver(const struct ferry_ring *sender, int64_t spin_max_ns)
@@ -374,6 +491,11 @@ int main(void)
     tcase_add_test(tests, a_wait_ends_at_its_deadline);
     tcase_add_test(tests, a_wait_tells_of_the_other_descriptor);
     tcase_add_test(tests, a_late_wake_up_does_not_keep_a_wait_busy);
+    tcase_add_test(tests, a_bell_that_rings_for_ever_ends_the_ring);
+    tcase_add_test(tests, a_wait_tells_of_the_other_descriptor_whoever_rings);
+    tcase_add_test(tests, a_release_leaves_the_sleep);
+    tcase_add_test(tests, a_receive_of_nothing_releases_what_was_borrowed);
+    tcase_add_test(tests, a_successor_wakes_whom_the_last_has_not);
     tcase_add_test(tests, looking_out_saves_the_sleep);
     tcase_add_test(tests, what_does_not_pay_is_left);
     tcase_add_test(tests, what_pays_is_done_for_longer);
