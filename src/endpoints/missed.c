@@ -19,16 +19,18 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-/* Whether that descriptor is a unix socket, and still the one that the walk has found. */
-static bool is_unix(const struct process *process, const struct descriptor *held)
+/* Returns 1 (that descriptor is a unix socket), 0, -ENOENT: it is not the one any more that the
+ * walk has found. */
+static int is_unix(const struct process *process, const struct descriptor *held)
 {
     char path[64], protocol[32] = "";
     struct stat status;
 
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)process->shown.pid, held->fd);
     ssize_t length = getxattr(path, "system.sockprotoname", protocol, sizeof(protocol) - 1);
-    return length > 0 && strncmp(protocol, "UNIX", 4) == 0 && stat(path, &status) == 0 &&
-           status.st_ino == held->inode;
+    if (stat(path, &status) < 0 || status.st_ino != held->inode)
+        return -ENOENT;
+    return length > 0 && strncmp(protocol, "UNIX", 4) == 0;
 }
 
 /* Those of namespaces that were not asked have no rows, and will have none. */
@@ -63,8 +65,11 @@ bool missed_find(struct ferry_endpoints *table)
             if (held->kind != DESCRIPTOR_SOCKET || held->row)
                 continue;
             asked++;
-            if (is_unix(process, held))
+            int found = is_unix(process, held);
+            if (found == 1)
                 missed_note(table, held);
+            if (found < 0)
+                break; /* the rest of its list is of before, too; it has its turn */
         }
     }
     return table->missed_count > 0;

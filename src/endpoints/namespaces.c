@@ -112,12 +112,28 @@ static int diag_open_there(struct diag *diag, const struct ferry_namespace *name
     return code;
 }
 
+/* Another process that is in it, or was; false: there is none. */
+static bool namespace_next(const struct ferry_endpoints *table, struct ferry_namespace *namespace)
+{
+    for (size_t i = 0; i < table->process_count; i++) {
+        const struct ferry_process *process = &table->processes[i]->shown;
+        if (process->namespace_inode != namespace->inode || process->pid <= namespace->pid)
+            continue;
+        namespace->pid = process->pid;
+        return true;
+    }
+    return false;
+}
+
 static int visit_other(struct ferry_endpoints *table, size_t index, int own,
     int (*visit)(struct ferry_endpoints *, struct diag *, const struct ferry_namespace *))
 {
     struct diag diag = { 0 };
-    int code = own < 0 ? -EPERM : diag_open_there(&diag, table->namespaces[index], own);
+    int code;
 
+    do
+        code = own < 0 ? -EPERM : diag_open_there(&diag, table->namespaces[index], own);
+    while ((code == -ENOENT || code == -ESRCH) && namespace_next(table, table->namespaces[index]));
     if (code == -ENOENT || code == -ESRCH) /* its last process has gone meanwhile */
         return 0;
     if (code < 0) {

@@ -130,7 +130,7 @@ static int rows_gather_sockets(struct ferry_endpoints *table)
         return code;
     table->light = false;
     if (!table->news)
-        return table->changed_count ? namespaces_visit(table, turns_ask) : 0;
+        return turns_ask(table);
     rows_forget(table);
     return namespaces_visit(table, visit);
 }

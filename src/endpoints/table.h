@@ -184,9 +184,8 @@ bool turns_light(const struct ferry_endpoints *table);
 /* Compares the unix sockets with the last look's; those of a light one get from there what seldom
  * changes, unless there are too many others: table->news. Before join_index(). */
 int turns_carry(struct ferry_endpoints *table);
-/* Rows anew of those of that namespace that have changed. */
-int turns_ask(
-    struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network);
+/* Rows anew of those that have changed. */
+int turns_ask(struct ferry_endpoints *table);
 /* What the kernel tells of a unix socket, complete but for what its peer says of its state. */
 void row_correct_state(struct ferry_endpoint *row);
 /* Notes the unix sockets that have no row, after join_owners(); whether there are any. */

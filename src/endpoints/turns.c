@@ -56,7 +56,7 @@ static void row_carry(
     struct ferry_endpoint *row = &rows->data[number];
 
     row->peer_inode = old->peer_inode;
-    row->peer_gone = old->peer_gone;
+    row->peer_gone = old->peer_gone || old->state == FERRY_STATE_WAITING;
     row_correct_state(row);
     if (old->has_memory)
         memory_carry(rows, before, number, old);
@@ -141,17 +141,29 @@ int turns_carry(struct ferry_endpoints *table)
     return 0;
 }
 
-int turns_ask(
+static int changed_ask(
     struct ferry_endpoints *table, struct diag *diag, const struct ferry_namespace *network)
 {
     for (unsigned i = 0; i < table->changed_count; i++) {
         struct ferry_endpoint *row = &table->rows.data[table->changed[i]];
-        uint32_t inode = (uint32_t)row->inode;
         if (!is_unix(row) || row->network != network)
             continue;
-        *row = (struct ferry_endpoint){ .kind = ENDPOINT_GONE };
-        if (rows_unix_one(table, diag, network, inode) == -ENOMEM)
-            return -ENOMEM;
+        int code = rows_unix_one(table, diag, network, (uint32_t)row->inode);
+        if (code == -ENOMEM)
+            return code;
+        row = &table->rows.data[table->changed[i]];
+        if (code == 0 || code == -ENOENT)
+            *row = (struct ferry_endpoint){ .kind = ENDPOINT_GONE };
     }
     return 0;
+}
+
+int turns_ask(struct ferry_endpoints *table)
+{
+    int code = table->changed_count ? namespaces_visit(table, changed_ask) : 0;
+
+    /* What could not be asked for now is to be at the next look, and not taken from this one. */
+    for (unsigned i = 0; i < table->changed_count; i++)
+        table->news |= is_unix(&table->rows.data[table->changed[i]]);
+    return code;
 }

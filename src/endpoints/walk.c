@@ -134,8 +134,10 @@ static bool is_unchanged(
 
     if (walking->all || (turn && !table->walked) || (uint64_t)files->st_size != process->files_size)
         return false;
-    /* What a second walk of one look is after shows in the count. */
-    return table->walked || is_same(walking, process, files->st_ino);
+    /* What a second walk of one look is after shows in the count, but of those that the first has
+     * spared nothing else is known either. */
+    return (table->walked && !table_wants(table, FERRY_GATHER_IN_TURNS)) ||
+           is_same(walking, process, files->st_ino);
 }
 
 /* Whether it is one of those that are not asked in this look. The second walk of one asks all. */
@@ -179,6 +181,7 @@ static int process_empty(struct walking *walking, struct process *process)
     walking->table->walk_changed |= process->files_size > 0;
     process_clear_descriptors(process);
     process->files_size = 0;
+    process->shown.namespace_inode = 0;
     return 0;
 }
 
