@@ -48,10 +48,12 @@ FERRY_PUBLIC FERRY_CHECK int ferry_policy_check(
     const struct ferry_policy *policy, unsigned capabilities, struct ferry_error *error);
 
 /* Appends the rules that the kernel itself applies to a listening address without rules: what
- * mode, owner and group of a path admit; for an abstract name this process's own uid; for the
- * rest nothing. Owner and group that the address does not state are those of the socket that
- * stands there, so call it once the listener is open; without one, this process's own. Where the
- * mode admits a group but not the rest (or the other way round) and the listener is unix-dgram,
+ * mode, owner and group of a path admit; for an abstract name this process's own uid; for a FIFO
+ * or queue any, since its mode admits and nobody is known; for fd:, exec:, file: and `-` any, since
+ * this process opened them itself (whoever inherits a listening socket adds rules of its own); for
+ * tcp: and udp: nothing. Owner and group that the address does not state are those of the socket
+ * that stands there, so call it once the listener is open; without one, this process's own. Where
+ * the mode admits a group but not the rest (or the other way round) and the listener is unix-dgram,
  * everybody is allowed, because a message tells no groups: the kernel checks the mode at each send.
  *   listen  borrowed
  * Returns 0, -ENOENT (no such owner or group), -ENOMEM. */

@@ -56,7 +56,7 @@ typedef void (*ferry_relay_tap)(
     struct ferry_relay *relay, bool forth, const struct ferry_message *message, void *data);
 
 struct ferry_relay_options {
-    size_t struct_size;
+    size_t struct_size; /* sizeof(struct ferry_relay_options): lets the struct grow */
     /* End when nothing passed for so long; 0: never, unless descriptors have waited 150 s for a
      * receiver that takes nothing: it may be one of them, held by nobody else. */
     int64_t idle_timeout_ms;
@@ -70,17 +70,24 @@ struct ferry_relay_options {
     struct ferry_relay_quota *quota; /* borrowed until `done` is called; NULL: none */
 };
 
-/* Buffers and pipes that relays of one thread share, so that an idle relay holds none. */
+/* Buffers and pipes that relays of one thread share, so that an idle relay holds none.
+ *   ret_pool  free with ferry_relay_pool_free(), after the last of its relays; NULL is allowed
+ * there Returns 0, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_relay_pool_new(struct ferry_relay_pool **ret_pool);
 FERRY_PUBLIC void ferry_relay_pool_free(struct ferry_relay_pool *pool);
 
 /* A bound on what relays have received and not sent yet, all together: those of one user, say.
  * While it is reached they receive nothing more, so peers wait in the kernel; only a relay that
  * holds something in one direction may still receive in the other, lest both ends wait for each
- * other, so at most twice as much is held. Belongs to the thread of its relays. bytes_max bytes; 0:
- * no bound. What one direction of a relay holds counts as 64 KiB at least, the buffer that is lent
- * for it. descriptors_max  items; 0: no bound above            charged as well, and outlives this
- * one: a bound on several of them; or NULL Returns 0, -ENOMEM. */
+ * other, so at most twice as much is held. Belongs to the thread of its relays.
+ *
+ *   bytes_max        bytes; 0: no bound. What one direction of a relay holds counts as 64 KiB at
+ *                    least, the buffer that is lent for it
+ *   descriptors_max  items; 0: no bound
+ *   above            charged as well, and outlives this one: a bound on several of them; or NULL
+ *   ret_quota        free with ferry_relay_quota_free()
+ *
+ * Returns 0, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_relay_quota_new(size_t bytes_max, size_t descriptors_max,
     struct ferry_relay_quota *above, struct ferry_relay_quota **ret_quota);
 /* No relay may use it any more. NULL is allowed. */
@@ -97,13 +104,17 @@ FERRY_PUBLIC FERRY_CHECK int ferry_relay_choose(unsigned from_capabilities, bool
 
 /* Starts to carry. Takes both channels (and closes them, on failure too); `other` may still be
  * connecting. With one == other it echoes.
+ *   loop, pool  borrowed until it has ended
+ *   options     copied; NULL for the defaults
+ *   ret_relay   lives until `done` has returned, or it was stopped or released
  * Returns 0, -EPROTOTYPE, -EOPNOTSUPP (nothing could pass either way), -ENOMEM, or as
  * ferry_loop_watch(). */
 FERRY_PUBLIC FERRY_CHECK int ferry_relay_start(struct ferry_loop *loop,
     struct ferry_relay_pool *pool, struct ferry_channel *one, struct ferry_channel *other,
     const struct ferry_relay_options *options, struct ferry_relay **ret_relay);
 
-/* Ends it now, without calling done. Both channels are closed. */
+/* Ends it now, without calling done; within done it does nothing. Both channels are closed. NULL is
+ * allowed. */
 FERRY_PUBLIC void ferry_relay_stop(struct ferry_relay *relay);
 
 /* Ends it without calling done, and gives the descriptors of its channels away, so that a process

@@ -182,7 +182,8 @@ int ferry_listener_resume(int fd, const struct ferry_address *address,
 
 void ferry_listener_leave(struct ferry_listener *listener)
 {
-    unix_path_leave(TAKE(listener->listening.path));
+    if (listener)
+        unix_path_leave(TAKE(listener->listening.path));
     ferry_listener_close(listener);
 }
 

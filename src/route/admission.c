@@ -24,7 +24,13 @@ enum reach {
     REACH_UNKNOWN,  /* inherited, and not open yet */
 };
 
-/* Who can reach an inherited socket, its address does not say, but the kernel does. */
+/* The address of an inherited socket says nothing of it. */
+static bool is_inherited(const struct ferry_address *listen)
+{
+    return listen->scheme == FERRY_FD || listen->scheme == FERRY_STDIO;
+}
+
+/* Who can reach an inherited socket, the kernel says. */
 static enum reach listener_reach(
     const struct ferry_address *listen, const struct ferry_listener *listener)
 {
@@ -36,8 +42,8 @@ static enum reach listener_reach(
         return REACH_OWN;
     if (listen->scheme == FERRY_FD && !listener)
         return REACH_UNKNOWN;
-    if (listen->scheme != FERRY_FD ||
-        getsockname(ferry_listener_fd(listener), (struct sockaddr *)&name, &size) < 0)
+    if (!is_inherited(listen) || !listener ||
+        getsockname(ferry_listener_socket(listener), (struct sockaddr *)&name, &size) < 0)
         return REACH_CHECKED;
     if (name.sun_family == AF_INET || name.sun_family == AF_INET6)
         return REACH_EVERYONE;
@@ -49,8 +55,7 @@ static enum reach listener_reach(
 static uid_t own_uid(const struct ferry_address *listen, const struct ferry_listener *listener)
 {
     struct stat made;
-    if (listen->scheme != FERRY_FD && listener &&
-        fstat(ferry_listener_socket(listener), &made) == 0)
+    if (!is_inherited(listen) && listener && fstat(ferry_listener_socket(listener), &made) == 0)
         return made.st_uid;
     return geteuid();
 }

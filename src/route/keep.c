@@ -213,15 +213,17 @@ int keep_pair(const struct route *route, int peer, int target)
     struct registry *registry = route->registry;
     struct store *store = registry->store;
     char names[2][KEEP_NAME_SIZE];
-    int r = 0;
+    int r;
 
     registry->kept_count++;
     for (size_t i = 0; i < COUNT_OF(names); i++)
         snprintf(names[i], sizeof(names[i]),
             PAIR_PREFIX "%016" PRIx64 "-%" PRIx64 ".%" PRIx64 "-%s", pair_hash(route->settings),
             (uint64_t)registry->started_ns, registry->kept_count, i == 0 ? "peer" : "target");
-    for (size_t i = 0; i < COUNT_OF(names) && r == 0; i++)
-        r = store_put(store, names[i], i == 0 ? peer : target);
+    r = store_put(store, names[0], peer);
+    if (r < 0)
+        return r;
+    r = store_put(store, names[1], target);
     if (r < 0)
         store_remove(store, names[0]);
     return r;

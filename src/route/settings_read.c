@@ -230,7 +230,8 @@ static int folder_add(struct reading *reading, const char *path)
     if (outcome == GLOB_NOMATCH)
         return 0;
     if (outcome != 0)
-        return error_set_errno(reading->error, -ENOMEM, path, NULL);
+        return error_set_errno(
+            reading->error, outcome == GLOB_NOSPACE ? -ENOMEM : -EIO, path, NULL);
     for (size_t i = 0; i < found.gl_pathc && r == 0; i++)
         r = reading_add(reading, found.gl_pathv[i], 0, NULL);
     globfree(&found);

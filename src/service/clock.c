@@ -132,6 +132,7 @@ static int clock_connect(
         .struct_size = sizeof(options),
         .done = clock_done,
         .tap = call->tap ? clock_tap : NULL,
+        .quota = call->quota,
         .data = serving,
     };
     clock_limit(call, !serving->lingers, ferry_channel_capabilities(call->channel), &options);

@@ -138,6 +138,23 @@ def test_bytes(route, runtime_dir):
     assert status()["per_uid"]["holders"] == []
 
 
+def test_bytes_of_a_service(start_ferry, run_ferry, runtime_dir):
+    """Who asks for the time and reads no answer is charged for what waits for it."""
+    relay = start_ferry(
+        *("relay", "unix-seq:q.sock", "clock", "--per-uid", "bytes=1M", "--control", "unix:c.sock")
+    )
+    relay.wait_for("control")
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.connect(str(runtime_dir / "q.sock"))
+    fill(client, lambda: client.send(b"what time is it?"))
+
+    def held():
+        status = json.loads(run_ferry("status", "--json", "-s", "unix:c.sock").stdout)
+        return status["routes"][0]["per_uid"]["holders"][0]["bytes"]
+
+    wait_until(lambda: held() >= 65536)
+
+
 def test_descriptors(route, runtime_dir):
     """Descriptors that wait in ferry are not more than the limit and one message's."""
     target = socket.socket(socket.AF_UNIX)

@@ -1,10 +1,13 @@
 /* test_route.c - one route at work: who is admitted, what is told, and a lack of descriptors. */
 #include "fixture.h"
+#include "process/limits.h"
+#include "route/keep.h"
 #include "suite.h"
 #include "wire/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -236,6 +239,49 @@ START_TEST(test_an_inherited_abstract_name_admits_its_own_user_only)
 }
 END_TEST
 
+static void abstract_datagrams(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    inherited = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(inherited, (struct sockaddr *)&address, sizeof(address.sun_family)), 0);
+}
+
+START_TEST(test_inherited_datagrams_admit_no_more_than_a_stream_would)
+{
+    registry.inherit = inherit;
+    abstract_datagrams();
+    ck_assert_int_eq(apply("[route w]\nlisten = fd:web\nto = echo\n"), 0);
+    char rule[64];
+    snprintf(rule, sizeof(rule), "allow uid:%u", geteuid());
+    struct route *route = route_called("w");
+    ck_assert_uint_eq(ferry_policy_count(route->policy), 1);
+    ck_assert_str_eq(ferry_policy_rule(route->policy, 1, NULL), rule);
+}
+END_TEST
+
+START_TEST(test_an_inherited_port_needs_a_rule)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    registry.inherit = inherit;
+    inherited = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(inherited, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(apply("[route w]\nlisten = fd:web\nto = unix:behind\n"), -EACCES);
+    ck_assert_ptr_nonnull(strstr(problem, "every local user can connect to it"));
+}
+END_TEST
+
+START_TEST(test_a_full_store_takes_no_pair)
+{
+    struct store full = { .count = STORE_MAX };
+    ck_assert_int_eq(apply("[route w]\nlisten = unix:w\nto = unix:behind\n"), 0);
+    registry.store = &full;
+    ck_assert_int_eq(keep_pair(route_called("w"), 0, 1), -ENOBUFS);
+    ck_assert_uint_eq(full.count, STORE_MAX);
+    registry.store = NULL;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("route/route");
@@ -251,6 +297,9 @@ int main(void)
     tcase_add_test(cases, test_a_datagram_session_ends_by_silence);
     tcase_add_test(cases, test_an_inherited_listener);
     tcase_add_test(cases, test_an_inherited_abstract_name_admits_its_own_user_only);
+    tcase_add_test(cases, test_inherited_datagrams_admit_no_more_than_a_stream_would);
+    tcase_add_test(cases, test_an_inherited_port_needs_a_rule);
+    tcase_add_test(cases, test_a_full_store_takes_no_pair);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
