@@ -51,9 +51,9 @@ def descriptor_count(pid):
 
 
 def listens(path):
-    """Whether a socket at a path can be connected to: it is there a moment before it listens. The
-    kernel knows it by the words it was bound with, which may be relative."""
-    if not Path(path).exists():
+    """Whether a socket at a path, or by an abstract @name, can be connected to: it is there a moment
+    before it listens. The kernel knows it by the words it was bound with, which may be relative."""
+    if not str(path).startswith("@") and not Path(path).exists():
         return False
     for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
         words = line.split(maxsplit=7)

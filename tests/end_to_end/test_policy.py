@@ -18,6 +18,23 @@ from support import listens, wait_until
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 
 
+@root_only
+def test_a_listener_at_standard_input_admits_its_own_user_only(start_ferry):
+    """Everybody could connect to an abstract name, whatever the descriptor is called."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")  # the kernel chooses a name
+        listener.listen(5)
+        name = listener.getsockname()
+        start_ferry("relay", "-", "echo", stdin=listener).wait_for("started")
+    code = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(bytes.fromhex(sys.argv[1]));"
+        "s.sendall(b'x'); sys.exit(s.recv(1) != b'x')"
+    )
+    words = [sys.executable, "-c", code, name.hex()]
+    assert subprocess.run(words).returncode == 0
+    assert subprocess.run(words, user=4001, group=4001, stderr=subprocess.DEVNULL).returncode != 0
+
+
 # --- four users ------------------------------------------------------------------------------------
 
 
