@@ -77,8 +77,7 @@ static int64_t now_ns(void)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* --- one end: a namespace with a TUN device -----------------------------------------------------
- */
+/* --- one end: a namespace with a TUN device --------------------------------------------------- */
 
 static void set_address(int control, struct ifreq *request, const char *text, unsigned long call)
 {
@@ -132,8 +131,7 @@ static pid_t end_make(const char *address, int *ret_fd)
     return pid;
 }
 
-/* --- packets ------------------------------------------------------------------------------------
- */
+/* --- packets ---------------------------------------------------------------------------------- */
 
 /* Takes in what a device has to send. */
 static void direction_fill(struct direction *direction)

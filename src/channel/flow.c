@@ -82,8 +82,7 @@ int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to
     return 0;
 }
 
-/* --- what is held ------------------------------------------------------------------------------
- */
+/* --- what is held ----------------------------------------------------------------------------- */
 
 /* What is held counts with the buffer that was lent for it. */
 static struct charge flow_get_charge(const struct flow *flow)

@@ -111,8 +111,7 @@ static void relay_finish(struct ferry_relay *relay)
     relay_end(relay, 0, "both sides finished");
 }
 
-/* --- what is still to be done ------------------------------------------------------------------
- */
+/* --- what is still to be done ----------------------------------------------------------------- */
 
 /* Whether the relay exists for this flow: it can still deliver something. */
 static bool flow_matters(const struct flow *flow)

@@ -120,8 +120,7 @@
 /* Milliseconds that `why --try` waits for a connection. */
 #define WHY_TRY_MS 1000
 
-/* --- `why` without an argument: what will bite -------------------------------------------------
- */
+/* --- `why` without an argument: what will bite ------------------------------------------------ */
 
 /* Findings of one kind and severity that are shown; the rest is counted. */
 #define FINDINGS_SHOWN_MAX 8u

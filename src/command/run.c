@@ -16,8 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* --- reports -----------------------------------------------------------------------------------
- */
+/* --- reports ---------------------------------------------------------------------------------- */
 
 static void run_log(const struct event *event, void *data)
 {
@@ -47,8 +46,7 @@ static void run_notify_ready(struct run *run)
     (void)notify_ready(&run->notify, status);
 }
 
-/* --- stopping ----------------------------------------------------------------------------------
- */
+/* --- stopping --------------------------------------------------------------------------------- */
 
 static void run_on_keep(struct ferry_source *source, void *data);
 
@@ -115,8 +113,7 @@ static void run_on_stop(
         ferry_loop_stop(run->loop);
 }
 
-/* --- reading again -----------------------------------------------------------------------------
- */
+/* --- reading again ---------------------------------------------------------------------------- */
 
 /* What root could, the user that it has become cannot. */
 static void run_explain_denied(const struct run *run, struct ferry_error *error)
@@ -203,8 +200,7 @@ static void run_on_child(
     ferry_children_reap();
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* As many descriptors as the system lets us have: a connection needs two and more. */
 static void limit_raise(void)

@@ -110,8 +110,7 @@ static void limit_raise(struct take *take)
     (void)setrlimit(RLIMIT_NOFILE, &most);
 }
 
-/* --- who is admitted ---------------------------------------------------------------------------
- */
+/* --- who is admitted -------------------------------------------------------------------------- */
 
 static bool peer_admitted(struct ferry_channel *channel, struct ferry_policy *policy)
 {
@@ -145,8 +144,7 @@ static int admit_one(struct ferry_listener *listener, struct ferry_policy *polic
     }
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static int message_keep(struct take *take, struct ferry_message *message)
 {
@@ -224,8 +222,7 @@ static int take_run(struct take *take, struct ferry_error *error)
     return code;
 }
 
-/* --- names -------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* The next line of the names, or "fd" when there is none, escaped into name[size]. */
 static void name_next(const struct bytes *names, size_t *at, char *name, size_t size)
@@ -256,8 +253,7 @@ static int take_list(const struct take *take)
     return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("take", "output", -errno);
 }
 
-/* --- the command -------------------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* LISTEN_FDNAMES: names parted by colons, so no name has one. */
 static int names_export(const struct take *take)

@@ -179,8 +179,7 @@ void exec_sweep(void);
 /* socketpair(2). */
 int unix_pair(enum ferry_scheme scheme, struct link *ret_one, struct link *ret_other);
 
-/* --- sockets of every family: socket.c ---------------------------------------------------------
- */
+/* --- sockets of every family: socket.c -------------------------------------------------------- */
 
 /* Fills a link of a connected (or connecting) socket, with the options that every socket of ours
  * has (SO_PASSCRED where unix messages pass, so that they carry identity and an empty seqpacket is

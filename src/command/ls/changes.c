@@ -41,8 +41,7 @@ const char *ls_event_name(enum ls_event event)
     return (size_t)event < COUNT_OF(names) ? names[event] : "unknown";
 }
 
-/* --- the same as before ------------------------------------------------------------------------
- */
+/* --- the same as before ----------------------------------------------------------------------- */
 
 static bool is_same(const struct ferry_endpoint *one, const struct ferry_endpoint *other)
 {
@@ -90,8 +89,7 @@ static size_t row_before(const struct look *look, const struct ferry_endpoint *e
     return SIZE_MAX;
 }
 
-/* --- whose it was ------------------------------------------------------------------------------
- */
+/* --- whose it was ----------------------------------------------------------------------------- */
 
 static void listeners_add(struct look *look, const struct ferry_endpoints *table)
 {
@@ -149,8 +147,7 @@ static bool is_processless(const struct ferry_endpoint *endpoint)
     return endpoint->inet && !endpoint->inode && endpoint->state != FERRY_STATE_WAITING;
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void tell(const struct ls_changes *changes, enum ls_event event,
     const struct ferry_endpoint *endpoint, const struct ferry_endpoint *before)
@@ -260,8 +257,7 @@ static void tell_changed(const struct ls_changes *changes, const struct ferry_en
         tell(changes, LS_PATH_LOST, endpoint, before);
 }
 
-/* --- what lasts ---------------------------------------------------------------------------------
- */
+/* --- what lasts ------------------------------------------------------------------------------- */
 
 static uint64_t bytes_passed(const struct ferry_endpoint *endpoint)
 {
@@ -309,8 +305,7 @@ static void watch(const struct ls_changes *changes, const struct ferry_endpoint 
         watch_queues(changes, endpoint, before, now_ns, pulse);
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static void compare(
     struct ls_changes *changes, struct look *look, size_t row, struct ls_pulse *pulse)

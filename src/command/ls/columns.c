@@ -23,8 +23,7 @@ static void add_escaped(struct bytes *text, const char *word)
         bytes_append_escaped(text, word, strlen(word));
 }
 
-/* --- the socket --------------------------------------------------------------------------------
- */
+/* --- the socket ------------------------------------------------------------------------------- */
 
 static void print_kind(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
@@ -159,8 +158,7 @@ static void print_in_flight(const struct ferry_endpoint *endpoint, struct bytes 
         bytes_append_number(text, endpoint->descriptors_in_flight);
 }
 
-/* --- who holds it ------------------------------------------------------------------------------
- */
+/* --- who holds it ----------------------------------------------------------------------------- */
 
 static const struct ferry_process *holder(const struct ferry_endpoint *endpoint)
 {
@@ -203,8 +201,7 @@ static void print_executable(const struct ferry_endpoint *endpoint, struct bytes
         add_escaped(text, holder(endpoint)->executable);
 }
 
-/* --- the other end -----------------------------------------------------------------------------
- */
+/* --- the other end ---------------------------------------------------------------------------- */
 
 static void print_peer_pid(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
@@ -224,8 +221,7 @@ static void print_peer_inode(const struct ferry_endpoint *endpoint, struct bytes
         bytes_append_number(text, endpoint->peer_inode);
 }
 
-/* --- memory ------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void add_memory(const struct ferry_endpoint *endpoint, unsigned place, struct bytes *text)
 {
@@ -249,8 +245,7 @@ MEMORY_COLUMN(optmem, OPTIONS)
 MEMORY_COLUMN(blog, BACKLOG)
 MEMORY_COLUMN(drops, DROPS)
 
-/* --- TCP ---------------------------------------------------------------------------------------
- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 static void add_field(const struct ferry_endpoint *endpoint, const char *name, struct bytes *text)
 {
@@ -309,8 +304,7 @@ static void print_tcp(const struct ferry_endpoint *endpoint, struct bytes *text)
     }
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 const struct ls_column ls_columns_known[] = {
     { "kind", "KIND", "as ss names them: u_str, u_dgr, u_seq, tcp ...; pipe, fifo, mq, memfd", 0,

@@ -51,8 +51,7 @@ struct look {
     size_t count, capacity;
 };
 
-/* --- queues ------------------------------------------------------------------------------------
- */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 const struct ferry_endpoint *deadlock_reader(const struct ferry_endpoint *endpoint)
 {
@@ -93,8 +92,7 @@ static bool may_be_full(const struct ferry_endpoint *endpoint)
            (is_unwritable(endpoint) || untold & 1u << endpoint->kind);
 }
 
-/* --- the graph ---------------------------------------------------------------------------------
- */
+/* --- the graph -------------------------------------------------------------------------------- */
 
 /* Rows of the table are the first nodes, processes the next. */
 struct rings {
@@ -198,8 +196,7 @@ static bool in_ring(const struct rings *rings, uint32_t node)
     return rings->sizes[rings->components[node]] > 1;
 }
 
-/* --- looking -----------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static int sighting_add(struct look *look, const struct wait *wait, uint32_t row)
 {
@@ -318,8 +315,7 @@ static int look_take(const struct ferry_endpoints *table, struct look *look)
     return code;
 }
 
-/* --- twice -------------------------------------------------------------------------------------
- */
+/* --- twice ------------------------------------------------------------------------------------ */
 
 static bool is_same(const struct wait *one, const struct wait *other)
 {
@@ -367,8 +363,7 @@ static void look_intersect(struct look *now, struct look *before)
     now->count = kept;
 }
 
-/* --- rings -------------------------------------------------------------------------------------
- */
+/* --- rings ------------------------------------------------------------------------------------ */
 
 static int compare_waits(const void *one, const void *other)
 {

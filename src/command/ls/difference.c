@@ -12,8 +12,7 @@
 
 #include <string.h>
 
-/* --- finding -----------------------------------------------------------------------------------
- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 static bool is_other_peer(const struct ferry_endpoint *now, const struct ferry_endpoint *before)
 {
@@ -139,8 +138,7 @@ void differences_fini(struct differences *differences)
     free(differences->data);
 }
 
-/* --- for people --------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void add_text(struct table *table, const struct ferry_endpoint *endpoint,
     void (*print)(const struct ferry_endpoint *, struct bytes *))
@@ -199,8 +197,7 @@ void differences_print(const struct differences *differences, struct bytes *text
     table_fini(&table);
 }
 
-/* --- as JSON -----------------------------------------------------------------------------------
- */
+/* --- as JSON ---------------------------------------------------------------------------------- */
 
 static json_t *before_json(
     const struct differences *differences, const struct difference *difference)

@@ -14,8 +14,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-/* --- options -----------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 struct word_mask {
     const char *word;
@@ -166,8 +165,7 @@ void ls_filter_fini(struct ls_filter *filter)
     ls_side_fini(&filter->destination);
 }
 
-/* --- what it needs -----------------------------------------------------------------------------
- */
+/* --- what it needs ---------------------------------------------------------------------------- */
 
 unsigned ls_filter_kinds(const struct ls_filter *filter)
 {
@@ -200,8 +198,7 @@ void ls_filter_begin(struct ls_filter *filter, const struct ferry_endpoints *tab
             filter->own_network = ferry_endpoints_get_namespace(table, i)->inode;
 }
 
-/* --- whether ------------------------------------------------------------------------------------
- */
+/* --- whether ---------------------------------------------------------------------------------- */
 
 /* What is left of a connection that has ended is of interest to who asks for it, as ss(8) has it.
  */

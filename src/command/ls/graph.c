@@ -35,8 +35,7 @@ static bool is_ip(const struct ferry_endpoint *endpoint)
     return endpoint->inet != NULL;
 }
 
-/* --- nodes -------------------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static const char type_letters[] = "pcunh?";
 
@@ -125,8 +124,7 @@ static const struct ferry_process *owner_pick(
     return picked;
 }
 
-/* --- direction ---------------------------------------------------------------------------------
- */
+/* --- direction -------------------------------------------------------------------------------- */
 
 /* How the place where an endpoint is, or could have been accepted, is written among those where
  * somebody listens. */
@@ -219,8 +217,7 @@ static struct ends ends_inet(
     return ends;
 }
 
-/* --- which connections there are ---------------------------------------------------------------
- */
+/* --- which connections there are -------------------------------------------------------------- */
 
 static bool is_mutual(const struct ferry_endpoint *endpoint)
 {
@@ -291,8 +288,7 @@ static struct ends ends_of(const struct graph *graph, const struct ferry_endpoin
     return ends;
 }
 
-/* --- edges -------------------------------------------------------------------------------------
- */
+/* --- edges ------------------------------------------------------------------------------------ */
 
 /* Bytes on their way. The kernel tells of a stream what the reader has before it, of TCP also what
  * is not acknowledged; of datagrams, and before accept(2), only what memory the sender is charged
@@ -439,8 +435,7 @@ int graph_add(struct graph *graph, const struct graph_source *source)
     return code;
 }
 
-/* --- in order ----------------------------------------------------------------------------------
- */
+/* --- in order --------------------------------------------------------------------------------- */
 
 static int compare_texts(const char *one, const char *other)
 {

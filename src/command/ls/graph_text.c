@@ -66,8 +66,7 @@ static bool is_same_group(const struct graph_edge *one, const struct graph_edge 
            one->address == other->address && one->directed == other->directed;
 }
 
-/* --- deadlocks ---------------------------------------------------------------------------------
- */
+/* --- deadlocks -------------------------------------------------------------------------------- */
 
 static void print_readers(const struct ferry_endpoint *endpoint, struct bytes *text)
 {

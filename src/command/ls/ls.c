@@ -110,8 +110,7 @@ static const struct argp_option options[] = {
     { 0 },
 };
 
-/* --- options -----------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* A mistake in an argument is one of usage. */
 static void check(struct argp_state *state, int code, const struct ferry_error *error)
@@ -430,8 +429,7 @@ static const struct argp argp = {
     .help_filter = help_filter,
 };
 
-/* --- showing ------------------------------------------------------------------------------------
- */
+/* --- showing ---------------------------------------------------------------------------------- */
 
 static int show_json(struct ls *ls, const struct ferry_endpoints *table)
 {

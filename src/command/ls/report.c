@@ -63,8 +63,7 @@ void ls_report_start(size_t count, bool json, struct bytes *text)
     bytes_print(text, "  following %zu endpoint%s\n", count, count == 1 ? "" : "s");
 }
 
-/* --- for people --------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void print_named(const char *name, const struct ferry_endpoint *endpoint, struct bytes *text)
 {
@@ -152,8 +151,7 @@ void ls_report_text(const struct ls_change *change, bool colour, struct bytes *t
     bytes_append_char(text, '\n');
 }
 
-/* --- for machines ------------------------------------------------------------------------------
- */
+/* --- for machines ----------------------------------------------------------------------------- */
 
 void ls_report_json(const struct ls_change *change, struct bytes *text)
 {

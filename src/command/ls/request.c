@@ -53,8 +53,7 @@ static int text_print(const struct bytes *text)
     return EXIT_DONE;
 }
 
-/* --- the graph ---------------------------------------------------------------------------------
- */
+/* --- the graph -------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct ferry_endpoint *endpoint, void *data)
 {
@@ -134,8 +133,7 @@ static int graph_show(const struct view_request *request, struct ferry_endpoints
     return status;
 }
 
-/* --- the difference ----------------------------------------------------------------------------
- */
+/* --- the difference --------------------------------------------------------------------------- */
 
 static int differences_show(const struct view_request *request, const struct ferry_endpoints *table,
     const struct snapshot *snapshot)

@@ -38,8 +38,7 @@ static const char *cell_colour(
                                                                     : NULL;
 }
 
-/* --- for a file --------------------------------------------------------------------------------
- */
+/* --- for a file ------------------------------------------------------------------------------- */
 
 static void line_print(
     const struct ls_rows *rows, const struct ferry_endpoint *endpoint, struct bytes *text)
@@ -78,8 +77,7 @@ static int print_lines(
     return code < 0 || !text.size ? code : ls_write(&text);
 }
 
-/* --- for a terminal ----------------------------------------------------------------------------
- */
+/* --- for a terminal --------------------------------------------------------------------------- */
 
 struct fitting {
     const struct ls_rows *rows;

@@ -48,8 +48,7 @@ static int fail_form(struct reading *reading, const char *what)
         "make one with `ferry ls --json > FILE`", "is no snapshot: %s", what);
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* A member that need not be there; false: it is of another type. */
 static bool number_get(const json_t *object, const char *key, uint64_t limit, uint64_t *ret_number)
@@ -125,8 +124,7 @@ static bool cookie_of(const char *text, uint64_t *ret_cookie)
     return true;
 }
 
-/* --- processes ---------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static const char *text_keep(struct snapshot *snapshot, const char *text)
 {
@@ -249,8 +247,7 @@ static int owners_read(
     return 0;
 }
 
-/* --- rows --------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static int address_read(
     struct reading *reading, const json_t *object, struct ferry_endpoint *endpoint)
@@ -309,8 +306,7 @@ static int row_read(struct reading *reading, const json_t *object, struct ferry_
     return code < 0 ? code : namespace_read(reading, object, endpoint);
 }
 
-/* --- from row to row ---------------------------------------------------------------------------
- */
+/* --- from row to row -------------------------------------------------------------------------- */
 
 static int compare_inodes(const void *one, const void *other)
 {
@@ -379,8 +375,7 @@ static int row_link(struct reading *reading, const json_t *object, struct ferry_
     return endpoint->peer || !known ? 0 : peer_make(reading, peer, endpoint);
 }
 
-/* --- all ---------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 int snapshot_compare(const struct ferry_endpoint *one, const struct ferry_endpoint *other)
 {

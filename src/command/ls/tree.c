@@ -47,8 +47,7 @@ struct tree {
     bool colour;
 };
 
-/* --- who holds what ----------------------------------------------------------------------------
- */
+/* --- who holds what --------------------------------------------------------------------------- */
 
 static int compare_held(const void *one, const void *other)
 {
@@ -92,8 +91,7 @@ static int held_fill(struct tree *tree, const struct ferry_endpoint *const *endp
     return 0;
 }
 
-/* --- the tree -----------------------------------------------------------------------------------
- */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 static int nodes_fill(struct tree *tree)
 {
@@ -185,8 +183,7 @@ static void nodes_link(struct tree *tree)
     }
 }
 
-/* --- printing -----------------------------------------------------------------------------------
- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 #define BAR    "\u2502  "
 #define BRANCH "\u251c\u2500 "

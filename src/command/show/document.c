@@ -14,8 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* --- one endpoint -------------------------------------------------------------------------------
- */
+/* --- one endpoint ----------------------------------------------------------------------------- */
 
 static void set_folders(json_t *object, const struct ferry_endpoint *endpoint)
 {
@@ -137,8 +136,7 @@ static json_t *endpoint_json(const struct ferry_endpoint *endpoint)
     return object;
 }
 
-/* --- processes ----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static json_t *ancestors_json(pid_t pid)
 {
@@ -239,8 +237,7 @@ static json_t *process_json(const struct ferry_endpoints *table, pid_t pid)
     return object;
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static void clients_add(const struct ferry_endpoints *table, json_t *waiting, json_t *processes,
     const struct ferry_endpoint *server)

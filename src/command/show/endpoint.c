@@ -38,8 +38,7 @@ void endpoint_print_heading(const struct ferry_endpoint *endpoint, struct bytes 
     text->failed |= bytes_failed(&remote);
 }
 
-/* --- what it is ---------------------------------------------------------------------------------
- */
+/* --- what it is ------------------------------------------------------------------------------- */
 
 static void print_identity(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
@@ -136,8 +135,7 @@ static void print_path(const struct ferry_endpoint *endpoint, struct bytes *text
     print_folders(endpoint, text);
 }
 
-/* --- what is in it ------------------------------------------------------------------------------
- */
+/* --- what is in it ---------------------------------------------------------------------------- */
 
 static void print_state(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
@@ -216,8 +214,7 @@ static void print_content(const struct ferry_endpoint *endpoint, struct bytes *t
             endpoint->descriptors_in_flight);
 }
 
-/* --- TCP ----------------------------------------------------------------------------------------
- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 /* A listener's TCP_INFO says other things by the same names. */
 static const char *listener_word(const struct ferry_endpoint *endpoint, const char *name)
@@ -255,8 +252,7 @@ static void print_tcp(const struct ferry_endpoint *endpoint, struct bytes *text)
     print_list_end(&list);
 }
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static void print_option(const struct show_option *option, struct bytes *item)
 {
@@ -315,8 +311,7 @@ static void print_options(const struct ferry_endpoint *endpoint, struct bytes *t
         print_line(text, "error", "not asked: reading a pending error clears it");
 }
 
-/* --- the others ---------------------------------------------------------------------------------
- */
+/* --- the others ------------------------------------------------------------------------------- */
 
 static void print_client(const struct ferry_endpoint *client, struct bytes *text)
 {

@@ -119,8 +119,7 @@ static const char *no_counter(const struct ferry_endpoint *endpoint)
                                                 : "no byte counter exists for this kind";
 }
 
-/* --- for people ---------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void print_clock(struct bytes *text)
 {
@@ -191,8 +190,7 @@ static void print_endpoint(struct bytes *text, const struct ferry_endpoint *endp
     bytes_append_char(text, '\n');
 }
 
-/* --- for programs -------------------------------------------------------------------------------
- */
+/* --- for programs ----------------------------------------------------------------------------- */
 
 static json_t *event_json(const char *event)
 {
@@ -260,8 +258,7 @@ static void print_json(struct bytes *text, json_t *object)
         text->failed = true;
 }
 
-/* --- the looks ----------------------------------------------------------------------------------
- */
+/* --- the looks -------------------------------------------------------------------------------- */
 
 static void say_gone(const struct follow *follow, const struct samples *before, struct bytes *text)
 {

@@ -63,8 +63,7 @@ static void print_process_now(const struct ferry_endpoints *table, pid_t pid, st
     blocked_fini(&blocked);
 }
 
-/* --- who holds it -------------------------------------------------------------------------------
- */
+/* --- who holds it ----------------------------------------------------------------------------- */
 
 static void add_hostile(struct bytes *text, const char *before, const char *hostile)
 {
@@ -121,8 +120,7 @@ void holders_print(
     }
 }
 
-/* --- one process --------------------------------------------------------------------------------
- */
+/* --- one process ------------------------------------------------------------------------------ */
 
 static void print_descriptors(const struct process_facts *facts, struct bytes *text)
 {

@@ -143,8 +143,7 @@ static struct show_option *option_add(
     return option;
 }
 
-/* --- sockets ------------------------------------------------------------------------------------
- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static bool applies(const struct row *row, const struct ferry_endpoint *endpoint)
 {
@@ -251,8 +250,7 @@ static void read_socket(int fd, const struct ferry_endpoint *endpoint, struct sh
             read_row(fd, &rows[i], options);
 }
 
-/* --- files --------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void read_pipe(int fd, struct show_options *options)
 {

@@ -45,8 +45,7 @@ enum top_column top_column_find(const char *name)
     return TOP_COLUMN_COUNT;
 }
 
-/* --- figures ------------------------------------------------------------------------------------
- */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 void top_short_print(double number, char text[16])
 {
@@ -111,8 +110,7 @@ static void print_age(const struct top_row *row, struct bytes *text)
         bytes_print(text, "%s%" PRId64 "d", sign, second / 86400);
 }
 
-/* --- names --------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* That it waits stands in its state; there is little room. */
 static void print_peer(const struct ferry_endpoint *endpoint, struct bytes *text)

@@ -26,8 +26,7 @@ void top_ferries_fini(struct top_ferries *ferries)
     ferries->count = 0;
 }
 
-/* --- finding ------------------------------------------------------------------------------------
- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 static bool is_control(const struct ferry_endpoint *endpoint)
 {
@@ -85,8 +84,7 @@ static void ferries_find(struct top_ferries *ferries, const struct ferry_endpoin
     ferries->count = kept;
 }
 
-/* --- flows --------------------------------------------------------------------------------------
- */
+/* --- flows ------------------------------------------------------------------------------------ */
 
 static uint64_t number_of(const json_t *report, const char *key)
 {
@@ -201,8 +199,7 @@ void top_ferry_answer(struct top_ferry *ferry, json_t *reply, int64_t now_ns)
     ferry->failure[0] = '\0';
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 /* What it said is old now: nothing is shown of it. */
 static void ferry_fail(struct top_ferry *ferry, const char *reason)

@@ -36,8 +36,7 @@ void top_listeners_begin(struct top_listeners *listeners)
     top_map_clear(&listeners->addresses);
 }
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 /* FNV-1a. */
 static uint64_t hash(uint64_t start, const void *data, size_t size)
@@ -123,8 +122,7 @@ struct top_listener *top_listeners_of(
     return !found && endpoint->inet ? find_address(listeners, endpoint, true) : found;
 }
 
-/* --- coming and going ---------------------------------------------------------------------------
- */
+/* --- coming and going ------------------------------------------------------------------------- */
 
 void top_listener_count(
     struct top_listener *listener, const struct ferry_endpoint *endpoint, int64_t time_ns)

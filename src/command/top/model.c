@@ -34,8 +34,7 @@ static bool listens(const struct ferry_endpoint *endpoint)
     return endpoint->state == FERRY_STATE_LISTENING;
 }
 
-/* --- how full -----------------------------------------------------------------------------------
- */
+/* --- how full --------------------------------------------------------------------------------- */
 
 static int percent(uint64_t used, uint64_t size)
 {
@@ -60,8 +59,7 @@ int top_fill(const struct ferry_endpoint *endpoint)
         percent(memory[FERRY_MEMORY_SEND_USED], memory[FERRY_MEMORY_SEND_SIZE]));
 }
 
-/* --- both ends ----------------------------------------------------------------------------------
- */
+/* --- both ends -------------------------------------------------------------------------------- */
 
 static const struct ferry_endpoint *other_end(const struct ferry_endpoint *endpoint)
 {
@@ -129,8 +127,7 @@ static int row_of(struct top_model *model, const struct ferry_endpoint *endpoint
     return 0;
 }
 
-/* --- processes ----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static void sum(double *total, double part)
 {
@@ -194,8 +191,7 @@ int top_model_regroup(struct top_model *model)
     return code;
 }
 
-/* --- totals -------------------------------------------------------------------------------------
- */
+/* --- totals ----------------------------------------------------------------------------------- */
 
 static void totals_add(struct top_totals *totals, const struct ferry_endpoint *endpoint)
 {

@@ -11,8 +11,7 @@ void top_order_fini(struct top_order *order)
     free(order->places);
 }
 
-/* --- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static int compare(double one, double other)
 {
@@ -158,8 +157,7 @@ static int compare_places(const void *one, const void *other, void *data)
     return r ? r : compare(a, b);
 }
 
-/* --- selecting ----------------------------------------------------------------------------------
- */
+/* --- selecting -------------------------------------------------------------------------------- */
 
 static void swap(uint32_t *one, uint32_t *other)
 {

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 static void print_rows(const struct top *top, bool people, struct bytes *text)
 {
@@ -53,8 +52,7 @@ static int report_text(const struct top *top)
     return 0;
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------
- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void set_rate(json_t *object, const char *key, double rate)
 {

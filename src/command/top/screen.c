@@ -51,8 +51,7 @@ void top_screen_draw(struct top *top)
         draw();
 }
 
-/* --- keys ---------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static void move_by(long step)
 {
@@ -195,8 +194,7 @@ static void take_key(int key)
     }
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void on_keys(struct ferry_source *source, unsigned events, void *data)
 {
@@ -226,8 +224,7 @@ static void on_resize(struct ferry_source *source, const struct signalfd_siginfo
         draw();
 }
 
-/* --- taking and giving back the terminal --------------------------------------------------------
- */
+/* --- taking and giving back the terminal ------------------------------------------------------ */
 
 static int watch(struct top *top)
 {

@@ -28,8 +28,7 @@ const struct top_row *screen_selected(const struct screen *screen)
                : NULL;
 }
 
-/* --- lines --------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static size_t count_lines(const struct bytes *text)
 {
@@ -86,8 +85,7 @@ static void draw_title(const struct screen *screen)
     put_bar(0, bytes_failed(&text) ? "ferry top" : text.data);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 struct grid {
     enum top_column columns[TABLE_COLUMNS_MAX];
@@ -295,8 +293,7 @@ static int draw_rows(struct screen *screen, int line, size_t lines)
     return code;
 }
 
-/* --- the foot -----------------------------------------------------------------------------------
- */
+/* --- the foot --------------------------------------------------------------------------------- */
 
 /* "/run/app.sock   app[12] - client[13]", in full as far as the line goes. */
 static void draw_selected(const struct screen *screen, int line)
@@ -353,8 +350,7 @@ static int draw_list(struct screen *screen)
     return code;
 }
 
-/* --- one row, and the keys ----------------------------------------------------------------------
- */
+/* --- one row, and the keys -------------------------------------------------------------------- */
 
 static const struct ferry_endpoint *find_endpoint(const struct screen *screen)
 {

@@ -141,8 +141,7 @@ static const struct argp argp = {
            "  ferry top --json -n 2 | jq -c '.rows[] | select(.fill_percent > 50)'\n",
 };
 
-/* --- looking ------------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 void top_fail(struct top *top)
 {

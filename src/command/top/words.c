@@ -24,8 +24,7 @@ const char *top_foot(const struct top_model *model)
                                      : "";
 }
 
-/* --- the head -----------------------------------------------------------------------------------
- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 /* "u_str 40 (5 LISTEN, 35 ESTAB)" */
 static void print_kind(const struct top_totals *totals, unsigned kind, struct bytes *text)
@@ -109,8 +108,7 @@ void top_print_head(const struct top_model *model, bool people, struct bytes *te
         bytes_print(text, "not seen: %s\n", unseen.data);
 }
 
-/* --- ferry's own routes -------------------------------------------------------------------------
- */
+/* --- ferry's own routes ----------------------------------------------------------------------- */
 
 static double flow_rate(const struct top_flow *flow)
 {

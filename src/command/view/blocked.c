@@ -18,8 +18,7 @@
 #include <sys/select.h>
 #include <sys/uio.h>
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static ssize_t thread_read(
     const struct blocked_thread *thread, const char *file, char *text, size_t size)
@@ -318,8 +317,7 @@ void blocked_fini(struct blocked *blocked)
     *blocked = (struct blocked){ .ended = true };
 }
 
-/* --- judging ------------------------------------------------------------------------------------
- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static bool is_stopped(const struct blocked_thread *thread)
 {

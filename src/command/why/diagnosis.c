@@ -90,8 +90,7 @@ struct finding *diagnosis_find(struct diagnosis *diagnosis, enum verdict verdict
     return NULL;
 }
 
-/* --- filling ------------------------------------------------------------------------------------
- */
+/* --- filling ---------------------------------------------------------------------------------- */
 
 static void append(struct bytes *text, const char *format, va_list arguments)
 {
@@ -159,8 +158,7 @@ void diagnosis_note(struct diagnosis *diagnosis, const char *format, ...)
     bytes_append_char(&diagnosis->notes, '\n');
 }
 
-/* --- saying -------------------------------------------------------------------------------------
- */
+/* --- saying ----------------------------------------------------------------------------------- */
 
 /* Each line behind the label, which stands at the first only. */
 static void print_lines(struct bytes *text, const char *label, const struct bytes *lines)

@@ -37,8 +37,7 @@ static bool is_ferry(const struct ferry_process *process)
            own.st_dev == its.st_dev;
 }
 
-/* --- its control socket -------------------------------------------------------------------------
- */
+/* --- its control socket ----------------------------------------------------------------------- */
 
 /* The address behind --control; NULL. */
 static char *control_option(pid_t pid)
@@ -158,8 +157,7 @@ static json_t *find_route(json_t *reply, const struct ferry_endpoint *listener)
     return NULL;
 }
 
-/* --- its rules ----------------------------------------------------------------------------------
- */
+/* --- its rules -------------------------------------------------------------------------------- */
 
 static const char *rule_text(json_t *rule)
 {

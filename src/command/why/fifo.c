@@ -25,8 +25,7 @@ struct fifo {
     int filled, size;
 };
 
-/* --- who waits in open(2) -----------------------------------------------------------------------
- */
+/* --- who waits in open(2) --------------------------------------------------------------------- */
 
 static void look_at_process(struct fifo *fifo, pid_t pid)
 {
@@ -55,8 +54,7 @@ static void look_at_openers(struct fifo *fifo)
         look_at_process(fifo, pid);
 }
 
-/* --- how full -----------------------------------------------------------------------------------
- */
+/* --- how full --------------------------------------------------------------------------------- */
 
 static void look_at_filling(struct fifo *fifo, const struct ferry_endpoint *end)
 {
@@ -85,8 +83,7 @@ static bool writer_hangs(const struct fifo *fifo)
     return hangs;
 }
 
-/* --- verdicts -----------------------------------------------------------------------------------
- */
+/* --- verdicts --------------------------------------------------------------------------------- */
 
 static bool has_owner(const struct ferry_endpoint *end)
 {

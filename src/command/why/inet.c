@@ -129,8 +129,7 @@ static bool is_here(const struct view_target *target)
     return found;
 }
 
-/* --- nobody there ------------------------------------------------------------------------------
- */
+/* --- nobody there ----------------------------------------------------------------------------- */
 
 static void print_holders(const struct ferry_endpoint *endpoint, struct bytes *text)
 {
@@ -266,8 +265,7 @@ static void judge_absent(struct why *why, const struct port *port)
         add_nothing(why, port);
 }
 
-/* --- UDP ---------------------------------------------------------------------------------------
- */
+/* --- UDP -------------------------------------------------------------------------------------- */
 
 static void judge_udp(struct why *why, const struct ferry_endpoint *endpoint)
 {
@@ -306,8 +304,7 @@ static void judge_udp(struct why *why, const struct ferry_endpoint *endpoint)
     server_fini(&server);
 }
 
-/* --- connections -------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static bool is_connection(const struct ferry_endpoint *endpoint)
 {

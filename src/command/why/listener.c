@@ -45,8 +45,7 @@ static void backlog_look(
     *ret_backlog = backlog;
 }
 
-/* --- words --------------------------------------------------------------------------------------
- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 /* Who waits, each once. */
 struct waiting {
@@ -141,8 +140,7 @@ static void prove_overflows(const struct why *why, struct finding *finding)
             now, now - why->looks.overflows);
 }
 
-/* --- verdicts -----------------------------------------------------------------------------------
- */
+/* --- verdicts --------------------------------------------------------------------------------- */
 
 static const char *doing_words(const struct backlog *backlog)
 {

@@ -19,8 +19,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* --- what the checks share ----------------------------------------------------------------------
- */
+/* --- what the checks share -------------------------------------------------------------------- */
 
 void machine_unseen(struct machine *machine, const char *format, ...)
 {
@@ -70,8 +69,7 @@ void machine_say_network(struct finding *finding, const struct ferry_endpoint *e
     finding_fact_number(finding, "namespace", network->inode);
 }
 
-/* --- looking ------------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static int compare_suspects(const void *one, const void *other)
 {
@@ -120,8 +118,7 @@ static int check(struct machine *machine)
     return code == 0 && machine->findings.failed ? -ENOMEM : code;
 }
 
-/* --- saying -------------------------------------------------------------------------------------
- */
+/* --- saying ----------------------------------------------------------------------------------- */
 
 static int say_json(const struct machine *machine)
 {

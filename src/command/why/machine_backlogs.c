@@ -12,8 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- suspects -----------------------------------------------------------------------------------
- */
+/* --- suspects --------------------------------------------------------------------------------- */
 
 static bool backlog_is_high(const struct ferry_endpoint *endpoint)
 {
@@ -119,8 +118,7 @@ bool machine_is_suspect(const struct machine *machine, const struct ferry_endpoi
            (before->value == now.value && (is_stuck(endpoint) || machine_datagrams_wait(endpoint)));
 }
 
-/* --- backlogs -----------------------------------------------------------------------------------
- */
+/* --- backlogs --------------------------------------------------------------------------------- */
 
 /* Whether the one that waited longest waits still: nobody accepts. */
 static bool nobody_accepts(const struct machine *machine, const struct ferry_endpoint *endpoint)
@@ -206,8 +204,7 @@ static void backlog_say(struct machine *machine, const struct ferry_endpoint *en
     backlog_facts(finding, endpoint);
 }
 
-/* --- stuck --------------------------------------------------------------------------------------
- */
+/* --- stuck ------------------------------------------------------------------------------------ */
 
 static void stuck_line(struct finding *finding, const struct ferry_endpoint *endpoint)
 {

@@ -47,8 +47,7 @@ const char *finding_kind_name(enum finding_kind kind)
     return kind_names[kind];
 }
 
-/* --- collecting ---------------------------------------------------------------------------------
- */
+/* --- collecting ------------------------------------------------------------------------------- */
 
 static void finding_fini(struct finding *finding)
 {
@@ -145,8 +144,7 @@ void finding_fact_text(struct finding *finding, const char *key, const char *tex
         view_json_set_text(finding->facts, key, escaped.data ? escaped.data : "");
 }
 
-/* --- saying -------------------------------------------------------------------------------------
- */
+/* --- saying ----------------------------------------------------------------------------------- */
 
 static int compare_findings(const void *one, const void *other)
 {

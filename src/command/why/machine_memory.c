@@ -94,8 +94,7 @@ void shared_files_fini(struct shared_files *files)
     free(files->data);
 }
 
-/* --- who has them -------------------------------------------------------------------------------
- */
+/* --- who has them ----------------------------------------------------------------------------- */
 
 static void mark(struct shared_files *files, dev_t device, ino_t inode)
 {
@@ -164,8 +163,7 @@ void shared_files_mark(struct shared_files *files, int process)
     mark_open(files, process);
 }
 
-/* --- saying -------------------------------------------------------------------------------------
- */
+/* --- saying ----------------------------------------------------------------------------------- */
 
 static void shared_say(
     struct machine *machine, const struct shared_files *files, const struct shared_file *file)

@@ -10,8 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- not closed ---------------------------------------------------------------------------------
- */
+/* --- not closed ------------------------------------------------------------------------------- */
 
 struct holder {
     const struct ferry_process *process;
@@ -75,8 +74,7 @@ static int check_left_open(struct machine *machine)
     return 0;
 }
 
-/* --- ports --------------------------------------------------------------------------------------
- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 /* The same addresses and remote port: each such connection needs a local port of its own. */
 static int compare_flows(const void *one, const void *other)
@@ -148,8 +146,7 @@ static int check_ports(struct machine *machine)
     return 0;
 }
 
-/* --- dropped ------------------------------------------------------------------------------------
- */
+/* --- dropped ---------------------------------------------------------------------------------- */
 
 static void overflows_say(struct machine *machine, uint64_t overflows)
 {

@@ -15,8 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* --- orphaned ----------------------------------------------------------------------------------
- */
+/* --- orphaned --------------------------------------------------------------------------------- */
 
 static void orphan_say(struct machine *machine, const struct ferry_endpoint *endpoint)
 {

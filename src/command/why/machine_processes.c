@@ -15,8 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static void descriptors_say(
     struct machine *machine, int process, pid_t pid, uint64_t count, uint64_t limit)
@@ -58,8 +57,7 @@ static void process_look(struct machine *machine, pid_t pid, struct shared_files
     shared_files_mark(files, process);
 }
 
-/* --- what all share -----------------------------------------------------------------------------
- */
+/* --- what all share --------------------------------------------------------------------------- */
 
 static void check_files(struct machine *machine)
 {
@@ -147,8 +145,7 @@ static void check_in_flight(struct machine *machine)
         sender_say(machine, &senders[at]);
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 int check_processes(struct machine *machine)
 {

@@ -94,8 +94,7 @@ static void orphan_say(struct machine *machine, const struct ferry_endpoint *end
     finding_fact_number(finding, "uid", endpoint->uid);
 }
 
-/* --- limits -------------------------------------------------------------------------------------
- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static void count_say(struct machine *machine, uint64_t count)
 {

@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* --- what is mounted ----------------------------------------------------------------------------
- */
+/* --- what is mounted -------------------------------------------------------------------------- */
 
 /* "\040" for a blank, as the kernel writes it. */
 static void unescape_octal(char *text)
@@ -104,8 +103,7 @@ static bool is_local(const struct machine_search *search, const char *path)
     return true;
 }
 
-/* --- folders ------------------------------------------------------------------------------------
- */
+/* --- folders ---------------------------------------------------------------------------------- */
 
 /* Folders that wait for their turn, each relative to the root of the search; "." is the root. */
 struct waiting {

@@ -143,8 +143,7 @@ static void on_socket(void *data, int folder, const char *path, const char *name
     stale_say(stale->machine, whole, &status, code == -ECONNREFUSED || !stale->machine->hidden);
 }
 
-/* --- where --------------------------------------------------------------------------------------
- */
+/* --- where ------------------------------------------------------------------------------------ */
 
 /* Folders in which a socket is bound may have others, left from before. */
 static int search_bound(struct machine_search *search, const struct ferry_endpoints *table)

@@ -21,8 +21,7 @@ static bool is_dead(int pid)
     return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 struct segment {
     int id, creator;
@@ -65,8 +64,7 @@ static void memory_read(struct machine *machine, const char *line)
         segment_say(machine, &segment);
 }
 
-/* --- queues -------------------------------------------------------------------------------------
- */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 /* key msqid perms cbytes qnum lspid lrpid uid gid cuid cgid stime rtime ctime */
 static void queue_read(struct machine *machine, const char *line)
@@ -98,8 +96,7 @@ static void queue_read(struct machine *machine, const char *line)
     finding_fact_number(finding, "uid", uid);
 }
 
-/* --- semaphores ---------------------------------------------------------------------------------
- */
+/* --- semaphores ------------------------------------------------------------------------------- */
 
 struct left_sets {
     uint64_t count;
@@ -149,8 +146,7 @@ static void sets_say(struct machine *machine, const struct left_sets *left)
     finding_fact_number(finding, "count", left->count);
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static void limit_say(
     struct machine *machine, const char *what, uint64_t count, uint64_t most, const char *setting)

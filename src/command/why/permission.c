@@ -29,8 +29,7 @@ struct acl {
     struct acl_entry entries[ACL_ENTRIES_MAX];
 };
 
-/* --- who ----------------------------------------------------------------------------------------
- */
+/* --- who -------------------------------------------------------------------------------------- */
 
 static void add_group(struct who *who, gid_t gid)
 {
@@ -131,8 +130,7 @@ static bool is_member(const struct who *who, gid_t gid)
     return false;
 }
 
-/* --- access lists -------------------------------------------------------------------------------
- */
+/* --- access lists ----------------------------------------------------------------------------- */
 
 /* How many entries; 0: there is no list. */
 static size_t acl_read(const char *path, struct acl *acl)
@@ -195,8 +193,7 @@ static bool acl_allows(const struct who *who, const struct acl *acl, size_t coun
     return !member && (int)(status->st_mode & 7 & (unsigned)wanted) == wanted;
 }
 
-/* --- the answer ---------------------------------------------------------------------------------
- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* What of the mode is about them: 6 the owner's, 3 the group's, 0 the others'. */
 static unsigned shift_of(const struct who *who, const struct stat *status)

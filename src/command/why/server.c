@@ -13,8 +13,7 @@
 
 #include <string.h>
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static void look_descriptors(struct server *server, const struct ferry_process *process)
 {
@@ -30,8 +29,7 @@ static void look_descriptors(struct server *server, const struct ferry_process *
     server->descriptor_limit = (unsigned)limit;
 }
 
-/* --- threads ------------------------------------------------------------------------------------
- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 static bool runs(const struct blocked *blocked)
 {
@@ -129,8 +127,7 @@ void server_fini(struct server *server)
     bytes_fini(&server->stopped);
 }
 
-/* --- words --------------------------------------------------------------------------------------
- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 bool server_is_away(const struct server *server)
 {

@@ -61,8 +61,7 @@ static void standing_add(struct standing *standing, const struct ferry_endpoint 
         standing->connections++;
 }
 
-/* --- what was found ----------------------------------------------------------------------------
- */
+/* --- what was found --------------------------------------------------------------------------- */
 
 static const char *kind_words(unsigned kind)
 {
@@ -133,8 +132,7 @@ static void add_not_listening(struct why *why, const struct ferry_endpoint *boun
     server_fini(&server);
 }
 
-/* --- datagrams ---------------------------------------------------------------------------------
- */
+/* --- datagrams -------------------------------------------------------------------------------- */
 
 static bool is_unmoved(const struct why *why, const struct ferry_endpoint *endpoint)
 {
@@ -196,8 +194,7 @@ static void judge_datagram(struct why *why, const struct ferry_endpoint *endpoin
     server_fini(&server);
 }
 
-/* --- all of a name -----------------------------------------------------------------------------
- */
+/* --- all of a name ---------------------------------------------------------------------------- */
 
 static void judge_connections(struct why *why, const struct stat *status)
 {
@@ -242,8 +239,7 @@ static bool judge_standing(struct why *why, const struct standing *standing)
     return true;
 }
 
-/* --- paths -------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static void judge_mode(struct why *why, const char *where, const struct stat *status)
 {
@@ -415,8 +411,7 @@ void why_socket(struct why *why, const char *where, const struct stat *status)
         why_try(why, FERRY_ENDPOINT_UNIX_STREAM);
 }
 
-/* --- abstract names ----------------------------------------------------------------------------
- */
+/* --- abstract names --------------------------------------------------------------------------- */
 
 static void add_abstract_elsewhere(struct why *why, const struct ferry_endpoint *endpoint)
 {

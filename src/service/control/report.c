@@ -74,8 +74,7 @@ static void report_facts(json_t *end, struct ferry_identity *who)
     json_object_set_new(end, "known", known);
 }
 
-/* --- options -----------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static json_t *report_option(const struct ferry_option *option)
 {
@@ -101,8 +100,7 @@ static json_t *report_options(struct ferry_options *options)
     return array;
 }
 
-/* --- connections -------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 /* Who is at one end of a connection, and how its socket is tuned. What was gathered for it is given
  * back at once: a status of many connections must use up neither descriptors nor memory.

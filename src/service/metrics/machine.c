@@ -49,8 +49,7 @@ void machine_fini(struct machine *machine)
     bytes_fini(&machine->labels);
 }
 
-/* --- labels ------------------------------------------------------------------------------------
- */
+/* --- labels ----------------------------------------------------------------------------------- */
 
 /* An endpoint has one command, its first owner's, so that its figures are counted once. */
 static const char *command_of(const struct ferry_endpoint *endpoint)
@@ -89,8 +88,7 @@ static void add_to(struct machine *machine, enum machine_family family, uint64_t
     sums_add(&machine->sums[family], &machine->labels, value, machine->look);
 }
 
-/* --- gauges ------------------------------------------------------------------------------------
- */
+/* --- gauges ----------------------------------------------------------------------------------- */
 
 static bool is_socket(const struct ferry_endpoint *endpoint)
 {
@@ -169,8 +167,7 @@ static void count_messages(struct machine *machine, const struct ferry_endpoint 
     add_to(machine, MACHINE_MESSAGES_MAX, endpoint->messages_max);
 }
 
-/* --- counters ----------------------------------------------------------------------------------
- */
+/* --- counters --------------------------------------------------------------------------------- */
 
 static bool listens_on(const struct machine *machine, uint16_t port)
 {
@@ -279,8 +276,7 @@ static void count_inet(struct machine *machine, const struct ferry_endpoint *end
         count_tcp(machine, endpoint, before, now);
 }
 
-/* --- a look ------------------------------------------------------------------------------------
- */
+/* --- a look ----------------------------------------------------------------------------------- */
 
 static int table_look(struct machine *machine, struct ferry_error *error)
 {
@@ -374,8 +370,7 @@ int machine_look(struct machine *machine, struct ferry_error *error)
     return 0;
 }
 
-/* --- the text ----------------------------------------------------------------------------------
- */
+/* --- the text --------------------------------------------------------------------------------- */
 
 static void print_one(
     struct bytes *text, const char *name, const char *type, const char *help, uint64_t value)

@@ -52,8 +52,7 @@ static void metrics_free(struct serving *serving)
     free(serving);
 }
 
-/* --- answering ---------------------------------------------------------------------------------
- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 /* The names of days and months are HTTP's, not the locale's. */
 static void append_date(struct bytes *head)
@@ -131,8 +130,7 @@ static int metrics_send(struct serving *serving)
     return ferry_channel_shutdown(serving->desk);
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 /* Takes what has come. Returns 1, 0 (nothing more will come), -EAGAIN, -errno.
  *   ret_line  whether that ended a line; may be NULL */
@@ -207,8 +205,7 @@ static void metrics_ready(struct ferry_source *source, unsigned events, void *da
     ferry_source_remove(TAKE(serving->source));
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Who was told all and then stays is no failure. */
 static void metrics_done(struct ferry_relay *relay, int code, const char *text, void *data)

@@ -50,8 +50,7 @@ static const struct family families[ROUTE_FAMILY_COUNT] = {
         "Peers that a rule turned away; rule 0: no rule admitted them." },
 };
 
-/* --- routes ------------------------------------------------------------------------------------
- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 static void add(struct sums *sums, const struct route *route, uint64_t value)
 {
@@ -136,8 +135,7 @@ static void print_routes(const struct registry *registry, struct bytes *text)
     }
 }
 
-/* --- this process ------------------------------------------------------------------------------
- */
+/* --- this process ----------------------------------------------------------------------------- */
 
 static void print_events(const struct events *events, struct bytes *text)
 {

@@ -189,8 +189,7 @@ START_TEST(name_that_is_none_is_told_as_it_was_written)
 }
 END_TEST
 
-/* --- what another process dialled ---------------------------------------------------------------
- */
+/* --- what another process dialled ------------------------------------------------------------- */
 
 static int adopt(const char *text, int receive_fd, int send_fd, struct ferry_channel **ret_channel)
 {

@@ -452,8 +452,7 @@ START_TEST(test_splice_carries_bulk_whole)
 }
 END_TEST
 
-/* --- quotas -------------------------------------------------------------------------------------
- */
+/* --- quotas ----------------------------------------------------------------------------------- */
 
 /* A second relay beside the first, on the same quota. */
 static struct ferry_channel *client2, *target2;

@@ -108,8 +108,7 @@ START_TEST(test_found_by_the_cookie_else_by_inode_and_end)
 }
 END_TEST
 
-/* --- what it may not say -----------------------------------------------------------------------
- */
+/* --- what it may not say ---------------------------------------------------------------------- */
 
 static json_t *wrong_values(void)
 {

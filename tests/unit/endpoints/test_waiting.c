@@ -31,8 +31,7 @@ static void teardown(void)
     arena_fini(&table.arena);
 }
 
-/* --- rows; each returns its index --------------------------------------------------------------
- */
+/* --- rows; each returns its index ------------------------------------------------------------- */
 
 static size_t add(unsigned kind, unsigned state, unsigned family, uint64_t inode)
 {
@@ -97,8 +96,7 @@ static void check_clients(size_t listener, const size_t *clients, unsigned count
     ck_assert_ptr_null(at);
 }
 
-/* --- unix --------------------------------------------------------------------------------------
- */
+/* --- unix ------------------------------------------------------------------------------------- */
 
 START_TEST(as_the_kernel_tells)
 {
@@ -215,8 +213,7 @@ START_TEST(who_waits_where_nobody_counts_it)
 }
 END_TEST
 
-/* --- TCP ---------------------------------------------------------------------------------------
- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 static size_t add_tcp(unsigned state, int family, const char *local, uint16_t port, uint64_t inode)
 {

@@ -187,8 +187,7 @@ START_TEST(what_says_nothing)
 }
 END_TEST
 
-/* --- matching ----------------------------------------------------------------------------------
- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 static bool matches(const char *word, const struct ferry_endpoint *endpoint)
 {
