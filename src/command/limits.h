@@ -126,7 +126,6 @@
 #define FINDINGS_SHOWN_MAX 8u
 /* Lines of evidence that are a list of things. */
 #define EVIDENCE_SHOWN_MAX 6u
-/* Milliseconds between the two looks: what is full for as long is no moment's burst. */
 /* Milliseconds between the two looks of `why`: what is full for as long is no moment's burst, a
  * server that works has taken many turns, and nobody waits long for the answer. */
 #define LOOKS_APART_MS 200

@@ -356,17 +356,3 @@ void run_fini(struct run *run)
     log_fini(&run->log);
     journal_fini(&run->journal);
 }
-
-bool log_format_parse(const char *text, enum log_format *ret_format)
-{
-    static const char *const names[] = {
-        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none", [LOG_JOURNAL] = "journal"
-    };
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *ret_format = (enum log_format)i;
-            return true;
-        }
-    }
-    return false;
-}

@@ -57,7 +57,4 @@ int run_until_end(struct run *run);
 /* Legal after a run_init() that failed. */
 void run_fini(struct run *run);
 
-/* For the options --log and --grace: false if the text is none. */
-bool log_format_parse(const char *text, enum log_format *ret_format);
-
 #endif

@@ -19,6 +19,20 @@
 
 static_assert(LOG_LINE_MAX <= PIPE_BUF, "a line goes into a pipe whole or not at all");
 
+bool log_format_parse(const char *text, enum log_format *ret_format)
+{
+    static const char *const names[] = {
+        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none", [LOG_JOURNAL] = "journal"
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_format = (enum log_format)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void log_init(struct log *log, int fd, enum log_format format)
 {
     struct stat status;

@@ -25,6 +25,9 @@ struct log {
     struct bytes line; /* where lines are made; what there is to say of lack of memory needs none */
 };
 
+/* The format of that name; false: there is none. */
+bool log_format_parse(const char *text, enum log_format *ret_format);
+
 /* fd is borrowed and must outlive the log; its flags, which others share, are left alone. */
 void log_init(struct log *log, int fd, enum log_format format);
 void log_fini(struct log *log);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "route/expect.h"
 #include "route/limits.h"
+#include "route/log.h"
 #include "route/settings_check.h"
 #include "route/settings_profile.h"
 #include "route/settings_read.h"
@@ -314,22 +315,15 @@ static int builder_twice(struct builder *builder, const struct config_entry *ent
 
 static int builder_log(struct builder *builder, const struct config_entry *entry)
 {
-    static const char *const formats[] = {
-        [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none", [LOG_JOURNAL] = "journal"
-    };
     struct settings *settings = builder->settings;
 
     if (settings->log_given)
         return builder_twice(builder, entry);
-    for (size_t i = 0; i < COUNT_OF(formats); i++) {
-        if (strcmp(entry->value, formats[i]) != 0)
-            continue;
-        settings->log = (enum log_format)i;
-        settings->log_given = true;
-        return 0;
-    }
-    return builder_problem(builder, &entry->place, entry->key,
-        "\"%.100s\" is none of text, json, none, journal", entry->value);
+    if (!log_format_parse(entry->value, &settings->log))
+        return builder_problem(builder, &entry->place, entry->key,
+            "\"%.100s\" is none of text, json, none, journal", entry->value);
+    settings->log_given = true;
+    return 0;
 }
 
 static int builder_sandbox(struct builder *builder, const struct config_entry *entry)

@@ -45,8 +45,9 @@ static void groups_of_uid(struct who *who)
 
     if (!entry)
         return;
-    if (getgrouplist(entry->pw_name, entry->pw_gid, who->groups, &count) >= 0)
-        who->group_count = (size_t)count;
+    /* Of one who has more, these. */
+    (void)getgrouplist(entry->pw_name, entry->pw_gid, who->groups, &count);
+    who->group_count = count < (int)PERSON_GROUPS_MAX ? (size_t)count : PERSON_GROUPS_MAX;
 }
 
 static int who_from_identity(struct who *who)
