@@ -138,12 +138,14 @@ FERRY_PUBLIC FERRY_CHECK int ferry_try_dial(const struct ferry_address *address,
 /* 0: connected. -EAGAIN: still connecting, wait for FERRY_SEND. Else why connecting failed. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_connected(struct ferry_channel *channel);
 
-/* Two connected channels, socketpair(2) of a unix stream, seqpacket or datagram scheme. */
+/* Two connected channels, socketpair(2) of a unix stream, seqpacket or datagram scheme. Close each.
+ * Returns 0, -EMFILE, -ENOMEM, or as socketpair(2). */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_pair(
     enum ferry_scheme scheme, struct ferry_channel **ret_one, struct ferry_channel **ret_other);
 
 /* Makes a channel of an open descriptor (socket, pipe, FIFO, file, terminal), which it takes,
- * and closes on failure too. */
+ * and closes on failure too.
+ * Returns 0, -EBADF, -EINVAL (it listens), -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **ret_channel);
 
 /* Makes a channel again of the descriptor of one that was released (ferry_relay_release()), perhaps
@@ -151,7 +153,7 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **
  *   fd       taken, and closed on failure too; a connected stream or packet socket
  *   address  that the channel came from, of its listener or its target: its frame= and
  *            descriptors= hold; borrowed
- *   options  NULL for the defaults
+ *   options  NULL for the defaults; of them only refuse_descriptors has a meaning
  *   error    may be NULL
  * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (not of the address's kind), -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_resume(int fd, const struct ferry_address *address,

@@ -1,5 +1,5 @@
-/* ferry.h - everything of libferry: addresses, listeners, channels, identity, policy, the loop,
- * the relay. See libferry(3). */
+/* ferry.h - everything of libferry: addresses, listeners, channels, identity, policy, profiles, the
+ * loop, the relay, the ring. See libferry(3). */
 #ifndef FERRY_FERRY_H
 #define FERRY_FERRY_H
 

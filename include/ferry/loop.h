@@ -43,7 +43,8 @@ typedef void (*ferry_signal_handler)(
  * it is gone, but its status was lost (somebody else reaped it, or SIGCHLD is ignored). */
 typedef void (*ferry_child_handler)(struct ferry_source *source, int code, int status, void *data);
 
-/* Returns 0, -EINVAL, -EMFILE, -ENOMEM. */
+/*   ret_loop  free with ferry_loop_free()
+ * Returns 0, -EINVAL, -EMFILE, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_loop_new(
     enum ferry_loop_engine engine, struct ferry_loop **ret_loop);
 /* Frees the loop and every source that is still in it. Watched descriptors stay open. */
@@ -69,7 +70,7 @@ FERRY_PUBLIC void ferry_loop_stop(struct ferry_loop *loop);
 FERRY_PUBLIC FERRY_CHECK int ferry_loop_watch(struct ferry_loop *loop, int fd, unsigned interest,
     ferry_ready_handler handler, void *data, struct ferry_source **ret_source);
 /* A source without a descriptor: its handler runs (with events 0) in every turn while pending,
- * which it is not at first. */
+ * which it is not at first. Returns 0, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_loop_watch_pending(struct ferry_loop *loop,
     ferry_ready_handler handler, void *data, struct ferry_source **ret_source);
 /* Changes the interest of a watched descriptor. Takes effect before the next wait. */
@@ -82,7 +83,7 @@ FERRY_PUBLIC void ferry_source_set_pending(struct ferry_source *source, bool pen
 /* A timer.
  *   deadline_ns  point on CLOCK_MONOTONIC; FERRY_NEVER (INT64_MAX): not armed
  * It fires once and is then not armed; set it again to repeat. After a stop of the process
- * (SIGSTOP, suspend) it fires once, however late. */
+ * (SIGSTOP, suspend) it fires once, however late. Returns 0, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_loop_timer(struct ferry_loop *loop, int64_t deadline_ns,
     ferry_timer_handler handler, void *data, struct ferry_source **ret_source);
 FERRY_PUBLIC void ferry_source_set_deadline(struct ferry_source *source, int64_t deadline_ns);

@@ -38,7 +38,9 @@ struct ferry_flow_stats {
     uint64_t bytes;
     uint64_t messages; /* on a stream: how often something was received */
     uint64_t descriptors;
-    uint64_t dropped; /* messages (on a stream: receives) that nobody took, or the weather lost */
+    /* Messages (on a stream: receives) that nobody took, or the weather lost, and descriptors that
+     * the other side cannot carry. */
+    uint64_t dropped;
 };
 
 struct ferry_relay_stats {
