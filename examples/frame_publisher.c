@@ -41,4 +41,8 @@ int main(int argc, char **argv)
             return EXIT_FAILURE; /* who took them is gone */
         }
     }
+    ferry_ring_free(ring);
+    ferry_channel_close(client);
+    ferry_listener_close(listener);
+    ferry_address_free(address);
 }

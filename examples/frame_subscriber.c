@@ -36,5 +36,9 @@ int main(int argc, char **argv)
                    1) {
             ferry_ring_set_peer_gone(ring); /* what it had committed comes still */
         }
+    ferry_ring_free(ring);
+    ferry_inbox_free(inbox);
+    ferry_channel_close(server);
+    ferry_address_free(address);
     return r != -EPIPE;
 }

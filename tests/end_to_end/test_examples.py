@@ -18,7 +18,7 @@ def example(build):
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*_*.c")), ids=lambda p: p.stem)
 def test_a_server_or_client_is_short(path):
     if path.stem != "foreign_loop":
-        assert len(path.read_text().splitlines()) < 45
+        assert len(path.read_text().splitlines()) < 50
 
 
 def accepts(runtime_dir, address):

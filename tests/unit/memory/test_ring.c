@@ -363,18 +363,17 @@ END_TEST
 START_TEST(what_could_not_be_made_leaves_nothing)
 {
     struct ferry_ring *ring;
+    struct rlimit usual;
     int lowest = dup(0);
 
     close(lowest);
-    struct rlimit limit = { (rlim_t)lowest + (rlim_t)_i, (rlim_t)lowest + (rlim_t)_i };
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    struct rlimit limit = { (rlim_t)lowest + (rlim_t)_i, usual.rlim_max };
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, NULL), -EMFILE);
-    for (int i = 0; i < _i; i++)
-        ck_assert_int_eq(dup(0), lowest + i);
-    for (int i = 0; i < _i; i++)
-        close(lowest + i);
-    if (_i > 0)
-        ck_assert_int_eq(mappings_count(), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    ck_assert_int_eq(dup(0), lowest);
+    ck_assert_int_eq(mappings_count(), 0);
 }
 END_TEST
 
