@@ -273,11 +273,13 @@ FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_new(const struct ferry_endpoints_op
 /* Looks again. What was lent is gone, on failure too (the table is then empty, and may be refreshed
  * again). Only processes that have another number of descriptors than before are walked through
  * again; all of them, now and then: who closed one and opened another shows later.
- *   FERRY_GATHER_IN_TURNS  Of unix sockets that are there still, in the same state, it is asked
- * only every eighth time how large their buffers may be, and whom those of datagrams are connected
- *       to; and of processes that are there still, what they are called and how many descriptors
- *       they have, unless there is a socket whose owner is not known. A look at many sockets costs
- *       half of what it would.
+ *
+ * With FERRY_GATHER_IN_TURNS it is asked only every eighth time, of unix sockets that are there
+ * still, in the same state, how large their buffers may be, and whom those of datagrams are
+ * connected to; and of processes that are there still, what they are called and how many
+ * descriptors they have, unless there is a socket whose owner is not known. A dump of many sockets
+ * costs half of what it would.
+ *
  * Returns as ferry_endpoints_new() does. */
 FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_refresh(
     struct ferry_endpoints *table, struct ferry_error *error);

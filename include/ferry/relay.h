@@ -73,9 +73,12 @@ struct ferry_relay_options {
 };
 
 /* Buffers and pipes that relays of one thread share, so that an idle relay holds none.
- *   ret_pool  free with ferry_relay_pool_free(), after the last of its relays; NULL is allowed
- * there Returns 0, -ENOMEM. */
+ *
+ *   ret_pool  free with ferry_relay_pool_free()
+ *
+ * Returns 0, -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_relay_pool_new(struct ferry_relay_pool **ret_pool);
+/* After the last of its relays. NULL is allowed. */
 FERRY_PUBLIC void ferry_relay_pool_free(struct ferry_relay_pool *pool);
 
 /* A bound on what relays have received and not sent yet, all together: those of one user, say.

@@ -49,6 +49,27 @@ static void missed_note(struct ferry_endpoints *table, const struct descriptor *
         table->missed[table->missed_count++] = (uint32_t)held->inode;
 }
 
+/* Notes those of one process; its list may be of before, as it is walked through in turns.
+ *   asked  how many were asked about, in all */
+static void missed_find_of(
+    struct ferry_endpoints *table, const struct process *process, unsigned *asked)
+{
+    unsigned stale = 0;
+
+    for (size_t i = 0; i < process->descriptor_count; i++) {
+        const struct descriptor *held = &process->descriptors[i];
+        if (held->kind != DESCRIPTOR_SOCKET || held->row)
+            continue;
+        if (*asked >= MISSED_ASKED_MAX || stale >= MISSED_STALE_MAX)
+            return;
+        int found = is_unix(process, held);
+        if (found == 1)
+            missed_note(table, held);
+        *asked += found >= 0;
+        stale += found < 0;
+    }
+}
+
 bool missed_find(struct ferry_endpoints *table)
 {
     unsigned asked = 0;
@@ -57,21 +78,9 @@ bool missed_find(struct ferry_endpoints *table)
     if (!table_wants(table, FERRY_GATHER_NAMESPACES) ||
         (table->kinds & FERRY_ENDPOINTS_UNIX) != FERRY_ENDPOINTS_UNIX)
         return false;
-    for (size_t i = 0; i < table->process_count; i++) {
-        const struct process *process = table->processes[i];
-        size_t count = is_asked(table, process) ? process->descriptor_count : 0;
-        for (size_t j = 0; j < count && asked < MISSED_ASKED_MAX; j++) {
-            const struct descriptor *held = &process->descriptors[j];
-            if (held->kind != DESCRIPTOR_SOCKET || held->row)
-                continue;
-            asked++;
-            int found = is_unix(process, held);
-            if (found == 1)
-                missed_note(table, held);
-            if (found < 0)
-                break; /* the rest of its list is of before, too; it has its turn */
-        }
-    }
+    for (size_t i = 0; i < table->process_count; i++)
+        if (is_asked(table, table->processes[i]))
+            missed_find_of(table, table->processes[i], &asked);
     return table->missed_count > 0;
 }
 
