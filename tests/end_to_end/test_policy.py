@@ -25,14 +25,16 @@ def test_a_listener_at_standard_input_admits_its_own_user_only(start_ferry):
         listener.bind("")  # the kernel chooses a name
         listener.listen(5)
         name = listener.getsockname()
-        start_ferry("relay", "-", "echo", stdin=listener).wait_for("started")
+        relay = start_ferry("relay", "-", "echo", stdin=listener)
+        relay.wait_for("started")
     code = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(bytes.fromhex(sys.argv[1]));"
         "s.sendall(b'x'); sys.exit(s.recv(1) != b'x')"
     )
     words = [sys.executable, "-c", code, name.hex()]
-    assert subprocess.run(words).returncode == 0
     assert subprocess.run(words, user=4001, group=4001, stderr=subprocess.DEVNULL).returncode != 0
+    relay.wait_for("refused")
+    assert subprocess.run(words).returncode == 0
 
 
 # --- four users ------------------------------------------------------------------------------------

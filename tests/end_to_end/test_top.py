@@ -548,6 +548,28 @@ def test_help_teaches(run_ferry):
     assert "  ferry top" in done.stdout.split("EXAMPLES")[1]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace, as root only")
+def test_a_namespace_is_there_while_anybody_is_in_it(looking, start):
+    """Its first process has ended, and waits for its parent: the second is the way in."""
+    words = ["unshare", "--net", "sh", "-c", "echo; read x"]
+    first = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    first.stdout.readline()
+    code = (
+        "import os, socket, time; s = socket.socket(socket.AF_UNIX); s.bind(''); s.listen();"
+        "print(os.fstat(s.fileno()).st_ino, flush=True); time.sleep(60)"
+    )
+    second = start("nsenter", f"--net=/proc/{first.pid}/ns/net", sys.executable, "-c", code)
+    wait_until(second.stdout)
+    number = int(second.stdout())
+    process = looking(4, "-x")
+    assert [row for row in process.look(1)["rows"] if row["inode"] == number]
+    first.kill()
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
+    for look in 2, 3:
+        assert [row for row in process.look(look)["rows"] if row["inode"] == number]
+    first.communicate()
+
+
 @pytest.mark.plain_build  # a sanitizer's leak check and strace do not go together
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, as root only")
 def test_what_seldom_changes_is_asked_for_in_turns(ferry, runtime_dir):

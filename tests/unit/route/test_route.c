@@ -220,6 +220,14 @@ START_TEST(test_an_inherited_listener)
 }
 END_TEST
 
+static void admits_its_own_user_only(const struct route *route)
+{
+    char rule[64];
+    snprintf(rule, sizeof(rule), "allow uid:%u", geteuid());
+    ck_assert_uint_eq(ferry_policy_count(route->policy), 1);
+    ck_assert_str_eq(ferry_policy_rule(route->policy, 1, NULL), rule);
+}
+
 START_TEST(test_an_inherited_abstract_name_admits_its_own_user_only)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -231,31 +239,18 @@ START_TEST(test_an_inherited_abstract_name_admits_its_own_user_only)
     ck_assert_int_eq(getsockname(inherited, (struct sockaddr *)&own, &size), 0);
     ck_assert_int_eq(listen(inherited, 8), 0);
     ck_assert_int_eq(apply("[route w]\nlisten = fd:web\nto = echo\n"), 0);
-    char rule[64];
-    snprintf(rule, sizeof(rule), "allow uid:%u", geteuid());
-    struct route *route = route_called("w");
-    ck_assert_uint_eq(ferry_policy_count(route->policy), 1);
-    ck_assert_str_eq(ferry_policy_rule(route->policy, 1, NULL), rule);
+    admits_its_own_user_only(route_called("w"));
 }
 END_TEST
 
-static void abstract_datagrams(void)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    inherited = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ck_assert_int_eq(bind(inherited, (struct sockaddr *)&address, sizeof(address.sun_family)), 0);
-}
-
 START_TEST(test_inherited_datagrams_admit_no_more_than_a_stream_would)
 {
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     registry.inherit = inherit;
-    abstract_datagrams();
+    inherited = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(inherited, (struct sockaddr *)&address, sizeof(address.sun_family)), 0);
     ck_assert_int_eq(apply("[route w]\nlisten = fd:web\nto = echo\n"), 0);
-    char rule[64];
-    snprintf(rule, sizeof(rule), "allow uid:%u", geteuid());
-    struct route *route = route_called("w");
-    ck_assert_uint_eq(ferry_policy_count(route->policy), 1);
-    ck_assert_str_eq(ferry_policy_rule(route->policy, 1, NULL), rule);
+    admits_its_own_user_only(route_called("w"));
 }
 END_TEST
 
