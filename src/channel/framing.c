@@ -202,6 +202,24 @@ static int framing_deliver_rest(struct framing *framing, struct ferry_message *b
     return 1;
 }
 
+/* Receives a chunk of bytes. The slot may be far larger: a sender that keeps pace would fill it
+ * all. While nothing comes and nothing is kept, no memory is. */
+static int framing_receive_chunk(struct framing *framing, struct link *link,
+    struct ferry_inbox *inbox, struct ferry_message *chunk)
+{
+    size_t *size = &inbox->slots[0].buffer.iov_len, whole = *size;
+
+    if (whole > FRAMED_RECEIVE_SIZE)
+        *size = FRAMED_RECEIVE_SIZE;
+    int r = link->ops->receive(link, inbox, chunk, 1);
+    *size = whole;
+    if (r == -EAGAIN && !framing_rest(framing)) {
+        bytes_fini(&framing->kept);
+        framing->used = 0;
+    }
+    return r;
+}
+
 int framing_receive(struct framing *framing, struct link *link, struct ferry_inbox *inbox,
     struct ferry_message *batch, size_t count)
 {
@@ -211,7 +229,7 @@ int framing_receive(struct framing *framing, struct link *link, struct ferry_inb
         struct ferry_message chunk;
         size_t used = 0;
         bool in_place = !framing_rest(framing);
-        r = link->ops->receive(link, inbox, &chunk, 1);
+        r = framing_receive_chunk(framing, link, inbox, &chunk);
         if (r == 0)
             return framing_deliver_rest(framing, batch);
         if (r > 0)

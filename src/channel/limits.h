@@ -21,6 +21,9 @@
 #define SESSION_RETRY_MS_MAX 32
 /* Buffers of one framed message given by the caller. */
 #define FRAMED_BUFFERS_MAX 16u
+/* Bytes of framed messages received at once: what comes after waits with its sender, not with us.
+ */
+#define FRAMED_RECEIVE_SIZE (64u << 10)
 /* Framed messages written by one system call. */
 #define FRAMED_BATCH_MAX 16u
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,6 +93,26 @@ START_TEST(test_a_batch_of_lines)
     ck_assert_int_eq(*(const char *)batch[3].data, 'd');
     ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, batch, 4), 2);
     ck_assert_int_eq(*(const char *)batch[1].data, 'f');
+}
+END_TEST
+
+/* What has been sent beyond it holds up the sender instead of filling our memory. */
+START_TEST(test_no_more_is_taken_from_the_kernel_than_a_receive_needs)
+{
+    static char line[100 << 10];
+    struct ferry_message message;
+    int waiting, size = sizeof(line) * 4;
+
+    start("lf");
+    ck_assert_int_eq(setsockopt(raw, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    memset(line, 'x', sizeof(line));
+    line[1] = line[sizeof(line) - 1] = '\n';
+    put(line, sizeof(line));
+    expect("x");
+    ck_assert_int_eq(ioctl(ferry_channel_fd(framed, FERRY_RECEIVE), FIONREAD, &waiting), 0);
+    ck_assert_int_eq(waiting, (int)sizeof(line) - (64 << 10));
+    ck_assert_int_eq(ferry_channel_try_receive(framed, inbox, &message, 1), 1);
+    ck_assert_uint_eq(message.size, sizeof(line) - 3);
 }
 END_TEST
 
@@ -239,6 +260,7 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, test_lines_cut_anywhere);
     tcase_add_test(cases, test_a_batch_of_lines);
+    tcase_add_test(cases, test_no_more_is_taken_from_the_kernel_than_a_receive_needs);
     tcase_add_test(cases, test_length_frames);
     tcase_add_test(cases, test_a_length_beyond_the_limit_is_refused_before_it_is_believed);
     tcase_add_test(cases, test_sending_survives_a_full_socket);
