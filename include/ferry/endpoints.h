@@ -237,8 +237,9 @@ enum {
     FERRY_GATHER_IN_FLIGHT = 1 << 5,  /* descriptors in receive queues */
     FERRY_GATHER_MEMORY = 1 << 6,     /* what each socket's buffers hold, and may */
     FERRY_GATHER_IN_TURNS = 1 << 7,   /* for who refreshes each second: ferry_endpoints_refresh() */
-    FERRY_GATHER_USUAL =
-        FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_NAMESPACES | FERRY_GATHER_MEMORY,
+    FERRY_GATHER_USERS = 1 << 8,      /* who made each unix socket; of others it is always known */
+    FERRY_GATHER_USUAL = FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_NAMESPACES |
+                         FERRY_GATHER_MEMORY | FERRY_GATHER_USERS,
 };
 
 struct ferry_endpoints_options {
@@ -275,10 +276,10 @@ FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_new(const struct ferry_endpoints_op
  * again; all of them, now and then: who closed one and opened another shows later.
  *
  * With FERRY_GATHER_IN_TURNS it is asked only every eighth time, of unix sockets that are there
- * still, in the same state, how large their buffers may be, and whom those of datagrams are
- * connected to; and of processes that are there still, what they are called and how many
- * descriptors they have, unless there is a socket whose owner is not known. A dump of many sockets
- * costs half of what it would.
+ * still, in the same state, how large their buffers may be, who made them, and whom those of
+ * datagrams are connected to; and of processes that are there still, what they are called and how
+ * many descriptors they have, unless there is a socket whose owner is not known. A dump of many
+ * sockets costs half of what it would.
  *
  * Returns as ferry_endpoints_new() does. */
 FERRY_PUBLIC FERRY_CHECK int ferry_endpoints_refresh(

@@ -12,7 +12,7 @@
 #define GATHER_KNOWN                                                                               \
     ((unsigned)(FERRY_GATHER_OWNERS | FERRY_GATHER_PATHS | FERRY_GATHER_TCP_INFO |                 \
                 FERRY_GATHER_DETAILS | FERRY_GATHER_NAMESPACES | FERRY_GATHER_IN_FLIGHT |          \
-                FERRY_GATHER_MEMORY | FERRY_GATHER_IN_TURNS))
+                FERRY_GATHER_MEMORY | FERRY_GATHER_IN_TURNS | FERRY_GATHER_USERS))
 
 static const char thing[] = "ferry_endpoints_new()"; /* what errors name */
 

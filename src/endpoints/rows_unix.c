@@ -228,12 +228,14 @@ static struct unix_diag_req request_of(const struct ferry_endpoints *table)
 {
     struct unix_diag_req request = { .sdiag_family = AF_UNIX,
         .udiag_states = ~0u,
-        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID };
+        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN };
 
     if (!table->light)
         request.udiag_show |= UDIAG_SHOW_PEER;
     if (!table->light && table_wants(table, FERRY_GATHER_MEMORY))
         request.udiag_show |= UDIAG_SHOW_MEMINFO;
+    if (!table->light && table_wants(table, FERRY_GATHER_USERS))
+        request.udiag_show |= UDIAG_SHOW_UID;
     return request;
 }
 

@@ -1,13 +1,13 @@
 /* turns.c - what seldom changes, and need not be asked for at every look.
  *
- * Whom a unix socket is connected to, and how large its buffers may be, is half of what a dump
- * costs: for each the kernel waits for memory that nobody has touched. A light look leaves both
- * out, and takes them from the last one for every socket that is there still and in the same state,
- * as its peer is. The others are asked for one by one; if they are too many, all are, and at the
- * next look at once: where sockets come and go in numbers, no look is light.
+ * Whom a unix socket is connected to, how large its buffers may be, and who made it, is half of
+ * what a dump costs: for each the kernel waits for memory that nobody has touched. A light look
+ * leaves these out, and takes them from the last one for every socket that is there still and in
+ * the same state, as its peer is. The others are asked for one by one; if they are too many, all
+ * are, and at the next look at once: where sockets come and go in numbers, no look is light.
  *
  * What does not show in any state, and is seen every LOOK_TURNS looks, is a datagram socket that is
- * connected elsewhere, and SO_SNDBUF. Processes have their turns in walk.c.
+ * connected elsewhere, SO_SNDBUF, and fchown(2). Processes have their turns in walk.c.
  */
 #include "base/cleanup.h"
 #include "endpoints/limits.h"
@@ -55,6 +55,7 @@ static void row_carry(
 {
     struct ferry_endpoint *row = &rows->data[number];
 
+    row->uid = old->uid;
     row->peer_inode = old->peer_inode;
     row->peer_gone = old->peer_gone || old->state == FERRY_STATE_WAITING;
     row_correct_state(row);

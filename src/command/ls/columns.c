@@ -16,6 +16,7 @@
 #define DETAILS  (FERRY_GATHER_OWNERS | FERRY_GATHER_DETAILS)
 #define TCP_INFO FERRY_GATHER_TCP_INFO
 #define MEMORY   FERRY_GATHER_MEMORY
+#define USERS    FERRY_GATHER_USERS
 
 static void add_escaped(struct bytes *text, const char *word)
 {
@@ -325,8 +326,8 @@ const struct ls_column ls_columns_known[] = {
     { "peerpid", "PEERPID", "process at the other end", OWNERS, true, false, print_peer_pid },
     { "peerfd", "PEERFD", "descriptor at the other end", OWNERS, true, false, print_peer_fd },
     { "peerinode", "PEERINODE", "inode of the other end", 0, true, false, print_peer_inode },
-    { "uid", "UID", "who made the socket", 0, true, false, print_uid },
-    { "user", "USER", "the same by name", 0, false, true, print_user },
+    { "uid", "UID", "who made the socket", USERS, true, false, print_uid },
+    { "user", "USER", "the same by name", USERS, false, true, print_user },
     { "inode", "INODE", "as in socket:[4711]", 0, true, false, print_inode },
     { "cookie", "COOKIE", "the kernel's number, never used twice, hexadecimal", 0, true, false,
         print_cookie },

@@ -188,6 +188,8 @@ unsigned ls_filter_gather(const struct ls_filter *filter)
         gather |= FERRY_GATHER_PATHS;
     if (filter->by_user || filter->unit)
         gather |= FERRY_GATHER_DETAILS;
+    if (filter->by_user)
+        gather |= FERRY_GATHER_USERS;
     return gather;
 }
 

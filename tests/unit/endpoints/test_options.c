@@ -39,8 +39,8 @@ START_TEST(what_is_not_known_is_refused)
     ck_assert_str_eq(error.thing, "ferry_endpoints_new()");
     ck_assert_ptr_nonnull(strstr(error.reason, "kinds 0x400"));
     ck_assert_ptr_nonnull(strstr(error.remedy, "or newer"));
-    ck_assert_int_eq(ask(0, FERRY_GATHER_IN_TURNS << 1 | FERRY_GATHER_OWNERS), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(error.reason, "FERRY_GATHER bits 0x100"));
+    ck_assert_int_eq(ask(0, FERRY_GATHER_USERS << 1 | FERRY_GATHER_OWNERS), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error.reason, "FERRY_GATHER bits 0x200"));
     ck_assert_int_eq(ask(~0u, ~0u), -EINVAL);
 }
 END_TEST

@@ -106,6 +106,7 @@ static void check_same(const struct ferry_endpoint *one, const struct ferry_endp
     ck_assert_uint_eq(inode_of(one->listener), inode_of(other->listener));
     ck_assert_uint_eq(inode_of(one->clients), inode_of(other->clients));
     ck_assert_uint_eq(one->receive_queue, other->receive_queue);
+    ck_assert_uint_eq(one->uid, other->uid);
     ck_assert_uint_eq(one->send_queue, other->send_queue);
     ck_assert_uint_eq(one->owner_count, other->owner_count);
     ck_assert_int_eq(one->has_memory, other->has_memory);
