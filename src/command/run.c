@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/limits.h"
+#include "process/user.h"
 #include "route/confine.h"
 #include "route/keep.h"
 
@@ -250,6 +251,9 @@ int run_init(struct run *run, const char *verb, enum log_format format, struct f
     log_init(&run->log, STDERR_FILENO, format);
     journal_init(&run->journal, NULL);
     events_add(&run->events, run_log, run);
+    /* At its first look-up the C library reads nsswitch.conf(5), and glibc 2.36 crashes if it gets
+     * no memory then: now, when nobody is served yet. */
+    (void)user_name(geteuid());
     limit_raise();
     int code = activation_take(&run->activation, error);
     if (code < 0)

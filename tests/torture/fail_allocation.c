@@ -3,10 +3,13 @@
  * FERRY_FAIL_ALLOCATION is the number of the first that fails, counted from 1; "+" behind it: and
  * all after it. How many there were is written to the file FERRY_COUNT_ALLOCATIONS at exit.
  * Programs that this one starts are left alone, and so is libseccomp, which (2.5) frees twice, or
- * loops, when it gets no memory.
+ * loops, when it gets no memory; and the first look-up of a user's name, in which glibc (2.36) uses
+ * what it did not get, or asserts that it did.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <pwd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +30,12 @@ static long first;
 static bool always;
 static char count_path[256];
 static uintptr_t spared_start, spared_end; /* libseccomp's code */
+
+typedef int look_up(
+    uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **found);
+static look_up *find_user;
+static bool has_looked_up;
+static _Thread_local bool looks_up_first;
 
 static int spare(struct dl_phdr_info *object, size_t size, void *data)
 {
@@ -54,6 +63,7 @@ __attribute__((constructor)) static void begin(void)
     always = number && strchr(number, '+');
     unsetenv("LD_PRELOAD");
     dl_iterate_phdr(spare, NULL);
+    find_user = (look_up *)dlsym(RTLD_NEXT, "getpwuid_r");
     made = 0;
 }
 
@@ -70,7 +80,7 @@ __attribute__((destructor)) static void end(void)
 
 static bool fails(void *caller)
 {
-    if ((uintptr_t)caller >= spared_start && (uintptr_t)caller < spared_end)
+    if (looks_up_first || ((uintptr_t)caller >= spared_start && (uintptr_t)caller < spared_end))
         return false;
     long number = atomic_fetch_add(&made, 1) + 1;
 
@@ -78,6 +88,16 @@ static bool fails(void *caller)
         return false;
     errno = ENOMEM;
     return true;
+}
+
+PUBLIC int getpwuid_r(
+    uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **found)
+{
+    looks_up_first = !has_looked_up;
+    int code = find_user(uid, entry, buffer, size, found);
+    has_looked_up = true;
+    looks_up_first = false;
+    return code;
 }
 
 PUBLIC void *malloc(size_t size)

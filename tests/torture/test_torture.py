@@ -412,7 +412,7 @@ def counted(request, tmp_path_factory):
 
 def torture(folder, what, points, mode, capsys):
     tried = points if not POINTS or POINTS >= len(points) else random.Random(SEED).sample(points, POINTS)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(10) as pool:
         lives = list(
             pool.map(
                 lambda place: live(f"{folder}/{mode[:4]}-{place[0]}", *place[1], mode),
