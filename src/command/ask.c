@@ -23,11 +23,7 @@ int ask_default_address(char **ret_address, struct ferry_error *error)
     if (code < 0)
         return code;
     bytes_append_text(&address, "unix:");
-    for (const char *letter = folder; *letter; letter++) {
-        if (*letter == ',' || *letter == '\\')
-            bytes_append_char(&address, '\\');
-        bytes_append_char(&address, *letter);
-    }
+    address_print_escaped(&address, folder, strlen(folder));
     bytes_append_text(&address, "/control.sock");
     char *text = bytes_take(&address);
     if (!text)

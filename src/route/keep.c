@@ -5,6 +5,7 @@
 #include "route/connection.h"
 #include "route/limits.h"
 #include "route/route.h"
+#include "wire/address.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -154,11 +155,7 @@ static bool path_address(int fd, struct bytes *text)
         type == SOCK_DGRAM       ? "unix-dgram"
         : type == SOCK_SEQPACKET ? "unix-seq"
                                  : "unix");
-    for (const char *at = name.sun_path; *at; at++) {
-        if (*at == ',' || *at == '\\')
-            bytes_append_char(text, '\\');
-        bytes_append_char(text, *at);
-    }
+    address_print_escaped(text, name.sun_path, strlen(name.sun_path));
     return !bytes_failed(text);
 }
 

@@ -20,8 +20,7 @@ void address_draft_fini(struct address_draft *draft)
 
 /* --- printing --------------------------------------------------------------------------------- */
 
-/* What must not end a part, or could not be read by a person, is escaped. */
-static void print_escaped(struct bytes *text, const char *data, size_t size)
+void address_print_escaped(struct bytes *text, const char *data, size_t size)
 {
     while (size) {
         size_t plain = 0;
@@ -70,19 +69,19 @@ static void print_rest(struct bytes *text, const struct address_draft *draft)
     case FERRY_TCP:
     case FERRY_UDP:
         address_print_place(&place, draft->rest.data, draft->port);
-        print_escaped(text, place.data, place.size);
+        address_print_escaped(text, place.data, place.size);
         text->failed |= place.failed;
         break;
     case FERRY_ICMP:
         address_print_host(&place, draft->rest.data);
-        print_escaped(text, place.data, place.size);
+        address_print_escaped(text, place.data, place.size);
         text->failed |= place.failed;
         break;
     case FERRY_FD:
         if (draft->descriptor >= 0)
             bytes_print(text, "%d", draft->descriptor);
         else
-            print_escaped(text, draft->rest.data, draft->rest.size);
+            address_print_escaped(text, draft->rest.data, draft->rest.size);
         break;
     case FERRY_EXEC:
         bytes_append(text, draft->rest.data, draft->rest.size);
@@ -90,7 +89,7 @@ static void print_rest(struct bytes *text, const struct address_draft *draft)
     default:
         if (draft->abstract)
             bytes_append_char(text, '@');
-        print_escaped(text, draft->rest.data, draft->rest.size);
+        address_print_escaped(text, draft->rest.data, draft->rest.size);
     }
 }
 
@@ -109,7 +108,7 @@ static void print_draft(struct bytes *text, const struct address_draft *draft)
         bytes_append_text(text, address_option_key(i));
         if (*value) {
             bytes_append_char(text, '=');
-            print_escaped(text, value, strlen(value));
+            address_print_escaped(text, value, strlen(value));
         }
     }
 }

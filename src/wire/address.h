@@ -46,6 +46,9 @@ const char *address_scheme_name(enum ferry_scheme scheme);
 int address_check_verb(
     const struct ferry_address *address, enum address_verb verb, struct ferry_error *error);
 
+/* Any bytes as the rest or a value of an address has them: what would end it there, or could not be
+ * read by a person, is escaped. */
+void address_print_escaped(struct bytes *text, const char *data, size_t size);
 /* Sizes, times and traffic classes as an address has them: 64k, 5m, ef. */
 void address_print_size(struct bytes *text, int64_t size);
 void address_print_span(struct bytes *text, int64_t span_ms);

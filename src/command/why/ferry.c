@@ -11,6 +11,7 @@
 #include "command/limits.h"
 #include "command/view/names.h"
 #include "command/why/why.h"
+#include "wire/address.h"
 
 #include <ferry/policy.h>
 #include <string.h>
@@ -88,11 +89,7 @@ static char *control_address(const struct ferry_endpoint *endpoint, int *ret_fil
         return bytes_take(&address);
     }
     bytes_append_text(&address, "unix:@");
-    for (path++; *path; path++) {
-        if (*path == ',' || *path == '\\')
-            bytes_append_char(&address, '\\');
-        bytes_append_char(&address, *path);
-    }
+    address_print_escaped(&address, path + 1, strlen(path + 1));
     return bytes_take(&address);
 }
 
