@@ -6,21 +6,17 @@
 #include "base/account.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/number.h"
 
-#include <ctype.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdint.h>
 
 int account_parse(const char *text, unsigned *ret_id)
 {
-    char *end;
+    int64_t number = number_parse(text, 10, UINT32_MAX - 1);
 
-    if (!isdigit((unsigned char)*text))
-        return -EINVAL;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (errno || *end || number >= UINT32_MAX)
+    if (number < 0)
         return -EINVAL;
     *ret_id = (unsigned)number;
     return 0;

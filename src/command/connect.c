@@ -5,8 +5,8 @@
  * keyboard, once the peer has ended) silence ends it, after --wait.
  */
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/credentials.h"
 #include "command/limits.h"
@@ -62,10 +62,10 @@ static error_t connect_parse(int key, char *argument, struct argp_state *state)
     struct connect *connect = state->input;
     switch (key) {
     case KEY_TIMEOUT:
+        connect->timeout_ms = argument_span_ms(state, argument, 0, INT64_MAX);
+        return 0;
     case KEY_WAIT:
-        *(key == KEY_WAIT ? &connect->wait_ms : &connect->timeout_ms) = clock_parse_ms(argument);
-        if (connect->wait_ms < 0 || connect->timeout_ms < 0)
-            argp_error(state, "a span is expected, as 500ms or 30s");
+        connect->wait_ms = argument_span_ms(state, argument, 0, INT64_MAX);
         return 0;
     case KEY_FRAME:
         connect->frame = argument;

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/ping_report.h"
 #include "process/resolve.h"
@@ -55,29 +56,9 @@ static const struct argp_option options[] = {
     { 0 },
 };
 
-static void parse_number(
-    struct argp_state *state, const char *argument, uint64_t least, uint64_t most, uint64_t *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(argument, &end, 10);
-    if (*argument < '0' || *argument > '9' || *end || errno || number < least || number > most)
-        argp_error(state, "'%s': a number from %llu to %llu is expected", argument,
-            (unsigned long long)least, (unsigned long long)most);
-    *ret = number;
-}
-
-static int64_t parse_span(struct argp_state *state, const char *argument)
-{
-    int64_t span_ms = clock_parse_ms(argument);
-    if (span_ms < 0 || span_ms > PING_SPAN_MS_MAX)
-        argp_error(state, "'%s': a span is expected, as 200ms or 1s, of 20 days at most", argument);
-    return span_ms;
-}
-
 static void parse_interval(struct argp_state *state, struct ping *ping, const char *argument)
 {
-    ping->interval_ms = parse_span(state, argument);
+    ping->interval_ms = argument_span_ms(state, argument, 0, PING_SPAN_MS_MAX);
     if (ping->interval_ms < PING_INTERVAL_MS_MIN && geteuid() != 0)
         argp_error(state, "only root may ask more often than every %d ms", PING_INTERVAL_MS_MIN);
 }
@@ -94,20 +75,18 @@ static enum ping_method parse_method(struct argp_state *state, const char *argum
 static error_t ping_parse(int key, char *argument, struct argp_state *state)
 {
     struct ping *ping = state->input;
-    uint64_t size;
     switch (key) {
     case 'c':
-        parse_number(state, argument, 1, UINT32_MAX, &ping->round_count);
+        ping->round_count = (uint64_t)argument_number(state, argument, 1, UINT32_MAX);
         return 0;
     case 'i':
         parse_interval(state, ping, argument);
         return 0;
     case 'W':
-        ping->setup.timeout_ms = parse_span(state, argument);
+        ping->setup.timeout_ms = argument_span_ms(state, argument, 0, PING_SPAN_MS_MAX);
         return 0;
     case 's':
-        parse_number(state, argument, PING_SIZE_MIN, PING_SIZE_MAX, &size);
-        ping->setup.size = size;
+        ping->setup.size = (size_t)argument_number(state, argument, PING_SIZE_MIN, PING_SIZE_MAX);
         return 0;
     case 'q':
         ping->quiet = true;

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/dump.h"
 #include "command/rules.h"
@@ -60,16 +61,6 @@ static const struct argp_option options[] = {
     { 0 },
 };
 
-static error_t relay_parse_span(
-    const char *option, const char *argument, int64_t *ret_ms, struct argp_state *state)
-{
-    int64_t span_ms = clock_parse_ms(argument);
-    if (span_ms < 0)
-        argp_error(state, "--%s: a span is expected, as 500ms or 30s", option);
-    *ret_ms = span_ms;
-    return 0;
-}
-
 static error_t relay_parse(int key, char *argument, struct argp_state *state)
 {
     struct relay *relay = state->input;
@@ -87,9 +78,11 @@ static error_t relay_parse(int key, char *argument, struct argp_state *state)
         relay->quiet = true;
         return 0;
     case KEY_IDLE:
-        return relay_parse_span("idle", argument, &relay->route.idle_ms, state);
+        relay->route.idle_ms = argument_span_ms(state, argument, 0, INT64_MAX);
+        return 0;
     case KEY_TOTAL:
-        return relay_parse_span("total", argument, &relay->route.total_ms, state);
+        relay->route.total_ms = argument_span_ms(state, argument, 0, INT64_MAX);
+        return 0;
     case KEY_PER_UID:
         relay->route.per_uid = argument;
         return 0;

@@ -7,8 +7,8 @@
  */
 #include "base/bytes.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/describe.h"
 #include "command/limits.h"
@@ -60,9 +60,7 @@ static error_t take_parse(int key, char *argument, struct argp_state *state)
         take->stdin_too = true;
         return 0;
     case KEY_TIMEOUT:
-        take->timeout_ms = clock_parse_ms(argument);
-        if (take->timeout_ms < 0)
-            argp_error(state, "--timeout: a span is expected, as 500ms or 30s");
+        take->timeout_ms = argument_span_ms(state, argument, 0, INT64_MAX);
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)

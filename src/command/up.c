@@ -1,8 +1,8 @@
 /* up.c - `ferry up`: runs all routes of a configuration. */
 #include "base/bytes.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/ask.h"
 #include "command/command.h"
 #include "command/limits.h"
@@ -52,9 +52,7 @@ static error_t up_parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--log: text, json, none or journal is expected");
         return 0;
     case KEY_GRACE:
-        up->grace_ms = clock_parse_ms(argument);
-        if (up->grace_ms < 0)
-            argp_error(state, "--grace: a span is expected, as 500ms or 30s");
+        up->grace_ms = argument_span_ms(state, argument, 0, INT64_MAX);
         return 0;
     case KEY_KEEP:
         up->keep = true;

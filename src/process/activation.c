@@ -2,29 +2,15 @@
 #include "process/activation.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "process/limits.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START */
-
-/* A whole decimal number from 0 to `most`. */
-static bool number_read(const char *text, unsigned long most, unsigned long *ret_number)
-{
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return false;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (*end || errno || number > most)
-        return false;
-    *ret_number = number;
-    return true;
-}
 
 static void entries_free(struct activation_entry *entries, size_t count)
 {
@@ -80,7 +66,7 @@ int activation_take(struct activation *ret_activation, struct ferry_error *error
     static const char *const variables[] = { "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
         "LISTEN_PIDFDID" };
     char *copies[3] = { NULL };
-    unsigned long pid = 0, count = 0;
+    int64_t pid = 0, count = 0;
     int r = 0;
 
     for (size_t i = 0; i < COUNT_OF(copies) && r == 0; i++) {
@@ -92,13 +78,15 @@ int activation_take(struct activation *ret_activation, struct ferry_error *error
     for (size_t i = 0; i < COUNT_OF(variables); i++)
         unsetenv(variables[i]);
 
-    bool ours = r == 0 && copies[0] && copies[1] &&
-                (!number_read(copies[0], INT_MAX, &pid) || pid == (unsigned long)getpid());
-    if (ours && (!pid || !number_read(copies[1], ACTIVATION_MAX, &count)))
-        r = error_set(error, -EINVAL, pid ? "LISTEN_FDS" : "LISTEN_PID", NULL,
-            "expected a number, found \"%s\"", pid ? copies[1] : copies[0]);
+    if (r == 0 && copies[0] && copies[1])
+        pid = number_parse(copies[0], 10, INT_MAX);
+    if (pid < 0 || pid == getpid())
+        count = number_parse(copies[1], 10, ACTIVATION_MAX);
+    if (pid < 0 || count < 0)
+        r = error_set(error, -EINVAL, pid < 0 ? "LISTEN_PID" : "LISTEN_FDS", NULL,
+            "expected a number, found \"%s\"", pid < 0 ? copies[0] : copies[1]);
     if (r == 0 && count)
-        r = entries_take(count, copies[2], ret_activation, error);
+        r = entries_take((size_t)count, copies[2], ret_activation, error);
     else if (r == 0)
         *ret_activation = (struct activation){ NULL, 0 };
     for (size_t i = 0; i < COUNT_OF(copies); i++)
@@ -108,11 +96,10 @@ int activation_take(struct activation *ret_activation, struct ferry_error *error
 
 int activation_claim(struct activation *activation, const char *name)
 {
-    unsigned long number = 0;
-    bool numeric = number_read(name, INT_MAX, &number);
+    int64_t number = number_parse(name, 10, INT_MAX);
     for (size_t i = 0; i < activation->count; i++) {
         struct activation_entry *entry = &activation->entries[i];
-        bool wanted = strcmp(entry->name, name) == 0 || (numeric && entry->fd == (int)number);
+        bool wanted = strcmp(entry->name, name) == 0 || entry->fd == number;
         if (entry->fd >= 0 && wanted)
             return fd_take(&entry->fd);
     }

@@ -3,9 +3,9 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "process/limits.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -13,28 +13,22 @@
 #include <string.h>
 
 /* A whole decimal number of the environment, which is removed from it; 0: there is none. */
-static uint64_t number_take(const char *variable)
+static int64_t number_take(const char *variable)
 {
     const char *text = getenv(variable);
-    char *end = NULL;
-    uint64_t number = 0;
+    int64_t number = text ? number_parse(text, 10, INT64_MAX) : 0;
 
-    errno = 0;
-    if (text && isdigit((unsigned char)text[0]))
-        number = strtoull(text, &end, 10);
-    if (!end || *end || errno)
-        number = 0;
     unsetenv(variable);
-    return number;
+    return number > 0 ? number : 0;
 }
 
 /* Whether somebody watches us, not another process of the same service: sd_watchdog_enabled(3). */
 static int64_t watchdog_take(void)
 {
     bool given = getenv("WATCHDOG_PID") != NULL;
-    uint64_t pid = number_take("WATCHDOG_PID"), usec = number_take("WATCHDOG_USEC");
-    bool ours = !given || pid == (uint64_t)getpid();
-    return ours && usec < INT64_MAX / 1000 ? (int64_t)usec * 1000 : 0;
+    int64_t pid = number_take("WATCHDOG_PID"), usec = number_take("WATCHDOG_USEC");
+    bool ours = !given || pid == getpid();
+    return ours && usec < INT64_MAX / 1000 ? usec * 1000 : 0;
 }
 
 int notify_init(struct notify *notify)

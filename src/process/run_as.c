@@ -5,6 +5,7 @@
  * started with SECBIT_NO_SETUID_FIXUP or SECBIT_KEEP_CAPS keeps them.
  */
 #include "process/run_as.h"
+#include "base/account.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "process/limits.h"
@@ -86,34 +87,22 @@ static int groups_of_user(const char *name, struct run_as *run_as)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* False if it is no number. (uid_t)-1 means "leave it" to setresuid(2), so it is nobody's. */
-static bool id_parse(const char *text, unsigned *ret_id)
+/* A number that no account has is no name of one either. */
+static bool is_number(const char *text)
 {
-    char *end;
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || text[digits])
-        return false;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    *ret_id = errno || number > UINT32_MAX ? UINT32_MAX : (unsigned)number;
-    return true;
+    return text[0] && !text[strspn(text, "0123456789")];
 }
 
 static int find_group(const char *group, gid_t *ret_gid, struct ferry_error *error)
 {
-    AUTO_FREE char *space = malloc(RUN_AS_ENTRY_SIZE_MAX);
-    struct group entry, *found = NULL;
-    if (id_parse(group, ret_gid))
-        return *ret_gid == UINT32_MAX
-                   ? error_set(error, -EINVAL, group, NULL, "is no number of a group")
-                   : 0;
-    int code = space ? getgrnam_r(group, &entry, space, RUN_AS_ENTRY_SIZE_MAX, &found) : ENOMEM;
-    if (!found)
-        return code
-                   ? error_set_errno(error, -code, group, NULL)
-                   : error_set(error, -ENOENT, group, "see getent group", "there is no such group");
-    *ret_gid = entry.gr_gid;
-    return 0;
+    if (account_parse(group, ret_gid) == 0)
+        return 0;
+    if (is_number(group))
+        return error_set(error, -EINVAL, group, NULL, "is no number of a group");
+    int r = group_find(group, ret_gid);
+    if (r == -ENOENT)
+        return error_set(error, r, group, "see getent group", "there is no such group");
+    return r < 0 ? error_set_errno(error, r, group, NULL) : 0;
 }
 
 /* The user's number, main group and supplementary groups; gid_known: it has another main group. */
@@ -122,10 +111,10 @@ static int find_user(
 {
     AUTO_FREE char *space = malloc(RUN_AS_ENTRY_SIZE_MAX);
     struct passwd entry, *found = NULL;
-    bool number = id_parse(user, &run_as->uid);
+    bool number = account_parse(user, &run_as->uid) == 0;
     int code;
 
-    if (number && run_as->uid == UINT32_MAX)
+    if (!number && is_number(user))
         return error_set(error, -EINVAL, user, NULL, "is no number of a user");
     if (!space)
         code = ENOMEM;

@@ -4,8 +4,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "base/number.h"
 #include "route/limits.h"
-#include "wire/address_parse.h"
+#include "wire/address.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -78,7 +79,7 @@ static int limit_parse(char *word, struct holder_limits *limits, struct ferry_er
     if (slash && !slash[2])
         *slash = '\0';
     int64_t number = limit_rows[row].is_size ? address_parse_size(value, INT64_MAX)
-                                             : address_parse_number(value, 10, HOLDER_LIMIT_MAX);
+                                             : number_parse(value, 10, HOLDER_LIMIT_MAX);
     if (number < 1)
         return error_set(error, -EINVAL, word, NULL, "expected %s",
             limit_rows[row].is_size ? "a size from 1, as 64k or 1M" : "a number from 1 to 1000000");

@@ -4,6 +4,7 @@
  * that this grammar has for it. Nothing here accepts anything.
  */
 #include "base/cleanup.h"
+#include "base/number.h"
 #include "wire/address_parse.h"
 
 #include <arpa/inet.h>
@@ -73,7 +74,7 @@ static bool looks_like_place(const char *text)
 {
     const char *colon = strrchr(text, ':');
     size_t host_size = colon ? (size_t)(colon - text) : 0;
-    return address_parse_number(colon ? colon + 1 : text, 10, UINT16_MAX) >= 0 &&
+    return number_parse(colon ? colon + 1 : text, 10, UINT16_MAX) >= 0 &&
            strcspn(text, ",/ ") >= host_size && (text[0] == '[' || !memchr(text, ':', host_size));
 }
 

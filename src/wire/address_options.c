@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "wire/address_parse.h"
 #include "wire/frame.h"
 #include "wire/subject.h"
@@ -223,7 +224,7 @@ int64_t address_parse_size(const char *text, int64_t most)
         return -1;
     memcpy(digits, text, size);
     digits[size] = '\0';
-    number = address_parse_number(digits, 10, INT64_MAX);
+    number = number_parse(digits, 10, INT64_MAX);
     for (size_t i = 0; i < COUNT_OF(size_units); i++)
         if (text[size] == size_units[i].suffix[0])
             factor = size_units[i].factor;
@@ -248,7 +249,7 @@ static int out_of_range(
 static int read_mode(
     const struct address_source *source, size_t at, const char *given, struct bytes *value)
 {
-    int64_t mode = address_parse_number(given, 8, 0777);
+    int64_t mode = number_parse(given, 8, 0777);
     if (mode < 0)
         return address_fail_expected(source, at, NULL, "an octal mode up to 0777, as 0660");
     bytes_print(value, "%04o", (unsigned)mode);
@@ -258,7 +259,7 @@ static int read_mode(
 static int read_number(const struct address_source *source, size_t at, const struct option_row *row,
     const char *given, struct bytes *value)
 {
-    int64_t number = address_parse_number(given, 10, row->most);
+    int64_t number = number_parse(given, 10, row->most);
     if (number < row->least)
         return out_of_range(source, at, row, "a number");
     bytes_print(value, "%lld", (long long)number);
@@ -310,7 +311,7 @@ static int64_t share_parse(const char *text)
         return -1;
     snprintf(digits, sizeof(digits), "%.*s%.*s%.*s", (int)size, text, (int)decimals,
         text + size + point, (int)(4 - decimals), "0000");
-    return address_parse_number(digits, 10, MILLIONTHS);
+    return number_parse(digits, 10, MILLIONTHS);
 }
 
 static int read_share(
@@ -489,7 +490,7 @@ bool address_get_flag(const struct ferry_address *address, const char *key, bool
 int64_t address_get_number(const struct ferry_address *address, const char *key, int64_t absent)
 {
     const char *value = ferry_address_option(address, key);
-    return value ? address_parse_number(value, 10, INT64_MAX) : absent;
+    return value ? number_parse(value, 10, INT64_MAX) : absent;
 }
 
 int64_t address_get_size(const struct ferry_address *address, const char *key, int64_t absent)
@@ -501,7 +502,7 @@ int64_t address_get_size(const struct ferry_address *address, const char *key, i
 unsigned address_get_mode(const struct ferry_address *address, const char *key, unsigned absent)
 {
     const char *value = ferry_address_option(address, key);
-    return value ? (unsigned)address_parse_number(value, 8, 0777) : absent;
+    return value ? (unsigned)number_parse(value, 8, 0777) : absent;
 }
 
 int64_t address_get_span_ms(const struct ferry_address *address, const char *key, int64_t absent)

@@ -50,9 +50,6 @@ int address_fail_memory(const struct address_source *source);
 /* No scheme of ours begins the text: says which there are, and what was probably meant. */
 int address_fail_scheme(const struct address_source *source);
 
-/* Digits only, in base 8 or 10; -1 when it is none, or larger than `most`. */
-int64_t address_parse_number(const char *text, unsigned base, int64_t most);
-
 /* The readers of address_rest.c. `part` has no NUL inside but for an abstract name. */
 
 /* A path: made absolute with the base, one slash in front, "./" before a leading '@'. */

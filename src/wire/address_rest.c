@@ -4,6 +4,7 @@
  * transport's business.
  */
 #include "base/cleanup.h"
+#include "base/number.h"
 #include "wire/address_parse.h"
 
 #include <arpa/inet.h>
@@ -13,23 +14,6 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-
-int64_t address_parse_number(const char *text, unsigned base, int64_t most)
-{
-    int64_t number = 0;
-
-    if (!*text)
-        return -1;
-    for (; *text; text++) {
-        if (*text < '0' || *text >= (char)('0' + base))
-            return -1;
-        int digit = *text - '0';
-        if (__builtin_mul_overflow(number, (int64_t)base, &number) ||
-            __builtin_add_overflow(number, (int64_t)digit, &number) || number > most)
-            return -1;
-    }
-    return number;
-}
 
 /* --- paths ------------------------------------------------------------------------------------ */
 
@@ -189,7 +173,7 @@ static int host_unbracketed(
 static int port_read(const struct address_source *source, size_t at, const char *text, bool alone,
     uint16_t *ret_port)
 {
-    int64_t port = address_parse_number(text, 10, UINT16_MAX);
+    int64_t port = number_parse(text, 10, UINT16_MAX);
     if (port < 0)
         return address_fail_expected(source, at, NULL,
             alone ? "HOST:PORT, or PORT of the loopback, the port a number from 0 to 65535"
@@ -303,7 +287,7 @@ int address_read_descriptor(const struct address_source *source, const struct ad
     static const char expected[] =
         "a descriptor's number, or its name in LISTEN_FDNAMES (printable, no ':')";
     const char *name = part->bytes.data;
-    int64_t number = address_parse_number(name, 10, INT_MAX);
+    int64_t number = number_parse(name, 10, INT_MAX);
 
     if (number >= 0) {
         *ret_descriptor = (int)number;

@@ -5,6 +5,7 @@
  * the names of those are for them; the four old names of RFC 1349 are what ip(7) has.
  */
 #include "base/cleanup.h"
+#include "base/number.h"
 #include "wire/address_parse.h"
 
 #include <string.h>
@@ -48,7 +49,7 @@ int address_tos_parse(const char *text)
     for (size_t i = 0; i < COUNT_OF(classes); i++)
         if (strcmp(classes[i].name, text) == 0)
             return classes[i].tos;
-    return (int)address_parse_number(text, 10, 255);
+    return (int)number_parse(text, 10, 255);
 }
 
 void address_print_tos(struct bytes *text, unsigned tos)

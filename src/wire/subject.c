@@ -7,6 +7,7 @@
 #include "base/account.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "wire/address_parse.h"
 
 #include <arpa/inet.h>
@@ -88,7 +89,7 @@ static int peer_read(
     most = (unsigned)host_size(range->ipv6) * 8;
     if (inet_pton(range->ipv6 ? AF_INET6 : AF_INET, host, range->host) != 1)
         return peer_expected(word, error);
-    int64_t bits = text[length] ? address_parse_number(text + length + 1, 10, most) : most;
+    int64_t bits = text[length] ? number_parse(text + length + 1, 10, most) : most;
     if (bits < 0)
         return error_set(error, -EINVAL, word, NULL, "expected 0 to %u bits after the slash", most);
     range->bits = (unsigned)bits;

@@ -781,7 +781,7 @@ def test_people_get_lines(ferry):
         (["a", "b"], "one thing at a time"),
         (["--count=2", "1"], "belong to --follow"),
         (["-f", "--count=0", "1"], "a number from 1"),
-        (["-f", "--interval=1ms", "1"], "a span from 10 ms"),
+        (["-f", "--interval=1ms", "1"], "a span from 10ms to 1d is expected"),
         (["http://host:80"], "write tcp:HOST:PORT"),
     ],
 )

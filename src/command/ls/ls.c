@@ -3,9 +3,9 @@
  * endpoints as it happens (follow.c).
  */
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/large.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/ls/columns.h"
 #include "command/ls/filter.h"
@@ -118,30 +118,6 @@ static void check(struct argp_state *state, int code, const struct ferry_error *
     if (code < 0)
         argp_error(state, "%s: %s%s%s", error->thing, error->reason, *error->remedy ? "; " : "",
             error->remedy);
-}
-
-static int64_t parse_span(struct argp_state *state, const char *argument, int64_t least_ms)
-{
-    int64_t span_ms = clock_parse_ms(argument);
-
-    if (span_ms < least_ms || span_ms > PING_SPAN_MS_MAX)
-        argp_error(state, "'%s': a span is expected, as 200ms or 5s, of %d ms to 20 days", argument,
-            (int)least_ms);
-    return span_ms;
-}
-
-static uint64_t parse_number(
-    struct argp_state *state, const char *argument, const char *unit, uint64_t most)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long long number = strtoull(argument, &end, 10);
-    if (*argument < '0' || *argument > '9' || (*end && strcmp(end, unit) != 0) || errno ||
-        number == 0 || number > most)
-        argp_error(
-            state, "'%s': a number from 1 to %llu is expected", argument, (unsigned long long)most);
-    return number;
 }
 
 /* As ss(8) has it: `state X`, `src ADDR`, `dst ADDR`. False: it is none of them. */
@@ -300,19 +276,19 @@ static error_t parse_follow(struct ls *ls, int key, const char *argument, struct
         return 0;
     case KEY_INTERVAL:
         ls->follow_option = "--interval";
-        ls->interval_ms = parse_span(state, argument, LS_INTERVAL_MS_MIN);
+        ls->interval_ms = argument_span_ms(state, argument, LS_INTERVAL_MS_MIN, PING_SPAN_MS_MAX);
         return 0;
     case KEY_COUNT:
         ls->follow_option = "--count";
-        ls->count = parse_number(state, argument, "", UINT32_MAX);
+        ls->count = (uint64_t)argument_number(state, argument, 1, UINT32_MAX);
         return 0;
     case KEY_BACKLOG:
         ls->follow_option = "--backlog";
-        ls->percent = (unsigned)parse_number(state, argument, "%", 100);
+        ls->percent = argument_percent(state, argument);
         return 0;
     case KEY_STUCK:
         ls->follow_option = "--stuck";
-        ls->stuck_ms = parse_span(state, argument, 0);
+        ls->stuck_ms = argument_span_ms(state, argument, 0, PING_SPAN_MS_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

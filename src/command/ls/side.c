@@ -2,35 +2,25 @@
 #include "command/ls/side.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "command/view/names.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <sys/socket.h>
-
-static bool parse_decimal(const char *text, unsigned long most, unsigned long *ret_number)
-{
-    char *end;
-
-    if (!isdigit((unsigned char)*text))
-        return false;
-    errno = 0;
-    *ret_number = strtoul(text, &end, 10);
-    return !*end && !errno && *ret_number <= most;
-}
 
 /* Cuts "/8" off. */
 static bool parse_prefix(char *host, struct ls_side *side)
 {
     char *slash = strchr(host, '/');
-    unsigned long prefix;
+    int64_t prefix;
 
     if (!slash)
         return true;
     *slash = '\0';
-    if (!parse_decimal(slash + 1, 128, &prefix))
+    prefix = number_parse(slash + 1, 10, 128);
+    if (prefix < 0)
         return false;
     side->prefix = (unsigned)prefix;
     return true;
@@ -61,14 +51,15 @@ static bool parse_host(char *host, struct ls_side *side)
 static bool parse_port(char *text, struct ls_side *side)
 {
     char *bracket = strchr(text, ']'), *colon = strrchr(text, ':');
-    unsigned long port;
+    int64_t port;
 
     if (bracket ? colon < bracket : colon != strchr(text, ':') || !colon)
         return true;
     *colon = '\0';
     if (strcmp(colon + 1, "*") == 0)
         return true;
-    if (!parse_decimal(colon + 1, UINT16_MAX, &port))
+    port = number_parse(colon + 1, 10, UINT16_MAX);
+    if (port < 0)
         return false;
     side->port = (uint16_t)port;
     return true;

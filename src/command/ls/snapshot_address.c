@@ -6,6 +6,7 @@
  */
 #include "command/ls/snapshot_address.h"
 #include "base/cleanup.h"
+#include "base/number.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,12 +57,9 @@ static int name_set(struct arena *arena, struct ferry_endpoint *endpoint, const 
 
 static bool port_read(const char *text, uint16_t *ret_port)
 {
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
+    int64_t port = strcmp(text, "*") == 0 ? 0 : number_parse(text, 10, UINT16_MAX);
 
-    if (strcmp(text, "*") == 0)
-        port = 0;
-    else if (*text < '0' || *text > '9' || *end || port > UINT16_MAX)
+    if (port < 0)
         return false;
     *ret_port = (uint16_t)port;
     return true;

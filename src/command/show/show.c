@@ -4,8 +4,8 @@
  * that the word itself means are not shown twice.
  */
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/limits.h"
 #include "command/show/descriptor.h"
@@ -41,26 +41,6 @@ static const struct argp_option options[] = {
     { 0 },
 };
 
-static void parse_interval(struct argp_state *state, const char *argument, int64_t *ret_ms)
-{
-    int64_t span_ms = clock_parse_ms(argument);
-
-    if (span_ms < SHOW_INTERVAL_MS_MIN || span_ms > SHOW_INTERVAL_MS_MAX)
-        argp_error(state, "'%s': a span from %d ms to a day is expected, as 500ms or 5s", argument,
-            SHOW_INTERVAL_MS_MIN);
-    *ret_ms = span_ms;
-}
-
-static void parse_count(struct argp_state *state, const char *argument, uint64_t *ret_count)
-{
-    char *end;
-
-    errno = 0;
-    *ret_count = strtoull(argument, &end, 10);
-    if (*argument < '0' || *argument > '9' || *end || errno || !*ret_count)
-        argp_error(state, "'%s': a number from 1 is expected", argument);
-}
-
 static error_t show_parse(int key, char *argument, struct argp_state *state)
 {
     struct show *show = state->input;
@@ -70,10 +50,11 @@ static error_t show_parse(int key, char *argument, struct argp_state *state)
         show->follows = true;
         return 0;
     case 'i':
-        parse_interval(state, argument, &show->follow.interval_ms);
+        show->follow.interval_ms =
+            argument_span_ms(state, argument, SHOW_INTERVAL_MS_MIN, SHOW_INTERVAL_MS_MAX);
         return 0;
     case 'c':
-        parse_count(state, argument, &show->follow.count);
+        show->follow.count = (uint64_t)argument_number(state, argument, 1, INT64_MAX);
         return 0;
     case KEY_JSON:
         show->json = true;

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/view/gaps.h"
 
@@ -34,27 +35,6 @@ static const struct argp_option options[] = {
     { "json", KEY_JSON, NULL, 0, "One JSON object a line for each look", 0 },
     { 0 },
 };
-
-static uint64_t parse_count(struct argp_state *state, const char *argument)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long long count = strtoull(argument, &end, 10);
-    if (*argument < '0' || *argument > '9' || *end || errno || !count)
-        argp_error(state, "'%s': a count is expected, 1 or more", argument);
-    return count;
-}
-
-static int64_t parse_delay(struct argp_state *state, const char *argument)
-{
-    int64_t delay_ms = clock_parse_ms(argument);
-
-    if (delay_ms < TOP_DELAY_MS_MIN || delay_ms > PING_SPAN_MS_MAX)
-        argp_error(state, "'%s': a span is expected, as 500ms or 5s, from %dms to 20d", argument,
-            TOP_DELAY_MS_MIN);
-    return delay_ms;
-}
 
 static void parse_filter(struct argp_state *state, struct top *top, const char *argument)
 {
@@ -92,10 +72,10 @@ static error_t top_parse(int key, char *argument, struct argp_state *state)
         parse_kind(top, key);
         return 0;
     case 'd':
-        top->delay_ms = parse_delay(state, argument);
+        top->delay_ms = argument_span_ms(state, argument, TOP_DELAY_MS_MIN, PING_SPAN_MS_MAX);
         return 0;
     case 'n':
-        top->look_count = parse_count(state, argument);
+        top->look_count = (uint64_t)argument_number(state, argument, 1, INT64_MAX);
         return 0;
     case 'p':
         top->model.by_process = true;
@@ -113,7 +93,7 @@ static error_t top_parse(int key, char *argument, struct argp_state *state)
         top->batch = true;
         return 0;
     case KEY_ROWS:
-        top->row_count = parse_count(state, argument);
+        top->row_count = (uint64_t)argument_number(state, argument, 1, INT64_MAX);
         return 0;
     case KEY_JSON:
         top->json = top->batch = true;

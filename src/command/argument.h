@@ -1,0 +1,19 @@
+/* argument.h - numbers and spans as options of argp(3): what is none ends the program, as one of
+ * usage.
+ */
+#ifndef FERRY_COMMAND_ARGUMENT_H
+#define FERRY_COMMAND_ARGUMENT_H
+
+#include <argp.h>
+#include <stdint.h>
+
+/* A whole number, from `least` to `most`; INT64_MAX: without a bound that would be told. */
+int64_t argument_number(
+    struct argp_state *state, const char *argument, int64_t least, int64_t most);
+/* From 1 to 100, with a "%" behind it or without. */
+unsigned argument_percent(struct argp_state *state, const char *argument);
+/* Milliseconds of "500ms", "30s"; bounds as of numbers. */
+int64_t argument_span_ms(
+    struct argp_state *state, const char *argument, int64_t least_ms, int64_t most_ms);
+
+#endif
