@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/date.h"
 #include "command/argument.h"
 #include "command/command.h"
 #include "command/dump.h"
@@ -151,15 +152,13 @@ static void relay_show(
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     struct ferry_relay_stats stats;
-    struct timespec now;
     (void)data;
-    clock_gettime(CLOCK_REALTIME, &now);
     ferry_relay_get_stats(relay, &stats);
     /* An echo has one flow only: what went back is what came. */
     uint64_t before =
         forth || stats.back.way == FERRY_WAY_NONE ? stats.forth.bytes : stats.back.bytes;
-    dump_print(&text, forth, now.tv_sec * NS_PER_S + now.tv_nsec, before, message->data,
-        message->size, message->descriptor_count);
+    dump_print(&text, forth, date_now_ns(), before, message->data, message->size,
+        message->descriptor_count);
     if (!bytes_failed(&text))
         fwrite(text.data, 1, text.size, stderr);
 }

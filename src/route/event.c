@@ -6,6 +6,7 @@
  */
 #include "route/event.h"
 #include "base/cleanup.h"
+#include "base/date.h"
 #include "process/user.h"
 #include "route/limits.h"
 
@@ -13,7 +14,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
-#include <time.h>
 
 const char *event_kind_name(enum event_kind kind)
 {
@@ -44,11 +44,8 @@ void event_emit(struct events *events, const struct event *event)
 {
     struct event stamped = *event;
     events->counts[event->kind]++;
-    if (!stamped.time_ns) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        stamped.time_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-    }
+    if (!stamped.time_ns)
+        stamped.time_ns = date_now_ns();
     for (size_t i = 0; i < events->count; i++)
         events->sinks[i].sink(&stamped, events->sinks[i].data);
 }
@@ -144,12 +141,8 @@ static void print_route(const struct event *event, struct bytes *text)
 
 void event_print_text(const struct event *event, struct bytes *text)
 {
-    char clock[16] = "";
-    time_t seconds = (time_t)(event->time_ns / 1000000000);
-    struct tm local;
-    if (localtime_r(&seconds, &local))
-        strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-    bytes_print(text, "%s ", clock);
+    char time[DATE_SIZE];
+    bytes_print(text, "%s ", date_time(event->time_ns, time));
     event_print_message(event, text);
 }
 
@@ -183,25 +176,14 @@ static json_t *json_id(int64_t id, bool known)
     return known ? json_integer(id) : json_null();
 }
 
-static json_t *json_time(int64_t time_ns)
-{
-    char text[64] = "";
-    time_t seconds = (time_t)(time_ns / 1000000000);
-    struct tm universal;
-    if (gmtime_r(&seconds, &universal)) {
-        size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &universal);
-        snprintf(text + length, sizeof(text) - length, ".%09dZ", (int)(time_ns % 1000000000));
-    }
-    return json_string(text);
-}
-
 void event_print_json(const struct event *event, struct bytes *text)
 {
     static const struct event_who nobody = { 0, (uid_t)-1, (gid_t)-1 };
     const struct event_who *who = event->who ? event->who : &nobody;
-    json_t *line = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+    char time[DATE_SIZE];
+    json_t *line = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
                              " s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
-        "time", json_time(event->time_ns), "event", event_kind_name(event->kind), "route",
+        "time", date_utc(event->time_ns, time), "event", event_kind_name(event->kind), "route",
         json_fact(event->route), "pid", json_id(who->pid, who->pid > 0), "uid",
         json_id(who->uid, who->uid != (uid_t)-1), "gid", json_id(who->gid, who->gid != (gid_t)-1),
         "name", json_fact(event->name), "executable", json_fact(event->executable), "unit",

@@ -1,6 +1,8 @@
 /* report.c - changes in words. */
 #include "command/ls/report.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/date.h"
 #include "command/ls/columns.h"
 #include "command/ls/rows.h"
 #include "command/table.h"
@@ -9,32 +11,19 @@
 #include "command/view/screen.h"
 
 #include <string.h>
-#include <time.h>
 
 static void print_clock(struct bytes *text)
 {
-    struct timespec now;
-    struct tm local;
-    char clock[16] = "";
+    int64_t now_ns = date_now_ns();
+    char time[DATE_SIZE];
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (localtime_r(&now.tv_sec, &local))
-        strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-    bytes_print(text, "%s.%03d", clock, (int)(now.tv_nsec / 1000000));
+    bytes_print(text, "%s.%03d", date_time(now_ns, time), (int)(now_ns % NS_PER_S / NS_PER_MS));
 }
 
 static json_t *json_time(void)
 {
-    char text[64] = "";
-    struct timespec now;
-    struct tm universal;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (gmtime_r(&now.tv_sec, &universal)) {
-        size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &universal);
-        snprintf(text + length, sizeof(text) - length, ".%09ldZ", now.tv_nsec);
-    }
-    return json_string(text);
+    char time[DATE_SIZE];
+    return json_string(date_utc(date_now_ns(), time));
 }
 
 /* Consumes the object. */

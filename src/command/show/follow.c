@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/error.h"
 #include "command/show/endpoint.h"
 #include "command/show/selection.h"
@@ -20,7 +21,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum counter { BYTES_SENT, BYTES_ACKED, BYTES_RECEIVED, SEGS_OUT, SEGS_IN, COUNTER_COUNT };
 static const char *const counter_names[] = { "bytes_sent", "bytes_acked", "bytes_received",
@@ -123,12 +123,8 @@ static const char *no_counter(const struct ferry_endpoint *endpoint)
 
 static void print_clock(struct bytes *text)
 {
-    time_t now = time(NULL);
-    struct tm local;
-    char clock[16];
-
-    if (localtime_r(&now, &local) && strftime(clock, sizeof(clock), "%T", &local))
-        bytes_print(text, "%s ", clock);
+    char time[DATE_SIZE];
+    bytes_print(text, "%s ", date_time(date_now_ns(), time));
 }
 
 static void print_queue(struct bytes *text, const char *name, uint32_t now, const uint32_t *before)
@@ -195,13 +191,10 @@ static void print_endpoint(struct bytes *text, const struct ferry_endpoint *endp
 static json_t *event_json(const char *event)
 {
     json_t *object = json_object();
-    struct timespec clock;
 
-    clock_gettime(CLOCK_REALTIME, &clock);
     view_json_set_number(object, "schema", VIEW_SCHEMA);
     json_object_set_new(object, "event", json_string(event));
-    view_json_set_number(
-        object, "time_ms", clock.tv_sec * INT64_C(1000) + clock.tv_nsec / NS_PER_MS);
+    view_json_set_number(object, "time_ms", (uint64_t)(date_now_ns() / NS_PER_MS));
     return object;
 }
 
