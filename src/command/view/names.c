@@ -38,6 +38,15 @@ void view_print_owners(const struct ferry_endpoint *endpoint, struct bytes *text
     }
 }
 
+void view_print_holders(const struct ferry_endpoint *endpoint, struct bytes *text)
+{
+    size_t before = text->size;
+
+    view_print_owners(endpoint, text);
+    if (text->size == before)
+        bytes_append_text(text, "somebody who can't be seen");
+}
+
 void view_print_user(uid_t uid, struct bytes *text)
 {
     const char *name = user_name(uid);

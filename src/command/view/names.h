@@ -12,6 +12,8 @@ void view_print_process(const struct ferry_process *process, struct bytes *text)
  * "waiting for nginx[1234]" of one in a backlog that nobody has accepted; nothing if nobody can be
  * seen. */
 void view_print_owners(const struct ferry_endpoint *endpoint, struct bytes *text);
+/* The same; "somebody who can't be seen" if nobody can be. */
+void view_print_holders(const struct ferry_endpoint *endpoint, struct bytes *text);
 /* Appends who is at the other end, as view_print_owners() does; else what is known of there:
  * "ino:4711", "gone", "2 clients", "3 waiting"; nothing if nothing is. */
 void view_print_peer(const struct ferry_endpoint *endpoint, struct bytes *text);

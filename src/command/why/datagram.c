@@ -96,10 +96,7 @@ void datagram_print_senders(const struct ferry_endpoint *endpoint, struct bytes 
         if (!has_unread(at))
             continue;
         bytes_append_text(text, shown++ ? ", " : "");
-        size_t before = text->size;
-        view_print_owners(at, text);
-        if (text->size == before)
-            bytes_append_text(text, "somebody who can't be seen");
+        view_print_holders(at, text);
     }
     if (left > shown)
         bytes_print(text, " and %u more", left - shown);

@@ -131,15 +131,6 @@ static bool is_here(const struct view_target *target)
 
 /* --- nobody there ----------------------------------------------------------------------------- */
 
-static void print_holders(const struct ferry_endpoint *endpoint, struct bytes *text)
-{
-    size_t before = text->size;
-
-    view_print_owners(endpoint, text);
-    if (text->size == before)
-        bytes_append_text(text, "somebody who can't be seen");
-}
-
 static void set_refused(const struct why *why, struct finding *finding)
 {
     if (why->target.kinds & 1u << FERRY_ENDPOINT_TCP)
@@ -153,7 +144,7 @@ static void add_other(struct why *why, const struct ferry_endpoint *other)
 {
     AUTO_BYTES struct bytes who = BYTES_EMPTY, local = BYTES_EMPTY;
 
-    print_holders(other, &who);
+    view_print_holders(other, &who);
     view_print_local(other, &local);
     struct finding *finding =
         finding_add(&why->diagnosis, VERDICT_OTHER_ADDRESS, "%s listens on that port at %s only",
@@ -173,7 +164,7 @@ static void add_elsewhere(struct why *why, const struct ferry_endpoint *elsewher
     AUTO_BYTES struct bytes who = BYTES_EMPTY, local = BYTES_EMPTY;
     const struct ferry_namespace *network = elsewhere->network;
 
-    print_holders(elsewhere, &who);
+    view_print_holders(elsewhere, &who);
     view_print_local(elsewhere, &local);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_NAMESPACE,
         "%s listens on that port, in another network namespace%s%s", who.data ? who.data : "",
@@ -195,7 +186,7 @@ static void add_bound(struct why *why, const struct ferry_endpoint *bound)
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
     struct finding *finding;
 
-    print_holders(bound, &who);
+    view_print_holders(bound, &who);
     finding = finding_add(&why->diagnosis, VERDICT_NOT_LISTENING,
         "%s has bound the port, and does not listen", who.data ? who.data : "");
     set_refused(why, finding);
@@ -211,7 +202,7 @@ static void prove_held(struct finding *finding, const struct port *port)
 
     if (!port->held)
         return;
-    print_holders(port->holds, &who);
+    view_print_holders(port->holds, &who);
     finding_prove(finding,
         "%u connection%s of %s ha%s that port still: who would listen there "
         "without SO_REUSEADDR gets EADDRINUSE (Address already in use)",
@@ -278,7 +269,7 @@ static void judge_udp(struct why *why, const struct ferry_endpoint *endpoint)
     struct server server;
 
     why->diagnosis.endpoint = endpoint;
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     server_look(why->table, endpoint, &server);
     bool stands = server.doing == SERVER_STOPPED || server.doing == SERVER_TRACED;
     if (full || stands) {

@@ -52,15 +52,15 @@ static void full_say(struct machine *machine, const struct ferry_endpoint *endpo
 {
     struct finding *finding = findings_add(
         &machine->findings, FINDING_DATAGRAMS_FULL, BREAKS_NOW, datagram_sender_count(endpoint));
-    AUTO_BYTES struct bytes local = BYTES_EMPTY, owners = BYTES_EMPTY;
+    AUTO_BYTES struct bytes local = BYTES_EMPTY, holders = BYTES_EMPTY;
     uint64_t most;
 
     if (!finding)
         return;
     view_print_local(endpoint, &local);
-    view_print_owners(endpoint, &owners);
+    view_print_holders(endpoint, &holders);
     bytes_print(&finding->headline, "u_dgr %s: its queue is full: %s does not read",
-        local.data ? local.data : "-", owners.size ? owners.data : "somebody who can't be seen");
+        local.data ? local.data : "-", holders.data ? holders.data : "");
     finding_evidence(finding, "who sends there now hangs, or gets EAGAIN");
     finding_evidence(finding, "its first message, of %u bytes, did not move between two looks",
         endpoint->receive_queue);

@@ -32,7 +32,7 @@ static void add_missing(struct why *why)
                               : "; queues belong to one IPC namespace, so it may be a container's");
 }
 
-static void print_holders(const struct ferry_endpoint *queue, struct bytes *text)
+static void print_openers(const struct ferry_endpoint *queue, struct bytes *text)
 {
     view_print_owners(queue, text);
     if (!text->size)
@@ -44,7 +44,7 @@ static void add_full(struct why *why, const struct ferry_endpoint *queue, long m
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
     struct server server;
 
-    print_holders(queue, &who);
+    print_openers(queue, &who);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_QUEUE_FULL,
         "it is full: nobody takes its messages; it is held by %s", who.data ? who.data : "");
     finding_set_client(finding, "mq_send(3) hangs until there is room; without blocking it says "
@@ -116,7 +116,7 @@ static void judge_opened(struct why *why, mqd_t queue)
         return;
     }
     if (endpoint)
-        print_holders(endpoint, &who);
+        print_openers(endpoint, &who);
     diagnosis_check(&why->diagnosis, "queue: %ld of %ld messages, each of %ld bytes at most",
         after.mq_curmsgs, after.mq_maxmsg, after.mq_msgsize);
     diagnosis_check(&why->diagnosis, "held by %s", who.data ? who.data : "nobody that can be seen");

@@ -77,15 +77,6 @@ static const char *scheme_of(unsigned kind)
                                                    : "unix";
 }
 
-static void print_holders(const struct ferry_endpoint *endpoint, struct bytes *text)
-{
-    size_t before = text->size;
-
-    view_print_owners(endpoint, text);
-    if (text->size == before)
-        bytes_append_text(text, "somebody who can't be seen");
-}
-
 static void print_address(const struct why *why, unsigned kind, struct bytes *text)
 {
     AUTO_BYTES struct bytes address = BYTES_EMPTY;
@@ -102,7 +93,7 @@ static bool add_wrong_type(struct why *why, const struct ferry_endpoint *endpoin
 
     if (why->target.kinds & 1u << endpoint->kind)
         return false;
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     print_address(why, endpoint->kind, &address);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_WRONG_TYPE, "it is %s, of %s",
         kind_words(endpoint->kind), who.data ? who.data : "");
@@ -118,7 +109,7 @@ static void add_not_listening(struct why *why, const struct ferry_endpoint *boun
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
     struct server server;
 
-    print_holders(bound, &who);
+    view_print_holders(bound, &who);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_NOT_LISTENING,
         "%s has bound it, and does not listen", who.data ? who.data : "");
     finding_set_client(finding, "ECONNREFUSED (Connection refused)");
@@ -161,7 +152,7 @@ static void judge_datagram(struct why *why, const struct ferry_endpoint *endpoin
 
     why->diagnosis.endpoint = endpoint;
     proc_number("/proc/sys/net/unix/max_dgram_qlen", 0, &most);
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     server_look(why->table, endpoint, &server);
     bool stands = server.doing == SERVER_STOPPED || server.doing == SERVER_TRACED;
     if ((room == 0 && is_unmoved(why, endpoint)) || stands) {
@@ -284,7 +275,7 @@ static void add_displaced(struct why *why, const struct ferry_endpoint *endpoint
 {
     AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     struct finding *finding =
         finding_add(&why->diagnosis, verdict, "%s listens, but %s", who.data ? who.data : "", what);
     finding_set_client(finding, "%s", client);
@@ -304,7 +295,7 @@ static void add_other_root(struct why *why, const struct ferry_endpoint *endpoin
     AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
     const struct ferry_process *process = endpoint->owners[0].process;
 
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     finding_quote(&quoted, endpoint->path->where);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_ROOT,
         "the path is not here but in the root folder of %s%s%s", who.data ? who.data : "",
@@ -320,7 +311,7 @@ static void add_renamed(struct why *why, const struct ferry_endpoint *endpoint)
 {
     AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     finding_quote(&quoted, endpoint->path->where);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_ORPHANED,
         "%s listens, but its path has another name now", who.data ? who.data : "");
@@ -418,7 +409,7 @@ static void add_abstract_elsewhere(struct why *why, const struct ferry_endpoint 
     AUTO_BYTES struct bytes who = BYTES_EMPTY;
     const struct ferry_namespace *network = endpoint->network;
 
-    print_holders(endpoint, &who);
+    view_print_holders(endpoint, &who);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_NAMESPACE,
         "%s has that name, in another network namespace%s%s", who.data ? who.data : "",
         network->name ? ": " : "", network->name ? network->name : "");
