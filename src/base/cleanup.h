@@ -1,4 +1,4 @@
-/* cleanup.h - descriptors and memory that go away with their scope.
+/* cleanup.h - descriptors, and memory that goes away with its scope.
  *
  * fd_close(&fd) closes once and leaves -1; -1 is "none" everywhere.
  */
@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,6 +29,13 @@ static inline int fd_take(int *fd)
     int taken = *fd;
     *fd = -1;
     return taken;
+}
+
+/* Whoever shares the descriptor's open file has it so too. 0 or -errno. */
+static inline int fd_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static inline void cleanup_free(void *pointer)

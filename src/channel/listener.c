@@ -292,6 +292,6 @@ int ferry_listener_get_options(
     const struct ferry_listener *listener, bool all, struct ferry_options **ret_options)
 {
     const struct listening *listening = &listener->listening;
-    int fd = listening->ops->socket ? listening->ops->socket(listening) : -1;
+    int fd = listening_socket(listening);
     return options_read_back(fd, ADDRESS_LISTEN, listener->asked, all, ret_options);
 }

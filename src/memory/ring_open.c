@@ -147,11 +147,8 @@ int ferry_ring_new(enum ferry_direction direction, const struct ferry_ring_optio
 /* Ours from here on; blocking they would be a trap. */
 static int descriptor_adopt(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return -errno;
-    return 0;
+    int r = fd_set_nonblocking(fd);
+    return r < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? r : -errno;
 }
 
 /* Of what an anonymous inode is, only its name tells: others can be written to as well, and are

@@ -60,19 +60,13 @@ static bool is_connecting(int fd)
     return getpeername(fd, (struct sockaddr *)&name, &size) < 0 && errno == ENOTCONN;
 }
 
-static int set_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
-}
-
 static int socket_link_open(int fd, bool shared, bool refuse_descriptors, struct link *ret_link)
 {
     AUTO_FD int owned = fd;
 
     if (is_listening(fd))
         return -EINVAL;
-    int r = shared ? 0 : set_nonblocking(fd);
+    int r = shared ? 0 : fd_set_nonblocking(fd);
     if (r == 0)
         r = socket_link(fd_take(&owned), is_connecting(fd), refuse_descriptors, ret_link);
     if (r == 0 && shared) {
@@ -108,7 +102,7 @@ static int descriptor_open(int fd, bool shared, bool refuse_descriptors, struct 
         return r;
     if (kind == PLAIN_SOCKET)
         return socket_link_open(fd_take(&owned), shared, refuse_descriptors, ret_link);
-    r = shared ? 0 : set_nonblocking(fd);
+    r = shared ? 0 : fd_set_nonblocking(fd);
     if (r < 0)
         return r;
     owned = -1;
@@ -157,9 +151,9 @@ static int descriptor_open_two(
     drop_useless(&receiving, &sending);
     if (receiving < 0 && sending < 0)
         return -EBADF;
-    int r = shared || receiving < 0 ? 0 : set_nonblocking(receiving);
+    int r = shared || receiving < 0 ? 0 : fd_set_nonblocking(receiving);
     if (r == 0 && !shared && sending >= 0)
-        r = set_nonblocking(sending);
+        r = fd_set_nonblocking(sending);
     if (r < 0)
         return r;
     return plain_link(fd_take(&receiving), fd_take(&sending), shared ? LINK_SHARED : 0, ret_link);
@@ -296,7 +290,7 @@ int descriptor_listening(int fd, const struct ferry_address *address,
     if (options)
         socket_pass(fd, options->message_pidfd, options->message_label);
     if (is_listening(fd) || is_session_socket(fd)) {
-        r = set_nonblocking(fd);
+        r = fd_set_nonblocking(fd);
         if (r == 0 && is_listening(fd))
             r = socket_listening(fd_take(&owned), NULL, refuse, ret_listening);
         else if (r == 0)

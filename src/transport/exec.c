@@ -168,11 +168,11 @@ static int exec_pair(int *ret_ours, int *ret_theirs)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
-    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
-        int code = -errno;
+    int r = fd_set_nonblocking(ends[0]);
+    if (r < 0) {
         close(ends[0]);
         close(ends[1]);
-        return code;
+        return r;
     }
     *ret_ours = ends[0];
     *ret_theirs = ends[1];

@@ -59,16 +59,14 @@ static bool kind_fits(const struct ferry_address *address, int family, int type)
 static int kind_take(
     int fd, const struct ferry_address *address, int *ret_type, struct ferry_error *error)
 {
-    int family, flags, r = socket_kind(fd, &family, ret_type);
+    int family, r = socket_kind(fd, &family, ret_type);
 
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     if (!kind_fits(address, family, *ret_type))
         return resume_failed(address, -EPROTOTYPE, "the socket that was kept is no such", error);
-    flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return error_set_errno(error, -errno, ferry_address_text(address), NULL);
-    return 0;
+    r = fd_set_nonblocking(fd);
+    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
 }
 
 /* The target of an earlier life may have taken no descriptors, so that the kernel refuses them. */

@@ -29,7 +29,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 /* --- what is shared --------------------------------------------------------------------------- */
@@ -424,16 +423,6 @@ uint64_t listening_dropped(const struct listening *listening)
 {
     const struct sessions *shared = listening->state;
     return listening->ops == &session_listening_ops ? shared->dropped : 0;
-}
-
-int listening_socket(const struct listening *listening)
-{
-    const struct sessions *shared = listening->state;
-    struct stat status;
-
-    if (listening->ops == &session_listening_ops)
-        return shared->socket;
-    return fstat(listening->fd, &status) == 0 && S_ISSOCK(status.st_mode) ? listening->fd : -1;
 }
 
 /* The epoll of socket and timer. */

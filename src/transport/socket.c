@@ -338,7 +338,7 @@ static const struct listening_ops socket_listening_ops = {
 int listening_apply_options(struct listening *listening, unsigned moments,
     const struct option_source *source, struct ferry_error *error)
 {
-    int fd = listening->ops->socket(listening);
+    int fd = listening_socket(listening);
 
     int r = socket_options_apply(fd, moments, source, error);
     if (r < 0 || listening->ops != &socket_listening_ops)

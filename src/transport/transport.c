@@ -35,6 +35,11 @@ int transport_listen(const struct ferry_address *address,
     return single_listen(address, options, ret_listening, error);
 }
 
+int listening_socket(const struct listening *listening)
+{
+    return listening->ops->socket ? listening->ops->socket(listening) : -1;
+}
+
 void resolved_fini(struct resolved *resolved)
 {
     for (size_t i = 0; i < resolved->count; i++)
