@@ -35,12 +35,6 @@ struct delay_line {
     size_t lent_count;
 };
 
-bool carries_datagrams(unsigned capabilities)
-{
-    return (capabilities & FERRY_HAS_BOUNDARIES) &&
-           !(capabilities & (FERRY_HAS_END | FERRY_HAS_PRIORITY));
-}
-
 struct delay_line *delay_line_new(
     const struct weather *weather, bool datagrams, struct ferry_relay_pool *pool)
 {

@@ -19,9 +19,6 @@
 
 struct delay_line;
 
-/* Whether what a channel carries may be lost: whole messages with no end, no priority. */
-bool carries_datagrams(unsigned capabilities);
-
 /*   datagrams  what comes may be dropped at the bound
  * NULL: out of memory. */
 struct delay_line *delay_line_new(

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "channel/channel.h"
+#include "wire/capabilities.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -84,21 +85,26 @@ int flow_choose(const struct ferry_channel *from, const struct ferry_channel *to
 
 /* --- what is held ----------------------------------------------------------------------------- */
 
+size_t flow_count_descriptors(const struct flow *flow)
+{
+    const struct batch *batch = flow->batch;
+    size_t count = flow->line ? delay_line_descriptors(flow->line) : 0;
+    for (size_t i = batch ? batch->sent : 0; batch && i < batch->count; i++)
+        count += batch->messages[i].descriptor_count;
+    return count;
+}
+
 /* What is held counts with the buffer that was lent for it. */
 static struct charge flow_get_charge(const struct flow *flow)
 {
     const struct batch *batch = flow->batch;
-    struct charge charge = { flow->piped, 0 };
-    if (flow->line) {
+    struct charge charge = { flow->piped, (unsigned)flow_count_descriptors(flow) };
+    if (flow->line)
         charge.bytes += (unsigned)delay_line_size(flow->line);
-        charge.descriptors += (unsigned)delay_line_descriptors(flow->line);
-    }
     if (!batch)
         return charge;
-    for (size_t i = batch->sent; i < batch->count; i++) {
+    for (size_t i = batch->sent; i < batch->count; i++)
         charge.bytes += (unsigned)batch->buffers[i].iov_len;
-        charge.descriptors += (unsigned)batch->messages[i].descriptor_count;
-    }
     if (charge.bytes < FLOW_STREAM_SIZE)
         charge.bytes = FLOW_STREAM_SIZE;
     return charge;
@@ -244,7 +250,7 @@ static void batch_fill(struct batch *batch)
 
 static bool flow_is_datagrams(const struct ferry_channel *channel)
 {
-    return carries_datagrams(ferry_channel_capabilities(channel));
+    return capabilities_are_datagrams(ferry_channel_capabilities(channel));
 }
 
 /* Receives into a fresh batch. False: nothing now, or the end. */

@@ -71,6 +71,8 @@ uint64_t flow_lost(const struct flow *flow);
 bool flow_pump(struct flow *flow);
 /* Something was received that is not sent yet. */
 bool flow_holds(const struct flow *flow);
+/* Descriptors of what it holds. */
+size_t flow_count_descriptors(const struct flow *flow);
 /* Wants to hear when `from` is readable; when `to` is writable is flow->blocked. */
 bool flow_wants_more(const struct flow *flow);
 /* The quota that keeps it from wanting more; NULL: none does. */

@@ -12,15 +12,6 @@
 
 #include <string.h>
 
-static size_t flow_count_descriptors(const struct flow *flow)
-{
-    const struct batch *batch = flow->batch;
-    size_t count = flow->line ? delay_line_descriptors(flow->line) : 0;
-    for (size_t i = batch ? batch->sent : 0; batch && i < batch->count; i++)
-        count += batch->messages[i].descriptor_count;
-    return count;
-}
-
 /* Those that were sent and not received yet ("scm_fds", Linux 5.11). */
 static unsigned socket_count_descriptors(int fd)
 {

@@ -12,6 +12,7 @@
 #include "route/settings_rules.h"
 #include "service/service.h"
 #include "wire/address.h"
+#include "wire/capabilities.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -219,7 +220,7 @@ static bool tells_by_message(const struct ferry_address *listen)
 {
     unsigned capabilities;
     return expect_capabilities(listen, ADDRESS_LISTEN, &capabilities) &&
-           (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
+           capabilities_are_endless(capabilities);
 }
 
 /* What to say of him so that the rule can be decided; "" where nothing would help: a message, say,

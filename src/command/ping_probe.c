@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "wire/address.h"
+#include "wire/capabilities.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -281,7 +282,7 @@ static int method_choose(struct ping_probe *probe)
     unsigned can = ferry_channel_capabilities(probe->channel);
     enum ping_method asked = probe->setup->method;
     bool returns = (can & FERRY_CAN_SEND) && (can & FERRY_CAN_RECEIVE);
-    bool endless = (can & FERRY_HAS_BOUNDARIES) && !(can & FERRY_HAS_END);
+    bool endless = capabilities_are_endless(can);
 
     if (asked == PING_ECHO && !returns)
         return error_set(&probe->last, -EOPNOTSUPP, "", "give reply=, or leave --method out",

@@ -8,11 +8,11 @@
 #include "base/account.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "process/capability.h"
 #include "process/limits.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <string.h>
@@ -224,18 +224,9 @@ bool run_as_equal(const struct run_as *one, const struct run_as *other)
 
 /* --- becoming --------------------------------------------------------------------------------- */
 
-/* Of effective, permitted and inheritable; 0 on failure, which no caller takes for good. */
-static int capabilities_get(struct __user_cap_data_struct data[2])
-{
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    return syscall(SYS_capget, &header, data) < 0 ? -errno : 0;
-}
-
 bool run_as_is_possible(void)
 {
-    struct __user_cap_data_struct data[2] = { 0 };
-    return capabilities_get(data) == 0 && data[0].effective & (1u << CAP_SETUID) &&
-           data[0].effective & (1u << CAP_SETGID);
+    return capability_is_effective(CAP_SETUID) && capability_is_effective(CAP_SETGID);
 }
 
 static int become_verify(const struct run_as *run_as)
@@ -258,7 +249,7 @@ static int become_verify(const struct run_as *run_as)
         return -EPERM;
     if (run_as->uid == 0)
         return 0;
-    r = capabilities_get(data);
+    r = capability_get(data);
     if (r < 0)
         return r;
     for (size_t i = 0; i < 2; i++)
@@ -282,7 +273,7 @@ int run_as_keep_capabilities(uint32_t mask)
 {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct data[2] = { 0 };
-    int r = capabilities_get(data);
+    int r = capability_get(data);
     if (r < 0)
         return r;
     data[0].effective = data[0].permitted = data[0].permitted & mask;

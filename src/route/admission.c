@@ -2,18 +2,18 @@
 #include "route/admission.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "process/capability.h"
 #include "process/name.h"
 #include "route/expect.h"
 #include "wire/address.h"
+#include "wire/capabilities.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -131,16 +131,6 @@ static void print_gap(const struct ferry_policy *policy, unsigned facts, const c
         bytes_print(text, " %s", effect);
 }
 
-/* Whether we may look at the programs of others: /proc/PID/exe asks for what ptrace(2) asks for. */
-static bool sees_programs(void)
-{
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-    return syscall(SYS_capget, &header, data) == 0 &&
-           data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE);
-}
-
 void admission_print_gaps(const struct ferry_policy *policy, unsigned capabilities,
     const char *separator, struct bytes *text)
 {
@@ -148,7 +138,7 @@ void admission_print_gaps(const struct ferry_policy *policy, unsigned capabiliti
 
     if (!(capabilities & FERRY_HAS_IDENTITY))
         return;
-    if ((capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END))
+    if (capabilities_are_endless(capabilities))
         print_gap(policy, 1u << FERRY_FACT_GROUPS,
             "a message tells its sender's main group and no other",
             "refuses whose main group is another", separator, text);
@@ -156,7 +146,7 @@ void admission_print_gaps(const struct ferry_policy *policy, unsigned capabiliti
         print_gap(policy, program | unit,
             "before Linux 6.5 nobody can tell a peer's program or unit",
             "refuses whoever comes to it", separator, text);
-    else if (!sees_programs())
+    else if (!capability_is_effective(CAP_SYS_PTRACE)) /* for /proc/PID/exe, as for ptrace(2) */
         print_gap(policy, program,
             "without root (CAP_SYS_PTRACE) only our own user's programs can be told",
             "refuses whoever else comes to it", separator, text);

@@ -11,6 +11,7 @@
 #include "route/keep.h"
 #include "route/limits.h"
 #include "route/route.h"
+#include "wire/capabilities.h"
 
 #include <errno.h>
 #include <string.h>
@@ -188,8 +189,7 @@ static int connection_new(struct route *route, struct ferry_channel *channel,
     connection->started_ns = clock_now_ns();
     connection->rule = verdict->rule;
     connection->would_refuse = !verdict->allowed;
-    connection->session = (capabilities & FERRY_HAS_BOUNDARIES) &&
-                          !(capabilities & (FERRY_HAS_END | FERRY_HAS_PRIORITY));
+    connection->session = capabilities_are_datagrams(capabilities);
     connection->who = event_who_of(identity);
     list_add_last(&route->connections, &connection->node);
     route->registry->connection_count++;

@@ -14,6 +14,7 @@
 #include "route/keep.h"
 #include "route/limits.h"
 #include "route/settings_rules.h"
+#include "wire/capabilities.h"
 
 #include <errno.h>
 #include <ferry/listener.h>
@@ -261,8 +262,7 @@ static void route_exhaust(struct route *route)
 /* The sessions of a datagram listener live on its socket: it stays open, others are turned away. */
 static bool shares_socket(const struct route *route)
 {
-    unsigned capabilities = ferry_listener_capabilities(route->listener);
-    return (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
+    return capabilities_are_endless(ferry_listener_capabilities(route->listener));
 }
 
 /* Told once; how many they become, the status says. */

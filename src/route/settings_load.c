@@ -73,13 +73,10 @@ static int builder_error(struct builder *builder, const struct config_place *pla
 {
     struct ferry_error told = *error;
     char text[sizeof(told)];
-    unsigned column = 0;
-    int used = 0;
 
     if (error->code == -ENOMEM)
         return -ENOMEM;
-    if (sscanf(error->reason, "column %u: %n", &column, &used) == 1 && used > 0)
-        memmove(told.reason, told.reason + used, strlen(told.reason + used) + 1);
+    unsigned column = address_error_take_column(&told);
     ferry_error_format(&told, text, sizeof(text));
     return builder_note(builder, place, key, column ? column - 1 : 0, text);
 }

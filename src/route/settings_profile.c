@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "route/limits.h"
+#include "wire/address.h"
 #include "wire/profile.h"
 
 #include <errno.h>
@@ -91,8 +92,7 @@ static int profile_error(
     struct settings *settings, const struct config_entry *entry, const struct ferry_error *error)
 {
     struct config_place place = entry->place;
-    unsigned column = 0;
-    int used = 0;
+    struct ferry_error told = *error;
 
     if (error->code == -ENOMEM)
         return -ENOMEM;
@@ -100,9 +100,9 @@ static int profile_error(
         return profile_problem(settings, &place, entry->key,
             "a profile has no such key; it has extends and the socket options that "
             "ferry-address(7) lists");
-    if (sscanf(error->reason, "column %u: %n", &column, &used) == 1 && column)
-        place.column += column - 1;
-    return profile_problem(settings, &place, entry->key, "%s", error->reason + used);
+    unsigned column = address_error_take_column(&told);
+    place.column += column ? column - 1 : 0;
+    return profile_problem(settings, &place, entry->key, "%s", told.reason);
 }
 
 /* --- collecting ------------------------------------------------------------------------------- */

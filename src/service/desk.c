@@ -2,6 +2,7 @@
 #include "service/desk.h"
 #include "base/cleanup.h"
 #include "route/limits.h"
+#include "wire/capabilities.h"
 
 #include <errno.h>
 
@@ -56,7 +57,7 @@ static void desk_limit(const struct service_call *call, const struct desk_handle
     struct ferry_relay_options *options)
 {
     unsigned capabilities = ferry_channel_capabilities(call->channel);
-    bool endless = (capabilities & FERRY_HAS_BOUNDARIES) && !(capabilities & FERRY_HAS_END);
+    bool endless = capabilities_are_endless(capabilities);
     int64_t most = handler->total_ms_max;
 
     options->idle_timeout_ms = endless && !call->idle_ms ? SESSION_IDLE_MS : call->idle_ms;

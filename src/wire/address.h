@@ -41,6 +41,10 @@ struct ferry_address {
 /* The name of a scheme, "unix" ("-" for FERRY_STDIO). */
 const char *address_scheme_name(enum ferry_scheme scheme);
 
+/* Takes the "column N: " off the reason of a text that could not be parsed. Returns N, from 1; 0:
+ * it has none. */
+unsigned address_error_take_column(struct ferry_error *error);
+
 /* Refuses options that the verb cannot use: -EINVAL with the key and the verb named; and listening
  * where nobody can: -EOPNOTSUPP. */
 int address_check_verb(

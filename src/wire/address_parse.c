@@ -48,6 +48,17 @@ int address_fail(const struct address_source *source, int code, size_t at, const
     return error_set(source->error, code, source->text, remedy, "column %zu: %s", at + 1, text);
 }
 
+unsigned address_error_take_column(struct ferry_error *error)
+{
+    unsigned column = 0;
+    int used = 0;
+
+    if (sscanf(error->reason, "column %u: %n", &column, &used) != 1 || !used)
+        return 0;
+    memmove(error->reason, error->reason + used, strlen(error->reason + used) + 1);
+    return column;
+}
+
 int address_fail_expected(
     const struct address_source *source, size_t at, const char *remedy, const char *expected)
 {
