@@ -17,5 +17,7 @@
 /* Bytes from which on memory is large pages: one is had sooner than so many small ones, even if
  * most of it is not needed. */
 #define LARGE_SIZE_MIN ((size_t)256 << 10)
+/* Bytes that a processor fetches at a time, on most machines: what two write shares none. */
+#define CACHE_LINE 64u
 
 #endif

@@ -13,6 +13,7 @@
 #include "command/describe.h"
 #include "command/limits.h"
 #include "command/rules.h"
+#include "process/activation.h"
 #include "route/event.h"
 #include "wire/address.h"
 
@@ -22,8 +23,6 @@
 #include <ferry/ferry.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#define FIRST_FD 3 /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
 
 struct take {
     const char *address;
@@ -278,7 +277,7 @@ static int names_export(const struct take *take)
 /* First out of the way of one another, then to their places, where they survive exec. */
 static int descriptors_place(struct take *take)
 {
-    int floor = FIRST_FD + (int)take->count;
+    int floor = LISTEN_FDS_START + (int)take->count;
     for (size_t i = 0; i < take->count; i++) {
         int moved = fcntl(take->descriptors[i], F_DUPFD_CLOEXEC, floor);
         if (moved < 0)
@@ -287,7 +286,7 @@ static int descriptors_place(struct take *take)
         take->descriptors[i] = moved;
     }
     for (size_t i = 0; i < take->count; i++)
-        if (dup2(take->descriptors[i], FIRST_FD + (int)i) < 0)
+        if (dup2(take->descriptors[i], LISTEN_FDS_START + (int)i) < 0)
             return -errno;
     if (take->stdin_too && dup2(take->descriptors[0], STDIN_FILENO) < 0)
         return -errno;
@@ -302,7 +301,7 @@ static int take_exec(struct take *take)
     if (code < 0)
         return command_fail_errno("take", take->command[0], code);
     /* Never below what is open: the command may want to open more, and select(2) its 1024. */
-    if (take->limit.rlim_cur > FIRST_FD + take->count)
+    if (take->limit.rlim_cur > LISTEN_FDS_START + take->count)
         (void)setrlimit(RLIMIT_NOFILE, &take->limit);
     execvp(take->command[0], take->command);
     return command_fail_errno("take", take->command[0], -errno);

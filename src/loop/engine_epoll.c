@@ -62,16 +62,16 @@ static int epoll_add(struct ferry_loop *loop, struct ferry_source *source)
 
 static void epoll_change(struct ferry_loop *loop, struct ferry_source *source)
 {
-    int status = epoll_control(loop, EPOLL_CTL_MOD, source);
-    assert(status == 0 && "a watched descriptor was closed");
-    (void)status;
+    int r = epoll_control(loop, EPOLL_CTL_MOD, source);
+    assert(r == 0 && "a watched descriptor was closed");
+    (void)r;
 }
 
 static void epoll_remove(struct ferry_loop *loop, struct ferry_source *source)
 {
-    int status = epoll_control(loop, EPOLL_CTL_DEL, source);
-    assert(status == 0 && "a watched descriptor was closed before its source was removed");
-    (void)status;
+    int r = epoll_control(loop, EPOLL_CTL_DEL, source);
+    assert(r == 0 && "a watched descriptor was closed before its source was removed");
+    (void)r;
 }
 
 static int epoll_turn(struct ferry_loop *loop, int timeout_ms)

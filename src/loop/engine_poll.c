@@ -71,9 +71,9 @@ static int poll_add(struct ferry_loop *loop, struct ferry_source *source)
     struct poll_state *state = loop->engine_state;
     if (fcntl(source->fd, F_GETFD) < 0)
         return -errno;
-    int status = poll_grow(state, source->fd);
-    if (status < 0)
-        return status;
+    int r = poll_grow(state, source->fd);
+    if (r < 0)
+        return r;
     if (state->sources[source->fd])
         return -EEXIST;
     state->sources[source->fd] = source;

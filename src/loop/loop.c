@@ -32,10 +32,10 @@ static int wake_open(struct ferry_loop *loop)
     AUTO_FD int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return -errno;
-    int status = source_watch_internal(loop, fd, wake_ready, &loop->wake);
-    if (status == 0)
+    int r = source_watch_internal(loop, fd, wake_ready, &loop->wake);
+    if (r == 0)
         (void)fd_take(&fd); /* loop->wake->fd, until ferry_loop_free() */
-    return status;
+    return r;
 }
 
 static void loop_init(struct ferry_loop *loop, const struct engine *engine)
@@ -65,12 +65,12 @@ int ferry_loop_new(enum ferry_loop_engine engine, struct ferry_loop **ret_loop)
     if (!loop)
         return -ENOMEM;
     loop_init(loop, engines[engine]);
-    int status = loop->engine->open(loop);
-    if (status == 0)
-        status = wake_open(loop);
-    if (status < 0) {
+    int r = loop->engine->open(loop);
+    if (r == 0)
+        r = wake_open(loop);
+    if (r < 0) {
         ferry_loop_free(loop);
-        return status;
+        return r;
     }
     *ret_loop = loop;
     return 0;
@@ -156,11 +156,11 @@ int ferry_loop_turn(struct ferry_loop *loop, int timeout_ms)
 
 int ferry_loop_run(struct ferry_loop *loop)
 {
-    int status = 0;
-    while (status >= 0 && loop->source_count > 0 && !loop->stopped)
-        status = ferry_loop_turn(loop, -1);
+    int r = 0;
+    while (r >= 0 && loop->source_count > 0 && !loop->stopped)
+        r = ferry_loop_turn(loop, -1);
     loop->stopped = false;
-    return status < 0 ? status : 0;
+    return r < 0 ? r : 0;
 }
 
 void ferry_loop_stop(struct ferry_loop *loop)

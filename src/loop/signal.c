@@ -33,10 +33,10 @@ static int signals_take(struct ferry_loop *loop, const sigset_t *set)
     AUTO_FD int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
         return -errno;
-    int status = source_watch_internal(loop, fd, signals_ready, &loop->signal_watch);
-    if (status == 0)
+    int r = source_watch_internal(loop, fd, signals_ready, &loop->signal_watch);
+    if (r == 0)
         (void)fd_take(&fd); /* loop->signal_watch->fd, until the last signal is removed */
-    return status;
+    return r;
 }
 
 int ferry_loop_signal(struct ferry_loop *loop, int signal, ferry_signal_handler handler, void *data,
@@ -52,10 +52,10 @@ int ferry_loop_signal(struct ferry_loop *loop, int signal, ferry_signal_handler 
     if (!source)
         return -ENOMEM;
     sigaddset(&set, signal);
-    int status = signals_take(loop, &set);
-    if (status < 0) {
+    int r = signals_take(loop, &set);
+    if (r < 0) {
         free(source);
-        return status;
+        return r;
     }
     pthread_sigmask(SIG_BLOCK, &one, &before);
     source->handler.signal = handler;

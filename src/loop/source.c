@@ -67,8 +67,8 @@ int source_attach(struct ferry_source *source, int fd, unsigned interest)
         return -ENOTSUP;
     source->fd = fd;
     source->interest = source->applied = interest_clean(interest);
-    int status = loop->engine->add(loop, source);
-    return status == -EPERM ? source_attach_file(source) : status;
+    int r = loop->engine->add(loop, source);
+    return r == -EPERM ? source_attach_file(source) : r;
 }
 
 int ferry_loop_watch(struct ferry_loop *loop, int fd, unsigned interest,
@@ -78,10 +78,10 @@ int ferry_loop_watch(struct ferry_loop *loop, int fd, unsigned interest,
     if (!source)
         return -ENOMEM;
     source->handler.ready = handler;
-    int status = source_attach(source, fd, interest);
-    if (status < 0) {
+    int r = source_attach(source, fd, interest);
+    if (r < 0) {
         free(source);
-        return status;
+        return r;
     }
     source_enter(source);
     *ret_source = source;
@@ -96,10 +96,10 @@ int source_watch_internal(
         return -ENOMEM;
     source->handler.ready = handler;
     source->internal = true;
-    int status = source_attach(source, fd, FERRY_READABLE);
-    if (status < 0) {
+    int r = source_attach(source, fd, FERRY_READABLE);
+    if (r < 0) {
         free(source);
-        return status;
+        return r;
     }
     *ret_source = source;
     return 0;

@@ -144,16 +144,16 @@ static int program_start(
 int child_spawn(const struct spawn *spawn, struct child *ret_child)
 {
     __attribute__((cleanup(placement_fini))) struct placement placement = { 0 };
-    int status = placement_init(&placement, spawn);
+    int r = placement_init(&placement, spawn);
     pid_t pid;
-    if (status == 0)
-        status = program_start(spawn, &placement, &pid);
-    if (status < 0)
-        return status;
-    status = child_open(pid, ret_child);
+    if (r == 0)
+        r = program_start(spawn, &placement, &pid);
+    if (r < 0)
+        return r;
+    r = child_open(pid, ret_child);
     /* No descriptor for it: nobody could ever hold or reap it, so it must not live. The bare pid is
      * ours until it is reaped, which is here. */
-    if (status < 0 && status != -ECHILD && kill(pid, SIGKILL) == 0)
+    if (r < 0 && r != -ECHILD && kill(pid, SIGKILL) == 0)
         waitpid(pid, NULL, 0);
-    return status;
+    return r;
 }

@@ -89,9 +89,9 @@ static int heap_reserve(struct ferry_loop *loop)
 int ferry_loop_timer(struct ferry_loop *loop, int64_t deadline_ns, ferry_timer_handler handler,
     void *data, struct ferry_source **ret_source)
 {
-    int status = heap_reserve(loop);
-    if (status < 0)
-        return status;
+    int r = heap_reserve(loop);
+    if (r < 0)
+        return r;
     struct ferry_source *source = source_new(loop, SOURCE_TIMER, data);
     if (!source)
         return -ENOMEM;

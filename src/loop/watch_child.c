@@ -7,18 +7,18 @@ int ferry_loop_child(struct ferry_loop *loop, pid_t pid, ferry_child_handler han
     struct ferry_source **ret_source)
 {
     struct child child;
-    int status = child_open(pid, &child);
-    if (status < 0)
-        return status;
+    int r = child_open(pid, &child);
+    if (r < 0)
+        return r;
     AUTO_FD int pidfd = child.pidfd;
     struct ferry_source *source = source_new(loop, SOURCE_CHILD, data);
     if (!source)
         return -ENOMEM;
     source->handler.child = handler;
-    status = source_attach(source, pidfd, FERRY_READABLE);
-    if (status < 0) {
+    r = source_attach(source, pidfd, FERRY_READABLE);
+    if (r < 0) {
         free(source);
-        return status;
+        return r;
     }
     (void)fd_take(&pidfd); /* the source's own now */
     source_enter(source);

@@ -2,6 +2,8 @@
 #ifndef FERRY_MEMORY_RING_H
 #define FERRY_MEMORY_RING_H
 
+#include "base/limits.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <ferry/ring.h>
@@ -13,7 +15,7 @@
 
 #define RING_MAGIC   UINT64_C(0x474e495259524546) /* "FERYRING" */
 #define RING_VERSION 1u
-#define RING_LINES   128 /* two cache lines: processors fetch them in pairs */
+#define RING_LINES   (2 * CACHE_LINE) /* processors fetch them in pairs */
 
 /* Written once, before anybody attaches, and read by a system call, before anything is mapped. */
 struct ring_constants {

@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define FIRST_FD 3 /* SD_LISTEN_FDS_START */
-
 static void entries_free(struct activation_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -48,7 +46,7 @@ static int entries_take(
     else if (r < 0)
         error_set_errno(error, r, "LISTEN_FDNAMES", NULL);
     for (size_t i = 0; i < count && r == 0; i++) {
-        entries[i].fd = FIRST_FD + (int)i;
+        entries[i].fd = LISTEN_FDS_START + (int)i;
         if (fcntl(entries[i].fd, F_SETFD, FD_CLOEXEC) < 0)
             r = error_set(error, -errno, "LISTEN_FDS", "start ferry through its socket unit",
                 "descriptor %d was announced but is not open", entries[i].fd);

@@ -8,6 +8,9 @@
 
 #include <ferry/error.h>
 
+/* The number of the first: SD_LISTEN_FDS_START of sd_listen_fds(3). */
+#define LISTEN_FDS_START 3
+
 struct activation_entry {
     char *name; /* of $LISTEN_FDNAMES, "unknown" without it, as sd_listen_fds(3) has it */
     int fd;     /* -1: claimed */

@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "process/capability.h"
-#include "process/name.h"
+#include "process/peer_pidfd.h"
 #include "route/expect.h"
 #include "wire/address.h"
 #include "wire/capabilities.h"
@@ -142,7 +142,7 @@ void admission_print_gaps(const struct ferry_policy *policy, unsigned capabiliti
         print_gap(policy, 1u << FERRY_FACT_GROUPS,
             "a message tells its sender's main group and no other",
             "refuses whose main group is another", separator, text);
-    if (!process_names_known())
+    if (!peer_pidfd_is_given())
         print_gap(policy, program | unit,
             "before Linux 6.5 nobody can tell a peer's program or unit",
             "refuses whoever comes to it", separator, text);

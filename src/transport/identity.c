@@ -8,10 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What the kernel shows for a uid that our user namespace has no number for. Where every uid has
- * its number (the first namespace) it is a true one: nobody. */
-#define OVERFLOW_ID 65534u
-
 void identity_clear(struct ferry_identity *identity)
 {
     struct link *link = identity->link;

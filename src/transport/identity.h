@@ -34,6 +34,10 @@ struct ferry_identity {
     unsigned char host[16];
 };
 
+/* What the kernel shows for a uid that our user namespace has no number for. Where every uid has
+ * its number (the first namespace) it is a true one: nobody. */
+#define OVERFLOW_ID 65534u
+
 /* Gives back all that it owns; nothing is known any more. It keeps whom to ask. */
 void identity_clear(struct ferry_identity *identity);
 

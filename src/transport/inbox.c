@@ -6,14 +6,13 @@
  */
 #include "transport/inbox.h"
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "transport/limits.h"
 
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#define CACHE_LINE 64u
 
 static size_t round_up(size_t size)
 {

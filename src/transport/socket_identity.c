@@ -40,14 +40,12 @@ int socket_credentials_check(const struct ferry_credentials *credentials)
     return r;
 }
 
-/* What the kernel shows of a message that was under way before SO_PASSCRED was set. */
-#define NOBODY_ID 65534u
-
+/* A message that was under way before SO_PASSCRED was set has no process and OVERFLOW_ID. */
 void socket_identity_from_message(
     const struct control_facts *facts, struct ferry_identity *identity)
 {
     if (facts->has_credentials &&
-        !(facts->credentials.pid == 0 && facts->credentials.uid == NOBODY_ID))
+        !(facts->credentials.pid == 0 && facts->credentials.uid == OVERFLOW_ID))
         identity_set_credentials(identity, &facts->credentials, FERRY_FORGEABLE);
 }
 

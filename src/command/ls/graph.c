@@ -18,9 +18,9 @@
 
 void graph_fini(struct graph *graph)
 {
-    words_fini(&graph->names);
-    words_fini(&graph->addresses);
-    words_fini(&graph->listening);
+    interned_fini(&graph->names);
+    interned_fini(&graph->addresses);
+    interned_fini(&graph->listening);
     free(graph->nodes);
     free(graph->edges);
 }
@@ -49,13 +49,13 @@ static uint32_t node_add(
     if (label->size)
         bytes_append(&name, label->data, label->size);
     if (bytes_failed(&name) || bytes_failed(label))
-        return WORDS_NONE;
-    uint32_t node = words_add(&graph->names, name.data, name.size);
-    if (node == WORDS_NONE || node < graph->node_count)
+        return INTERNED_NONE;
+    uint32_t node = interned_add(&graph->names, name.data, name.size);
+    if (node == INTERNED_NONE || node < graph->node_count)
         return node;
     if (!array_reserve(
             &graph->nodes, graph->node_count, &graph->node_capacity, sizeof(*graph->nodes)))
-        return WORDS_NONE;
+        return INTERNED_NONE;
     graph->nodes[graph->node_count++] =
         (struct graph_node){ graph->names.texts[node] + 1, type, pid };
     return node;
@@ -138,17 +138,17 @@ static int listening_add(struct graph *graph, const struct graph_source *source)
 {
     char place[64];
 
-    words_fini(&graph->listening);
+    interned_fini(&graph->listening);
     for (size_t i = 0; i < source->count; i++) {
         const struct ferry_endpoint *endpoint = source->endpoints[i];
         uint32_t word = 0;
         if (endpoint->state != FERRY_STATE_LISTENING)
             continue;
         if (is_ip(endpoint))
-            word = words_add(&graph->listening, place, place_print(endpoint, place));
+            word = interned_add(&graph->listening, place, place_print(endpoint, place));
         else if (endpoint->name_size)
-            word = words_add(&graph->listening, endpoint->name, endpoint->name_size);
-        if (word == WORDS_NONE)
+            word = interned_add(&graph->listening, endpoint->name, endpoint->name_size);
+        if (word == INTERNED_NONE)
             return -ENOMEM;
     }
     return 0;
@@ -158,10 +158,10 @@ static bool is_listened_at(const struct graph *graph, const struct ferry_endpoin
 {
     char place[64];
     uint32_t word = is_ip(endpoint)
-                        ? words_find(&graph->listening, place, place_print(endpoint, place))
-                        : words_find(&graph->listening, endpoint->name, endpoint->name_size);
+                        ? interned_find(&graph->listening, place, place_print(endpoint, place))
+                        : interned_find(&graph->listening, endpoint->name, endpoint->name_size);
 
-    return word != WORDS_NONE;
+    return word != INTERNED_NONE;
 }
 
 /* A connection: the two ends, either may be missing. */
@@ -317,13 +317,14 @@ static uint32_t address_add(struct graph *graph, const struct ends *ends)
     else if (!ends->server && ends->client && is_ip(ends->client))
         view_print_remote(ends->client, &text);
     if (bytes_failed(&text))
-        return WORDS_NONE;
-    return words_add(&graph->addresses, text.size ? text.data : "", text.size);
+        return INTERNED_NONE;
+    return interned_add(&graph->addresses, text.size ? text.data : "", text.size);
 }
 
 static int edge_add(struct graph *graph, const struct graph_edge *edge)
 {
-    if (edge->client == WORDS_NONE || edge->server == WORDS_NONE || edge->address == WORDS_NONE)
+    if (edge->client == INTERNED_NONE || edge->server == INTERNED_NONE ||
+        edge->address == INTERNED_NONE)
         return -ENOMEM;
     if (!array_reserve(
             &graph->edges, graph->edge_count, &graph->edge_capacity, sizeof(*graph->edges)))

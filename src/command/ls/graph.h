@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "command/ls/deadlock.h"
-#include "command/ls/words.h"
+#include "command/ls/interned.h"
 
 #include <jansson.h>
 
@@ -48,13 +48,13 @@ struct graph_edge {
 
 struct graph {
     enum graph_by by;
-    bool since;         /* `before` is known */
-    struct words names; /* of nodes: a letter for the type, the label */
+    bool since;            /* `before` is known */
+    struct interned names; /* of nodes: a letter for the type, the label */
     struct graph_node *nodes;
     size_t node_count, node_capacity;
-    struct words addresses;
-    struct words listening;   /* where somebody listens */
-    struct graph_edge *edges; /* by server, kind, address, client once graph_finish() was called */
+    struct interned addresses;
+    struct interned listening; /* where somebody listens */
+    struct graph_edge *edges;  /* by server, kind, address, client once graph_finish() was called */
     size_t edge_count, edge_capacity;
 };
 

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "process/dialler.h"
-#include "process/name.h"
+#include "process/peer_pidfd.h"
 #include "process/sandbox.h"
 #include "process/standing.h"
 #include "process/user.h"
@@ -295,7 +295,7 @@ json_t *report_make(struct registry *registry, bool all_options)
         report, "uptime_ms", (uint64_t)((clock_now_ns() - registry->started_ns) / NS_PER_MS));
     set_text(report, "configuration", registry->configuration);
     json_object_set_new(report, "process", report_process(registry));
-    json_object_set_new(report, "names", json_boolean(process_names_known()));
+    json_object_set_new(report, "names", json_boolean(peer_pidfd_is_given()));
     if (registry->holders)
         set_holders(report, registry->holders, holders_get_limits(registry->holders));
     report_routes(routes, &registry->routes, false, all_options);

@@ -1,5 +1,5 @@
-/* name.c - whether this kernel can prove what a process at the other end is. */
-#include "process/name.h"
+/* peer_pidfd.c - whether this kernel can prove what a process at the other end is. */
+#include "process/peer_pidfd.h"
 #include "base/cleanup.h"
 #include "wire/control.h"
 
@@ -8,7 +8,7 @@
 
 /* Short of descriptors nothing was learned: it is not said that they are missing, and the next
  * question asks again. */
-static bool names_probe(bool *ret_asked)
+static bool peer_pidfd_probe(bool *ret_asked)
 {
     int pair[2], pidfd = -1;
     socklen_t size = sizeof(pidfd);
@@ -24,10 +24,10 @@ static bool names_probe(bool *ret_asked)
     return !lacking;
 }
 
-bool process_names_known(void)
+bool peer_pidfd_is_given(void)
 {
-    static bool asked, known;
+    static bool asked, given;
     if (!asked)
-        known = names_probe(&asked);
-    return known;
+        given = peer_pidfd_probe(&asked);
+    return given;
 }
