@@ -7,15 +7,12 @@
  * the very executable of the peer.
  */
 #include "base/cleanup.h"
+#include "channel/limits.h"
 #include "channel/policy.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* One bit for each supplementary group, by its number's lowest bits: with some tens of groups a
- * look at it settles nearly every rule that does not match. */
-#define GROUP_BITS 1024u
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 
@@ -25,7 +22,7 @@ struct search {
     unsigned asked;              /* 1 << enum ferry_fact */
     unsigned settled;            /* 1 << enum rule_slot: what the peer has there is known ... */
     uint64_t values[SLOT_COUNT]; /* ... and this, to be compared with the id of a rule */
-    uint64_t group_bits[GROUP_BITS / 64];
+    uint64_t group_bits[POLICY_GROUP_BITS / 64];
     const gid_t *groups; /* ascending; NULL: unknown */
     size_t group_count;
     const char *executable, *unit; /* NULL: unknown */
@@ -66,7 +63,7 @@ static enum match match_of(bool matches)
 
 static bool group_bit(const struct search *search, gid_t gid)
 {
-    return search->group_bits[gid % GROUP_BITS / 64] >> gid % 64 & 1;
+    return search->group_bits[gid % POLICY_GROUP_BITS / 64] >> gid % 64 & 1;
 }
 
 /* Whether a look at the sixteen bytes of a rule tells that it does not match: nearly always, once
@@ -93,7 +90,7 @@ static void groups_learn(struct search *search)
 {
     search->groups = ferry_identity_groups(search->who, &search->group_count);
     for (size_t i = 0; i < search->group_count; i++) {
-        unsigned bit = search->groups[i] % GROUP_BITS;
+        unsigned bit = search->groups[i] % POLICY_GROUP_BITS;
         search->group_bits[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     if (search->groups && ferry_identity_known(search->who, FERRY_FACT_GID))

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#define DUMP_WIDTH 16u
-
 static void dump_head(struct bytes *text, bool forth, int64_t time_ns, uint64_t from, size_t size,
     size_t descriptor_count)
 {

@@ -27,8 +27,14 @@
 #define CONNECT_TIMEOUT_MS 10000
 /* Bytes of a message that -x shows; the rest is only counted. */
 #define DUMP_SIZE_MAX (64u << 10)
+/* Bytes that stand in one line of it, as with socat. */
+#define DUMP_WIDTH 16u
 /* Groups of somebody that `check --as` asks about: NGROUPS_MAX is 65536, nobody has that many. */
 #define PERSON_GROUPS_MAX 1024
+/* Bytes of a word that is looked for among those that are known, with its NUL; none is as long. */
+#define NEAREST_WORD_SIZE 32u
+/* Columns of a table that is printed for people. */
+#define TABLE_COLUMNS_MAX 12u
 /* --allow and --deny on one command line. */
 #define RULE_OPTIONS_MAX 64u
 /* Addresses that one `ping` asks side by side; each costs some 220 KB. */
@@ -104,6 +110,8 @@
 #define SHOW_CLIENTS_MAX 10u
 /* Options of one descriptor: the table of them, and what is told besides. */
 #define SHOW_OPTIONS_MAX 80u
+/* Characters for what a line of `show` is about. */
+#define SHOW_LABEL_WIDTH 12
 /* Columns that lists of figures are broken at, whatever the terminal has: they can be compared. */
 #define SHOW_WIDTH 100u
 /* Milliseconds from one look to the next (--interval), and the least: a look walks /proc. */
@@ -117,6 +125,10 @@
 #define ACL_ENTRIES_MAX 512u
 /* Clients, holders or connections that one line of `why` names. */
 #define WHY_NAMES_MAX 5u
+/* Symbolic links of one path that are followed: the kernel's MAXSYMLINKS. */
+#define WHY_LINKS_MAX 40
+/* Retransmissions that are no longer a packet lost by chance: a second and more of silence. */
+#define WHY_RETRANSMITS_MIN 3
 /* Milliseconds that `why --try` waits for a connection. */
 #define WHY_TRY_MS 1000
 
@@ -172,6 +184,14 @@
 #define TOP_SOCKETS_SHOWN 1000u
 /* Keys taken in one turn of the loop: a paste must not hold up the looks. */
 #define TOP_KEYS 64u
+/* Milliseconds after an Esc in which the rest of a key's sequence must come. */
+#define TOP_ESCAPE_MS 50
+/* Columns for names below which the remote address is left to the selected row's line. */
+#define TOP_REMOTE_WIDTH_MIN 72u
+/* Lines of the screen below which there is no room for a row, and those that what stands above the
+ * list leaves to it: title, heading, selected row, foot, and one row at least. */
+#define TOP_LINES_MIN   6
+#define TOP_LINES_OTHER 5
 /* Bytes of the filter that is typed. */
 #define TOP_FILTER_SIZE 64u
 

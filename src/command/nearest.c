@@ -1,11 +1,10 @@
 /* nearest.c - which known word was probably meant. */
 #include "command/nearest.h"
+#include "command/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-#define WORD_MAX 32u
 
 static size_t least(size_t one, size_t other)
 {
@@ -14,10 +13,10 @@ static size_t least(size_t one, size_t other)
 
 size_t nearest_distance(const char *one, const char *other)
 {
-    size_t rows[3][WORD_MAX];
+    size_t rows[3][NEAREST_WORD_SIZE];
     size_t *before = rows[0], *last = rows[1], *row = rows[2];
     size_t height = strlen(one), width = strlen(other);
-    if (height >= WORD_MAX || width >= WORD_MAX)
+    if (height >= NEAREST_WORD_SIZE || width >= NEAREST_WORD_SIZE)
         return height + width;
     for (size_t j = 0; j <= width; j++)
         row[j] = j;

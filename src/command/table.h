@@ -3,8 +3,7 @@
 #define FERRY_COMMAND_TABLE_H
 
 #include "base/bytes.h"
-
-#define TABLE_COLUMNS_MAX 12u
+#include "command/limits.h"
 
 struct table {
     struct bytes cells; /* NUL-terminated, row after row */

@@ -55,5 +55,7 @@
 /* Names under which a file is looked for that may have been renamed: whoever binds many sockets and
  * removes their paths must not hold us up. */
 #define PATH_NAMES_MAX 8u
+/* Instructions of the program that tells of open files. */
+#define PROGRAM_SIZE_MAX 96
 
 #endif

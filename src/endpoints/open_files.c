@@ -69,8 +69,6 @@ enum { CONTEXT_META = 0, CONTEXT_TASK = 8, CONTEXT_FD = 16, CONTEXT_FILE = 24, M
 /* What holds what while it runs; 0 to 5 are the calls'. */
 enum { CONTEXT = BPF_REG_6, TASK = BPF_REG_7, OPENED = BPF_REG_8, OTHER = BPF_REG_9 };
 
-#define PROGRAM_SIZE_MAX 96
-
 struct program {
     struct bpf_insn code[PROGRAM_SIZE_MAX];
     unsigned count;

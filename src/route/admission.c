@@ -5,6 +5,7 @@
 #include "process/capability.h"
 #include "process/peer_pidfd.h"
 #include "route/expect.h"
+#include "route/limits.h"
 #include "wire/address.h"
 #include "wire/capabilities.h"
 
@@ -108,9 +109,6 @@ int admission_make_policy(const struct route_settings *settings,
 }
 
 /* --- what nobody there can tell --------------------------------------------------------------- */
-
-/* Rules that are named one by one. */
-#define GAP_RULES_MAX 3u
 
 /* "TOLD: rule 1 (deny group:x), rule 2 (...) EFFECT"; nothing if no rule asks for these facts. */
 static void print_gap(const struct ferry_policy *policy, unsigned facts, const char *told,

@@ -36,6 +36,8 @@
  * that stands in one for people. */
 #define KEEP_NAME_SIZE 256u
 #define KEEP_TEXT_MAX  160
+/* Rules that are named one by one where nobody can tell what they ask for. */
+#define GAP_RULES_MAX 3u
 /* Where the journal listens, and bytes that may wait there of us: a burst as large as libsystemd
  * allows itself. */
 #define JOURNAL_SOCKET      "/run/systemd/journal/socket"

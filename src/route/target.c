@@ -28,8 +28,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define VARIABLES_MAX 6
-
 struct dialling {
     struct service_call call;       /* its channel is ours until the relay takes it */
     struct ferry_channel *upstream; /* being connected */
@@ -56,7 +54,7 @@ struct serving {
 
 /* --- what an exec: target is told ------------------------------------------------------------- */
 
-static const char *const variables[VARIABLES_MAX] = { "FERRY_ROUTE", "FERRY_PEER", "FERRY_PEER_PID",
+static const char *const variables[] = { "FERRY_ROUTE", "FERRY_PEER", "FERRY_PEER_PID",
     "FERRY_PEER_UID", "FERRY_PEER_GID", "FERRY_PEER_USER" };
 
 void target_forget_caller(void)
@@ -72,7 +70,7 @@ static int environment_make(struct dialling *dialling)
     char pid[16] = "", uid[16] = "", gid[16] = "";
     size_t count = 0;
 
-    dialling->environment = calloc(VARIABLES_MAX + 1, sizeof(*dialling->environment));
+    dialling->environment = calloc(COUNT_OF(variables) + 1, sizeof(*dialling->environment));
     if (!dialling->environment)
         return -ENOMEM;
     if (who && who->pid > 0)
@@ -83,8 +81,8 @@ static int environment_make(struct dialling *dialling)
         snprintf(uid, sizeof(uid), "%u", who->uid);
         user = user_name(who->uid);
     }
-    const char *values[VARIABLES_MAX] = { dialling->call.route, peer, pid, uid, gid, user };
-    for (size_t i = 0; i < VARIABLES_MAX; i++) {
+    const char *values[COUNT_OF(variables)] = { dialling->call.route, peer, pid, uid, gid, user };
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
         if (!values[i] || !values[i][0])
             continue;
         if (asprintf(&dialling->environment[count], "%s=%s", variables[i], values[i]) < 0) {

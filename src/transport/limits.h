@@ -49,6 +49,8 @@
 /* Pidfds that the sessions of one uid may hold of our descriptors (message_pidfd), in one listener:
  * more of its sessions know no process. */
 #define SESSION_PIDFDS_PER_UID_MAX 64u
+/* Chains of a table of sessions at first; it grows with them. */
+#define SESSION_BUCKETS_FIRST 16u
 /* What waits in one session before the socket is no longer read (unix) or datagrams are dropped
  * (udp): items, bytes, and descriptors (as many as one message brings: they are taken from every
  * route of the process). One batch more may come on top. */

@@ -5,15 +5,14 @@
  */
 #include "transport/session_table.h"
 #include "base/cleanup.h"
+#include "transport/limits.h"
 
 #include <string.h>
 #include <sys/random.h>
 
-#define BUCKETS_FIRST 16u
-
 int session_table_init(struct session_table *table)
 {
-    *table = (struct session_table){ .bucket_count = BUCKETS_FIRST };
+    *table = (struct session_table){ .bucket_count = SESSION_BUCKETS_FIRST };
     table->buckets = calloc(table->bucket_count, sizeof(*table->buckets));
     if (!table->buckets)
         return -ENOMEM;

@@ -9,13 +9,13 @@
 #ifndef FERRY_WIRE_CONTROL_H
 #define FERRY_WIRE_CONTROL_H
 
+#include "wire/limits.h"
+
 #include <ferry/channel.h>
 #include <sys/socket.h>
 
 #define CONTROL_SEND_SIZE                                                                          \
     (CMSG_SPACE(FERRY_DESCRIPTORS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)))
-/* Bytes of a security label: those of SELinux, AppArmor and Smack are some tens. */
-#define CONTROL_LABEL_SIZE 1024
 /* descriptors, SCM_CREDENTIALS, SCM_PIDFD, SCM_SECURITY, timestamps */
 #define CONTROL_RECEIVE_SIZE                                                                       \
     (CMSG_SPACE((FERRY_DESCRIPTORS_MAX + 1) * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) +    \

@@ -18,6 +18,8 @@
 /* Bytes in one framed message: what a unix datagram can carry on a default machine
  * (net.core.wmem_max, 212992) rounded up; a peer must not make us hold more. */
 #define FRAME_SIZE_MAX (256u << 10)
+/* Bytes of a security label: those of SELinux, AppArmor and Smack are some tens. */
+#define CONTROL_LABEL_SIZE 1024
 /* Bytes in one configuration file and in one line of it (the longest address fits); entries in a
  * whole configuration; problems reported of one file, more than anybody mends at once. */
 #define CONFIG_SIZE_MAX     (4u << 20)

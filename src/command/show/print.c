@@ -11,11 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#define LABEL_WIDTH 12
-
 void print_label(struct bytes *text, const char *label)
 {
-    bytes_print(text, "  %-*s", LABEL_WIDTH, label);
+    bytes_print(text, "  %-*s", SHOW_LABEL_WIDTH, label);
 }
 
 void print_line(struct bytes *text, const char *label, const char *format, ...)
@@ -65,7 +63,7 @@ void print_list_add(struct print_list *list, const struct bytes *item)
     if (!list->column) {
         print_label(list->text, list->label);
         list->label = "";
-        list->column = LABEL_WIDTH + 2;
+        list->column = SHOW_LABEL_WIDTH + 2;
     } else {
         bytes_append_text(list->text, ", ");
     }

@@ -8,6 +8,7 @@
 #define NCURSES_WIDECHAR 1
 #include "command/top/screen.h"
 #include "base/error.h"
+#include "command/limits.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -16,9 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-/* Milliseconds after an Esc in which the rest of a key's sequence must come. */
-#define ESCAPE_MS 50
 
 enum { CODE_ESCAPE = 27, CODE_BACKSPACE = 8, CODE_DELETE = 127 };
 
@@ -248,7 +246,7 @@ int top_screen_start(struct top *top)
     nonl();
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
-    set_escdelay(ESCAPE_MS);
+    set_escdelay(TOP_ESCAPE_MS);
     curs_set(0);
     return watch(top);
 }

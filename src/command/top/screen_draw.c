@@ -6,18 +6,13 @@
 #define NCURSES_WIDECHAR 1
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/limits.h"
 #include "command/table.h"
 #include "command/top/screen.h"
 
 #include <curses.h>
 #include <errno.h>
 #include <string.h>
-
-/* Below so many columns for names the remote address is left to the selected row's line. */
-#define REMOTE_WIDTH_MIN 72u
-/* Of all lines: below that there is no room for a row. */
-#define SCREEN_LINES_MIN 6
-#define LINES_OTHER      5 /* title, heading, selected row, foot, and one row at least */
 
 const struct top_row *screen_selected(const struct screen *screen)
 {
@@ -181,7 +176,7 @@ static void grid_layout(struct grid *grid, size_t room)
     }
     room = room > fixed ? room - fixed : 0;
     for (size_t i = 0; i < grid->count; i++)
-        if (grid->columns[i] == TOP_REMOTE && room < REMOTE_WIDTH_MIN)
+        if (grid->columns[i] == TOP_REMOTE && room < TOP_REMOTE_WIDTH_MIN)
             grid->widths[i] = SIZE_MAX;
     grid_share(grid, room);
     for (size_t i = 0; i < grid->count; i++)
@@ -332,7 +327,7 @@ static int draw_list(struct screen *screen)
     if (screen->top->ferries.count)
         bytes_append_text(&ferries, "ferry's own routes:\n");
     top_print_ferries(&screen->top->ferries, true, TOP_FLOWS_SHOWN, &ferries);
-    int room = LINES - LINES_OTHER;
+    int room = LINES - TOP_LINES_OTHER;
     if (bytes_failed(&head) || bytes_failed(&ferries))
         return -ENOMEM;
     int head_lines = (int)count_lines(&head), own = (int)count_lines(&ferries);
@@ -423,7 +418,7 @@ static void draw_help(void)
 
 static int draw_page(struct screen *screen)
 {
-    if (LINES < SCREEN_LINES_MIN) {
+    if (LINES < TOP_LINES_MIN) {
         screen_put(0, 0, (size_t)COLS, "too low", false);
         return 0;
     }

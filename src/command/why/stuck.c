@@ -14,9 +14,6 @@
 
 #include <sys/socket.h>
 
-/* Retransmissions that are no longer a packet lost by chance: a second and more of silence. */
-#define RETRANSMITS_MIN 3
-
 static bool is_unix_stuck(const struct why *why, const struct ferry_endpoint *sender)
 {
     const struct look *look = looks_find(&why->looks, sender);
@@ -46,7 +43,7 @@ static bool is_tcp_stuck(
 
 static bool is_unanswered(const struct ferry_endpoint *sender)
 {
-    unsigned enough = sender->state == FERRY_STATE_SYN_SENT ? 1 : RETRANSMITS_MIN;
+    unsigned enough = sender->state == FERRY_STATE_SYN_SENT ? 1 : WHY_RETRANSMITS_MIN;
 
     return sender->inet->timer == VIEW_TIMER_RETRANSMISSION && sender->inet->retransmits >= enough;
 }

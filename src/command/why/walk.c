@@ -5,13 +5,12 @@
  * kernel has it.
  */
 #include "command/why/walk.h"
+#include "command/limits.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define LINKS_MAX 40 /* the kernel's MAXSYMLINKS */
 
 struct way {
     struct walk *walk;
@@ -59,7 +58,7 @@ static enum walk_outcome follow(struct way *way)
 
     if (length < 0)
         return WALK_HIDDEN;
-    if (++way->links > LINKS_MAX)
+    if (++way->links > WHY_LINKS_MAX)
         return WALK_LOOP;
     target[length] = '\0';
     if (snprintf(whole, sizeof(whole), "%s%s%s", target, *way->rest ? "/" : "", way->rest) >=
