@@ -16,40 +16,16 @@
  * Where an address says weather, flows hold back what they received: the one timer then also wakes
  * for whatever is due next, and nothing counts as silence while something is on its way.
  */
+#include "channel/relay.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sized.h"
 #include "channel/channel.h"
-#include "channel/flow.h"
-#include "channel/limits.h"
 #include "channel/stuck.h"
-#include "channel/watch.h"
 #include "channel/weather.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <ferry/relay.h>
 #include <string.h>
-
-struct ferry_relay {
-    struct watch sides[2];
-    struct flow_shared shared; /* flows[0] from side 0, [1] from side 1; an echo uses [0] only */
-    struct ferry_loop *loop;
-    struct ferry_source *timer; /* idle, total, linger, weather; NULL: none is wanted yet */
-    int64_t idle_timeout_ms, total_timeout_ms; /* as in the options */
-    ferry_relay_done done;
-    void *data; /* for done and the tap */
-    int64_t started_ns, last_ns;
-    int64_t discarding_ns;      /* since when all that comes is dropped, or CLOCK_NEVER */
-    struct quota_waiter waiter; /* for room in the quota */
-    uint32_t linger_timeout_ms; /* as in the options, 49 days at most */
-    uint8_t side_count;
-    uint8_t looks; /* for stuck descriptors, in vain, since last_ns */
-    bool ending;   /* done is being called */
-    bool leaving;  /* it was asked for its descriptors */
-};
-
-static_assert(sizeof(struct ferry_relay) <= 424, "an idle connection pays for this");
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
@@ -111,132 +87,7 @@ static void relay_finish(struct ferry_relay *relay)
     relay_end(relay, 0, "both sides finished");
 }
 
-/* --- what is still to be done ----------------------------------------------------------------- */
-
-/* Whether the relay exists for this flow: it can still deliver something. */
-static bool flow_matters(const struct flow *flow)
-{
-    bool carries = flow->way != FERRY_WAY_NONE && flow->way != FERRY_WAY_DISCARD;
-    return carries && (flow->state == FLOW_FLOWING || flow->state == FLOW_ENDING);
-}
-
-/* The end of this flow could not be passed on, so the other side will not end by itself. */
-static bool flow_end_untold(const struct flow *flow)
-{
-    unsigned capabilities = ferry_channel_capabilities(flow->to);
-    return flow->state == FLOW_DONE && flow->way != FERRY_WAY_NONE &&
-           !(capabilities & FERRY_HAS_HALF_CLOSE);
-}
-
-enum stage {
-    STAGE_RUNNING,
-    STAGE_LINGERING,  /* one side cannot be told that the other has ended */
-    STAGE_DISCARDING, /* nothing more can be delivered */
-    STAGE_OVER,
-};
-
-static enum stage relay_stage(const struct ferry_relay *relay)
-{
-    bool matters = false, open = false, untold = false;
-
-    for (size_t i = 0; i < relay->side_count; i++) {
-        const struct flow *flow = &relay->shared.flows[i];
-        matters |= flow_matters(flow);
-        open |= flow->way != FERRY_WAY_NONE && flow->state != FLOW_DONE;
-        untold |= flow_end_untold(flow);
-    }
-    if (!open)
-        return STAGE_OVER;
-    if (!matters)
-        return STAGE_DISCARDING;
-    return untold && relay->side_count > 1 ? STAGE_LINGERING : STAGE_RUNNING;
-}
-
-static bool relay_has_weather(const struct ferry_relay *relay)
-{
-    return relay->sides[0].channel->weather ||
-           (relay->side_count > 1 && relay->sides[1].channel->weather);
-}
-
-/* When something that the weather held back is due, or CLOCK_NEVER. */
-static int64_t relay_due_ns(const struct ferry_relay *relay)
-{
-    int64_t due_ns = CLOCK_NEVER;
-    for (size_t i = 0; i < relay->side_count; i++) {
-        int64_t point_ns = flow_due_ns(&relay->shared.flows[i]);
-        due_ns = point_ns < due_ns ? point_ns : due_ns;
-    }
-    return due_ns;
-}
-
-/* When an address has the connection reset, or CLOCK_NEVER. */
-static int64_t relay_reset_ns(const struct ferry_relay *relay)
-{
-    int64_t span_ns = CLOCK_NEVER;
-    for (size_t i = 0; i < relay->side_count; i++) {
-        const struct weather *weather = relay->sides[i].channel->weather;
-        if (weather && weather->reset_ns < span_ns)
-            span_ns = weather->reset_ns;
-    }
-    return clock_after(relay->started_ns, span_ns);
-}
-
-/* When the relay ends although it is not over. */
-static int64_t relay_linger_end(const struct ferry_relay *relay, enum stage stage)
-{
-    int64_t given_ms = relay->linger_timeout_ms;
-    int64_t linger_ms = given_ms ? given_ms : RELAY_LINGER_MS;
-    int64_t most_ms = linger_ms > RELAY_DISCARD_MS_MAX ? linger_ms : RELAY_DISCARD_MS_MAX;
-
-    if ((stage != STAGE_LINGERING && stage != STAGE_DISCARDING) ||
-        relay_due_ns(relay) != CLOCK_NEVER)
-        return CLOCK_NEVER;
-    int64_t quiet_ns = clock_after(relay->last_ns, linger_ms * NS_PER_MS);
-    if (stage == STAGE_LINGERING)
-        return quiet_ns;
-    int64_t most_ns = clock_after(relay->discarding_ns, most_ms * NS_PER_MS);
-    return quiet_ns < most_ns ? quiet_ns : most_ns;
-}
-
-/* When to look for descriptors that wait for a receiver which takes nothing, or CLOCK_NEVER.
- * Whoever says idle= has said how long it may take nothing. */
-static int64_t relay_look_ns(const struct ferry_relay *relay)
-{
-    bool blocked = false;
-    for (size_t i = 0; i < relay->side_count; i++)
-        blocked |=
-            relay->shared.flows[i].blocked &&
-            (ferry_channel_capabilities(relay->shared.flows[i].from) & FERRY_HAS_DESCRIPTORS);
-    if (!blocked || relay->idle_timeout_ms || relay->looks == UINT8_MAX)
-        return CLOCK_NEVER;
-    return clock_after(relay->last_ns, (1 + relay->looks) * RELAY_STUCK_MS * NS_PER_MS);
-}
-
-/* The earliest of idle, total, linger, reset. Idle is lazy: traffic moves last_ns, not the timer.
- */
-static int64_t relay_end_ns(const struct ferry_relay *relay, enum stage stage)
-{
-    int64_t deadline_ns = CLOCK_NEVER, point_ns;
-
-    if (relay->total_timeout_ms)
-        deadline_ns = clock_after(relay->started_ns, relay->total_timeout_ms * NS_PER_MS);
-    point_ns = relay_reset_ns(relay);
-    deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
-    if (relay->idle_timeout_ms && relay_due_ns(relay) == CLOCK_NEVER) {
-        point_ns = clock_after(relay->last_ns, relay->idle_timeout_ms * NS_PER_MS);
-        deadline_ns = point_ns < deadline_ns ? point_ns : deadline_ns;
-    }
-    point_ns = relay_linger_end(relay, stage);
-    return point_ns < deadline_ns ? point_ns : deadline_ns;
-}
-
-static int64_t relay_deadline(const struct ferry_relay *relay, enum stage stage)
-{
-    int64_t end_ns = relay_end_ns(relay, stage), due_ns = relay_due_ns(relay);
-    int64_t look_ns = relay_look_ns(relay);
-    due_ns = look_ns < due_ns ? look_ns : due_ns;
-    return due_ns < end_ns ? due_ns : end_ns;
-}
+/* --- time ------------------------------------------------------------------------------------ */
 
 /* Ends it as a broken path does: both peers are told, where there is a way. */
 static void relay_reset(struct ferry_relay *relay)
@@ -280,7 +131,7 @@ static bool relay_look(struct ferry_relay *relay)
 static void relay_on_timer(struct ferry_source *source, void *data)
 {
     struct ferry_relay *relay = data;
-    enum stage stage = relay_stage(relay);
+    enum relay_stage stage = relay_stage(relay);
     int64_t now_ns = ferry_loop_now(relay->loop);
 
     if (relay_look_ns(relay) <= now_ns && relay_look(relay))
@@ -289,14 +140,14 @@ static void relay_on_timer(struct ferry_source *source, void *data)
         if (relay_due_ns(relay) <= now_ns)
             relay_depart(relay);
         else
-            ferry_source_set_deadline(source, relay_deadline(relay, stage));
+            ferry_source_set_deadline(source, relay_wake_ns(relay, stage));
         return;
     }
     if (now_ns >= relay_reset_ns(relay)) {
         relay_reset(relay);
         return;
     }
-    if (now_ns >= relay_linger_end(relay, stage)) {
+    if (now_ns >= relay_linger_ns(relay, stage)) {
         relay_finish(relay);
         return;
     }
@@ -305,18 +156,18 @@ static void relay_on_timer(struct ferry_source *source, void *data)
     relay_end(relay, -ETIMEDOUT, total ? "total time-out" : "idle time-out");
 }
 
-static void relay_set_timer(struct ferry_relay *relay, enum stage stage)
+static void relay_set_timer(struct ferry_relay *relay, enum relay_stage stage)
 {
-    bool idle = relay->idle_timeout_ms && stage == STAGE_RUNNING;
+    bool idle = relay->idle_timeout_ms && stage == RELAY_RUNNING;
     if (relay->timer && idle && !relay_has_weather(relay))
         return;
-    int64_t deadline_ns = relay_deadline(relay, stage);
+    int64_t deadline_ns = relay_wake_ns(relay, stage);
     if (deadline_ns == CLOCK_NEVER && !relay->timer)
         return;
     if (relay->timer)
         ferry_source_set_deadline(relay->timer, deadline_ns);
     else if (ferry_loop_timer(relay->loop, deadline_ns, relay_on_timer, relay, &relay->timer) < 0 &&
-             stage != STAGE_RUNNING)
+             stage != RELAY_RUNNING)
         relay_finish(relay);
 }
 
@@ -382,12 +233,12 @@ static bool relay_is_starved(const struct ferry_relay *relay)
 
 static void relay_update(struct ferry_relay *relay)
 {
-    enum stage stage = relay_stage(relay);
-    if (stage == STAGE_OVER || relay_is_starved(relay)) {
+    enum relay_stage stage = relay_stage(relay);
+    if (stage == RELAY_OVER || relay_is_starved(relay)) {
         relay_finish(relay);
         return;
     }
-    if (stage == STAGE_DISCARDING && relay->discarding_ns == CLOCK_NEVER)
+    if (stage == RELAY_DISCARDING && relay->discarding_ns == CLOCK_NEVER)
         relay->discarding_ns = ferry_loop_now(relay->loop);
     relay_wait(relay);
     relay_set_timer(relay, stage);
@@ -469,7 +320,7 @@ static int relay_init(
     relay_join(relay, one, other);
     for (size_t i = 0; i < relay->side_count && r == 0; i++)
         r = relay_choose_way(relay, &relay->shared.flows[i]);
-    if (r == 0 && relay_stage(relay) == STAGE_OVER)
+    if (r == 0 && relay_stage(relay) == RELAY_OVER)
         r = -EOPNOTSUPP;
     if (r == 0 && (one->weather || other->weather))
         r = ferry_loop_timer(relay->loop, CLOCK_NEVER, relay_on_timer, relay, &relay->timer);
@@ -536,7 +387,7 @@ int ferry_relay_start(struct ferry_loop *loop, struct ferry_relay_pool *pool,
     }
     *ret_relay = relay;
     relay_wait(relay);
-    relay_set_timer(relay, STAGE_RUNNING);
+    relay_set_timer(relay, RELAY_RUNNING);
     return 0;
 }
 
