@@ -7,8 +7,9 @@
  */
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/limits.h"
+#include "base/proc.h"
 #include "channel/identity.h"
-#include "channel/limits.h"
 #include "wire/cgroup.h"
 
 #include <fcntl.h>
@@ -23,21 +24,6 @@ bool pidfd_lives(int pidfd)
     return poll(&polled, 1, 0) == 0;
 }
 
-/* Reads what is there, at most `size` - 1 bytes, and ends it with a NUL. False: nothing. */
-static bool file_read(const char *path, char *text, size_t size)
-{
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
-    ssize_t got = 1;
-
-    while (fd >= 0 && got > 0 && length < size - 1) {
-        got = read(fd, text + length, size - 1 - length);
-        length += got > 0 ? (size_t)got : 0;
-    }
-    text[length] = '\0';
-    return length > 0 && got >= 0;
-}
-
 /* Its number in our /proc; 0: it has none (any more). */
 static int process_number(int pidfd)
 {
@@ -45,7 +31,8 @@ static int process_number(int pidfd)
     int number;
 
     snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-    const char *line = file_read(path, text, sizeof(text)) ? strstr(text, "\nPid:") : NULL;
+    const char *line =
+        proc_read(AT_FDCWD, path, text, sizeof(text)) > 0 ? strstr(text, "\nPid:") : NULL;
     return line && sscanf(line, "\nPid: %d", &number) == 1 && number > 0 ? number : 0;
 }
 
@@ -63,10 +50,10 @@ static char *read_executable(int number, struct stat *ret_status)
 static char *read_cgroup(int number)
 {
     char path[64];
-    AUTO_FREE char *text = malloc(CGROUP_FILE_SIZE_MAX);
+    AUTO_FREE char *text = malloc(PROC_FILE_SIZE_MAX);
 
     snprintf(path, sizeof(path), "/proc/%d/cgroup", number);
-    if (!text || !file_read(path, text, CGROUP_FILE_SIZE_MAX))
+    if (!text || proc_read(AT_FDCWD, path, text, PROC_FILE_SIZE_MAX) <= 0)
         return NULL;
     return cgroup_find(text);
 }
@@ -76,7 +63,8 @@ static char *read_name(int number)
     char path[64], text[64];
 
     snprintf(path, sizeof(path), "/proc/%d/comm", number);
-    return file_read(path, text, sizeof(text)) ? strndup(text, strcspn(text, "\n")) : NULL;
+    return proc_read(AT_FDCWD, path, text, sizeof(text)) > 0 ? strndup(text, strcspn(text, "\n"))
+                                                             : NULL;
 }
 
 static char *read_fact(int number, enum ferry_fact fact, struct stat *ret_executable)

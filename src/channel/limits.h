@@ -7,9 +7,6 @@
 /* Bits in which a peer's supplementary groups leave a mark, each at its number's lowest bits: with
  * some tens of groups a look at them settles nearly every rule that does not match. */
 #define POLICY_GROUP_BITS 1024u
-/* Bytes read of /proc/PID/cgroup: a path of PATH_MAX in each of a dozen hierarchies would be more,
- * a real one is some hundred; systemd's line comes late in it. */
-#define CGROUP_FILE_SIZE_MAX (16u << 10)
 /* Peers that a listener refuses in one call, so that a flood of them leaves room for the rest. */
 #define LISTENER_REFUSALS_MAX 64u
 /* Milliseconds between tries of a blocking dial while a backlog is full or a FIFO has no reader;

@@ -100,8 +100,6 @@
 #define BLOCKED_FDS_SHOWN 4u
 /* Bytes of a path that open(2) waits in: PATH_MAX. */
 #define BLOCKED_PATH_SIZE 4096u
-/* Bytes of a file of /proc/PID that `show` reads; command lines that are longer are cut there. */
-#define PROC_FILE_SIZE_MAX ((size_t)16 << 10)
 /* Generations up to pid 1 that are told: nobody nests deeper, and /proc may change as we climb. */
 #define SHOW_ANCESTORS_MAX 64u
 /* Endpoints that are told in full when a word means many: more is no longer read. */

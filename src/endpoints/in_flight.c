@@ -4,8 +4,8 @@
  * listener, those of all clients that wait. Only sockets that may have something in their queue are
  * asked.
  */
-#include "base/cleanup.h"
-#include "endpoints/process.h"
+#include "base/proc.h"
+#include "endpoints/table.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -31,7 +31,7 @@ int in_flight_look(struct ferry_endpoints *table)
             continue;
         snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)row->owners[0].process->pid,
             row->owners[0].fd);
-        if (process_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+        if (proc_read(AT_FDCWD, path, text, sizeof(text)) < 0)
             continue;
         const char *line = strstr(text, "scm_fds:");
         if (line)

@@ -11,9 +11,6 @@
 #define NAMESPACES_MAX 4096u
 /* Bytes of directory entries taken at a time. */
 #define WALK_BUFFER_SIZE ((size_t)64 << 10)
-/* Bytes of a file of /proc that are looked at: status and stat are below 4 KiB; a control group's
- * lines may be long. */
-#define PROC_FILE_SIZE_MAX ((size_t)16 << 10)
 /* Numbers of descriptors that may be missing, besides an eighth of those tried, before the folder
  * is read instead: a question for nothing costs a fourth of an entry that is read, and one
  * descriptor with a high number is common. */

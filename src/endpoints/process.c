@@ -1,68 +1,30 @@
 /* process.c - what /proc tells of one process. */
 #include "endpoints/process.h"
 #include "base/cleanup.h"
-#include "endpoints/limits.h"
+#include "base/limits.h"
+#include "base/proc.h"
 #include "wire/cgroup.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 
-int process_read(int folder, const char *file, char *text, size_t size)
-{
-    AUTO_FD int fd = openat(folder, file, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -errno;
-    /* These files come in one piece, as far as there is room. */
-    ssize_t length = read(fd, text, size - 1);
-    if (length < 0)
-        return -errno;
-    text[length] = '\0';
-    return (int)length;
-}
-
-/* PF_KTHREAD of the kernel's sched.h, which proc_pid_stat(5) shows. */
-#define KERNEL_THREAD 0x00200000u
-
-/* "4711 (name) S 1 ...": the name may hold anything, a parenthesis too, so its end is the last one.
- */
 int process_read_stat(int folder, struct process *process)
 {
-    char text[1024];
-    int length = process_read(folder, "stat", text, sizeof(text));
-    char *name = length > 0 ? strchr(text, '(') : NULL;
-    char *end = name ? strrchr(name, ')') : NULL;
-    unsigned long long start;
-    unsigned flags;
-    int parent;
-    char state;
+    struct proc_stat stat;
+    int code = proc_stat_read(folder, &stat);
 
-    if (length < 0)
-        return length;
-    if (!end || sscanf(end,
-                    ") %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                    "%*d %llu",
-                    &state, &parent, &flags, &start) != 4)
-        return -EPROTO;
-    *end = '\0';
-    snprintf(process->name, sizeof(process->name), "%s", name + 1);
+    if (code < 0)
+        return code;
+    static_assert(sizeof(process->name) == sizeof(stat.name), "a name is copied whole");
+    memcpy(process->name, stat.name, sizeof(process->name));
+    process->is_kernels = stat.is_kernels;
     process->shown.name = process->name;
-    process->is_kernels = flags & KERNEL_THREAD;
-    process->shown.state = state;
-    process->shown.parent = parent;
-    process->shown.start_ticks = start;
+    process->shown.state = stat.state;
+    process->shown.parent = stat.parent;
+    process->shown.start_ticks = stat.start_ticks;
     return 0;
-}
-
-/* The effective one of "Uid:\treal\teffective\t...". */
-static unsigned read_id(const char *status, const char *key)
-{
-    const char *line = strstr(status, key);
-    unsigned id;
-    return line && sscanf(line + strlen(key), "%*u %u", &id) == 1 ? id : (unsigned)-1;
 }
 
 static size_t hexadecimal_length(const char *text)
@@ -119,13 +81,6 @@ const char *cgroup_container(const char *path, size_t *ret_length)
     return found ? found : container_name(path, ret_length);
 }
 
-static char *read_executable(int folder)
-{
-    char text[PATH_MAX];
-    ssize_t length = readlinkat(folder, "exe", text, sizeof(text));
-    return length > 0 && (size_t)length < sizeof(text) ? strndup(text, (size_t)length) : NULL;
-}
-
 static void details_clear(struct process *process)
 {
     free((char *)process->shown.cgroup);
@@ -145,11 +100,11 @@ int process_read_details(int folder, struct process *process)
     if (!text)
         return -ENOMEM;
     details_clear(process);
-    if (process_read(folder, "status", text, PROC_FILE_SIZE_MAX) > 0) {
-        shown->uid = read_id(text, "\nUid:");
-        shown->gid = read_id(text, "\nGid:");
+    if (proc_read(folder, "status", text, PROC_FILE_SIZE_MAX) > 0) {
+        shown->uid = proc_status_id(text, "\nUid:");
+        shown->gid = proc_status_id(text, "\nGid:");
     }
-    if (process_read(folder, "cgroup", text, PROC_FILE_SIZE_MAX) > 0)
+    if (proc_read(folder, "cgroup", text, PROC_FILE_SIZE_MAX) > 0)
         shown->cgroup = cgroup_find(text);
     const char *unit = shown->cgroup ? cgroup_unit(shown->cgroup, &length) : NULL;
     if (unit)
@@ -157,7 +112,7 @@ int process_read_details(int folder, struct process *process)
     const char *container = shown->cgroup ? cgroup_container(shown->cgroup, &length) : NULL;
     if (container)
         shown->container = strndup(container, length);
-    shown->executable = read_executable(folder);
+    shown->executable = proc_executable(folder);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/proc.h"
 #include "endpoints/limits.h"
 #include "endpoints/options.h"
 #include "endpoints/process.h"
@@ -112,7 +113,7 @@ static int rows_expect(struct ferry_endpoints *table)
     char text[256];
     size_t count = 0;
 
-    if (process_read(AT_FDCWD, "/proc/thread-self/net/sockstat", text, sizeof(text)) > 0 &&
+    if (proc_read(AT_FDCWD, "/proc/thread-self/net/sockstat", text, sizeof(text)) > 0 &&
         sscanf(text, "sockets: used %zu", &count) == 1 && count <= ROWS_EXPECTED_MAX &&
         !array_grow(&rows->data, count + count / 16, &rows->capacity, sizeof(*rows->data)))
         return -ENOMEM;

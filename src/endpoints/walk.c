@@ -13,6 +13,7 @@
 #include "endpoints/walk.h"
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "endpoints/limits.h"
 #include "endpoints/process.h"
 
@@ -96,7 +97,7 @@ static bool has_its_name(const struct walking *walking, const struct process *pr
     if (process->descriptor_count == 0)
         return true;
     snprintf(path, sizeof(path), "%d/comm", (int)process->shown.pid);
-    int length = process_read(walking->proc, path, name, sizeof(name));
+    ssize_t length = proc_read(walking->proc, path, name, sizeof(name));
     if (length <= 0)
         return false;
     name[length - 1] = '\0'; /* the line's end */
@@ -106,13 +107,12 @@ static bool has_its_name(const struct walking *walking, const struct process *pr
 /* Whether it is the one that started when the kernel told so; only then is its folder known. */
 static bool is_recognised(const struct walking *walking, struct process *process)
 {
-    struct process now = { 0 };
+    struct proc_stat now;
     char name[16];
 
     snprintf(name, sizeof(name), "%d", (int)process->shown.pid);
     AUTO_FD int folder = openat(walking->proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return folder >= 0 && process_read_stat(folder, &now) == 0 &&
-           now.shown.start_ticks == process->shown.start_ticks;
+    return proc_stat_read(folder, &now) == 0 && now.start_ticks == process->shown.start_ticks;
 }
 
 /* Whether it is the same by the same name, and not another one with its pid. The folder's inode
@@ -389,8 +389,7 @@ static bool tells_sizes(int proc)
 static uint64_t files_count(int proc)
 {
     char text[64];
-    return process_read(proc, "sys/fs/file-nr", text, sizeof(text)) > 0 ? strtoull(text, NULL, 10)
-                                                                        : 0;
+    return proc_read(proc, "sys/fs/file-nr", text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
 /* What a socket of our own has, all have. */

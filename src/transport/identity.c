@@ -1,6 +1,7 @@
 /* identity.c - the facts of an identity, put in by whoever learns them. */
 #include "transport/identity.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -24,13 +25,9 @@ static bool every_uid_is_mapped(void)
 {
     char text[64];
     unsigned inside, outside, count;
-    AUTO_FD int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
-    if (length <= 0)
-        return false;
-    text[length] = '\0';
-    return sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 && count == UINT32_MAX;
+    return proc_read(AT_FDCWD, "/proc/self/uid_map", text, sizeof(text)) > 0 &&
+           sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 && count == UINT32_MAX;
 }
 
 void identity_set_credentials(

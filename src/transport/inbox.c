@@ -7,6 +7,7 @@
 #include "transport/inbox.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/proc.h"
 #include "transport/limits.h"
 
 #include <fcntl.h>
@@ -23,14 +24,10 @@ static size_t round_up(size_t size)
 static size_t inbox_default_size(void)
 {
     char text[32];
-    AUTO_FD int fd = open("/proc/sys/net/core/wmem_max", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
     size_t size = 0;
 
-    if (length > 0) {
-        text[length] = '\0';
+    if (proc_read(AT_FDCWD, "/proc/sys/net/core/wmem_max", text, sizeof(text)) > 0)
         size = 2 * (size_t)strtoul(text, NULL, 10);
-    }
     if (size < INBOX_SIZE_FLOOR)
         return INBOX_SIZE_FLOOR;
     return size < INBOX_SIZE_CEILING ? size : INBOX_SIZE_CEILING;

@@ -10,6 +10,7 @@
  */
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/proc.h"
 #include "transport/hold.h"
 #include "transport/inbox.h"
 #include "transport/limits.h"
@@ -198,12 +199,7 @@ static long mq_limit(const char *name, long absent)
     char path[64], text[32];
 
     snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-    if (size <= 0)
-        return absent;
-    text[size] = '\0';
-    return strtol(text, NULL, 10);
+    return proc_read(AT_FDCWD, path, text, sizeof(text)) > 0 ? strtol(text, NULL, 10) : absent;
 }
 
 static int mq_failed(

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/proc.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -270,9 +271,7 @@ void sysctl_read(const char *name, char *text, size_t size)
     snprintf(path, sizeof(path), "/proc/sys/%s", name);
     for (char *dot = strchr(path, '.'); dot; dot = strchr(dot, '.'))
         *dot = '/';
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, size - 1);
-    text[length > 0 ? length : 0] = '\0';
+    (void)proc_read(AT_FDCWD, path, text, size);
     text[strcspn(text, "\n")] = '\0';
     for (char *tab = strchr(text, '\t'); tab; tab = strchr(tab, '\t'))
         *tab = ' ';

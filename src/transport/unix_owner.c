@@ -7,6 +7,7 @@
 #include "transport/unix_owner.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "transport/limits.h"
 
 #include <ctype.h>
@@ -208,12 +209,11 @@ static pid_t process_find(unsigned socket)
 
 void unix_owner_set_pid(struct unix_owner *owner, pid_t pid)
 {
-    char path[64], name[32];
+    char path[64], name[64];
 
     owner->pid = pid;
     snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, name, sizeof(name)) : 0;
+    ssize_t length = proc_read(AT_FDCWD, path, name, sizeof(name));
     if (length > 0 && name[length - 1] == '\n')
         length--;
     text_escape(name, length > 0 ? (size_t)length : 0, owner->command, sizeof(owner->command));

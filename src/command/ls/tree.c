@@ -13,10 +13,10 @@
  */
 #include "command/ls/tree.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "command/ls/columns.h"
 #include "command/ls/rows.h"
 #include "command/view/names.h"
-#include "command/view/proc.h"
 #include "command/view/screen.h"
 
 #include <string.h>
@@ -135,7 +135,7 @@ static pid_t parent_of(const struct ferry_endpoints *table, pid_t pid)
     if (known)
         return known->parent;
     AUTO_FD int folder = proc_open(pid);
-    return proc_stat_read(folder, &stat) ? stat.parent : 0;
+    return proc_stat_read(folder, &stat) == 0 ? stat.parent : 0;
 }
 
 /* As many steps up as there may be generations of processes; a way round ends there too. */

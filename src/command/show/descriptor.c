@@ -2,7 +2,8 @@
 #include "command/show/descriptor.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "command/limits.h"
+#include "base/limits.h"
+#include "base/proc.h"
 #include "command/show/print.h"
 #include "command/show/process.h"
 #include "command/view/json.h"
@@ -36,8 +37,9 @@ static char *read_fdinfo(pid_t pid, int fd)
     char path[48], text[PROC_FILE_SIZE_MAX];
 
     snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
-    AUTO_FILE FILE *file = fopen(path, "re");
-    size_t length = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    ssize_t length = proc_read(AT_FDCWD, path, text, sizeof(text));
+    if (length <= 0)
+        return NULL;
     while (length && length == sizeof(text) - 1 && text[length - 1] != '\n')
         length--;
     text[length] = '\0';

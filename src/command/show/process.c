@@ -6,21 +6,13 @@
 #include "command/show/process.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "command/limits.h"
+#include "command/view/proc.h"
 #include "wire/cgroup.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
-
-/* The effective one of "Uid:\treal\teffective\t...". */
-static unsigned read_id(const char *status, const char *key)
-{
-    const char *line = strstr(status, key);
-    unsigned id;
-
-    return line && sscanf(line + strlen(key), "%*u %u", &id) == 1 ? id : (unsigned)-1;
-}
 
 static void read_ids(int folder, struct process_facts *facts)
 {
@@ -29,8 +21,8 @@ static void read_ids(int folder, struct process_facts *facts)
     facts->uid = facts->gid = (unsigned)-1;
     if (proc_read(folder, "status", text, sizeof(text)) <= 0)
         return;
-    facts->uid = read_id(text, "\nUid:");
-    facts->gid = read_id(text, "\nGid:");
+    facts->uid = proc_status_id(text, "\nUid:");
+    facts->gid = proc_status_id(text, "\nGid:");
 }
 
 static void read_cgroup(int folder, struct process_facts *facts)
@@ -60,14 +52,6 @@ static char *read_command(int folder)
     return strndup(text, (size_t)length);
 }
 
-static char *read_executable(int folder)
-{
-    char text[PATH_MAX];
-    ssize_t length = readlinkat(folder, "exe", text, sizeof(text));
-
-    return length > 0 && (size_t)length < sizeof(text) ? strndup(text, (size_t)length) : NULL;
-}
-
 static void read_limits(int folder, struct process_facts *facts)
 {
     uint64_t soft, hard;
@@ -84,12 +68,12 @@ int process_facts_read(pid_t pid, struct process_facts *ret_facts)
     AUTO_FD int folder = proc_open(pid);
     struct process_facts facts = { .pid = pid };
 
-    if (!proc_stat_read(folder, &facts.stat))
+    if (proc_stat_read(folder, &facts.stat) < 0)
         return -ESRCH;
     read_ids(folder, &facts);
     read_cgroup(folder, &facts);
     facts.command = read_command(folder);
-    facts.executable = read_executable(folder);
+    facts.executable = proc_executable(folder);
     read_limits(folder, &facts);
     facts.descriptor_count = proc_descriptor_count(folder);
     *ret_facts = facts;
@@ -143,7 +127,7 @@ unsigned process_ancestors(pid_t pid, struct ancestor *ret_ancestors)
 
     for (pid_t at = pid; count < SHOW_ANCESTORS_MAX; at = stat.parent) {
         AUTO_FD int folder = proc_open(at);
-        if (!proc_stat_read(folder, &stat))
+        if (proc_stat_read(folder, &stat) < 0)
             break;
         if (at != pid) {
             ret_ancestors[count].pid = at;

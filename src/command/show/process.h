@@ -3,7 +3,7 @@
 #ifndef FERRY_COMMAND_SHOW_PROCESS_H
 #define FERRY_COMMAND_SHOW_PROCESS_H
 
-#include "command/view/proc.h"
+#include "base/proc.h"
 
 #include <stdbool.h>
 #include <stdint.h>

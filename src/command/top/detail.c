@@ -1,13 +1,13 @@
 /* detail.c - one row in full. */
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/proc.h"
 #include "command/limits.h"
 #include "command/table.h"
 #include "command/top/cells.h"
 #include "command/top/words.h"
 #include "command/view/backlog.h"
 #include "command/view/names.h"
-#include "command/view/proc.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -205,9 +205,8 @@ static char state_of(const struct ferry_process *process)
     AUTO_FD int folder = proc_open(process->pid);
     struct proc_stat now;
 
-    return folder >= 0 && proc_stat_read(folder, &now) && now.start_ticks == process->start_ticks
-               ? now.state
-               : 0;
+    return proc_stat_read(folder, &now) == 0 && now.start_ticks == process->start_ticks ? now.state
+                                                                                        : 0;
 }
 
 void top_print_process(

@@ -6,9 +6,9 @@
  */
 #include "command/view/blocked.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "command/limits.h"
 #include "command/view/calls.h"
-#include "command/view/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>

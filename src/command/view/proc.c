@@ -1,8 +1,8 @@
 /* proc.c - single facts of /proc. */
 #include "command/view/proc.h"
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/quiet.h"
-#include "command/limits.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -18,33 +18,6 @@ pid_t proc_next(DIR *proc)
         if (isdigit((unsigned char)entry->d_name[0]))
             return (pid_t)atoi(entry->d_name);
     return 0;
-}
-
-int proc_open(pid_t pid)
-{
-    char path[32];
-
-    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-ssize_t proc_read(int process, const char *file, char *text, size_t size)
-{
-    AUTO_FD int fd = openat(process, file, O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
-
-    if (fd < 0)
-        return -errno;
-    while (length < size - 1) {
-        ssize_t got = read(fd, text + length, size - 1 - length);
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            break;
-        length += (size_t)got;
-    }
-    text[length] = '\0';
-    return (ssize_t)length;
 }
 
 bool proc_path_is(pid_t pid, const char *path, uint64_t device, uint64_t inode)
@@ -63,28 +36,6 @@ bool proc_path_is(pid_t pid, const char *path, uint64_t device, uint64_t inode)
            statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &found) == 0 &&
            found.stx_ino == inode &&
            (!device || makedev(found.stx_dev_major, found.stx_dev_minor) == device);
-}
-
-/* "4711 (name) S 1 ...": the name may hold a parenthesis, so its end is the last one. */
-bool proc_stat_read(int process, struct proc_stat *ret_stat)
-{
-    char text[1024];
-    ssize_t length = proc_read(process, "stat", text, sizeof(text));
-    char *name = length > 0 ? strchr(text, '(') : NULL;
-    char *end = name ? strrchr(name, ')') : NULL;
-    struct proc_stat stat;
-    int parent;
-
-    if (!end || sscanf(end,
-                    ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                    "%*d %" SCNu64,
-                    &stat.state, &parent, &stat.start_ticks) != 3)
-        return false;
-    *end = '\0';
-    snprintf(stat.name, sizeof(stat.name), "%s", name + 1);
-    stat.parent = parent;
-    *ret_stat = stat;
-    return true;
 }
 
 /* The size of the folder tells since Linux 6.2. */

@@ -1,11 +1,10 @@
 /* proc.h - single facts of /proc: what the table of endpoints does not have, since its processes
  * are those that hold endpoints, and its facts those of a look.
- *
- * A process is read by one handle on its folder: once it has ended every read through that fails,
- * whoever has its number then. So what is read by one handle is about one process.
  */
 #ifndef FERRY_COMMAND_VIEW_PROC_H
 #define FERRY_COMMAND_VIEW_PROC_H
+
+#include "base/proc.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -14,25 +13,10 @@
 
 /* The next process of a folder that is /proc; 0: there are no more. */
 pid_t proc_next(DIR *proc);
-/* A handle on a process's folder, to be closed; -1: there is no such process. The rest takes that
- * for a process of which nothing can be read. */
-int proc_open(pid_t pid);
-/* Reads a file of it, NUL-terminated and cut at the size; returns its length, -errno. */
-ssize_t proc_read(int process, const char *file, char *text, size_t size);
-
 /* Whether a path, as the process sees it from its root or working folder, leads to that file
  * (device 0: any). Asks no file system that may not answer: false if only such a one could tell. */
 bool proc_path_is(pid_t pid, const char *path, uint64_t device, uint64_t inode);
 
-/* proc_pid_stat(5). */
-struct proc_stat {
-    pid_t parent;
-    char state;           /* R S D T t Z X I */
-    uint64_t start_ticks; /* since boot */
-    char name[64];        /* as the kernel has it: escape it */
-};
-/* False: it has gone. */
-bool proc_stat_read(int process, struct proc_stat *ret_stat);
 /* How many descriptors it has open; -errno: before Linux 6.2 -EACCES, of who may not be seen. */
 int64_t proc_descriptor_count(int process);
 /* One of its limits, as "Max open files"; UINT64_MAX: unlimited. False: unknown.

@@ -60,7 +60,7 @@ static void look_at_process(
             if (!connects_to(&blocked.threads[i], listener))
                 continue;
             AUTO_FD int folder = proc_open(pid);
-            add_name(hanging, proc_stat_read(folder, &stat) ? stat.name : "?", pid);
+            add_name(hanging, proc_stat_read(folder, &stat) == 0 ? stat.name : "?", pid);
         }
     blocked_fini(&blocked);
 }

@@ -30,7 +30,7 @@ static void descriptors_say(
         count >= limit ? BREAKS_NOW : WILL_BREAK, count * 100 / (limit ? limit : 1));
     if (!finding)
         return;
-    const char *name = proc_stat_read(process, &stat) ? stat.name : "";
+    const char *name = proc_stat_read(process, &stat) == 0 ? stat.name : "";
     bytes_append_escaped(&shown, name, strlen(name));
     bytes_print(&finding->headline, "%s[%d] has %" PRIu64 " of %" PRIu64 " descriptors open",
         shown.data ? shown.data : "", (int)pid, count, limit);
