@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "channel/limits.h"
 
 #include <errno.h>
@@ -60,13 +61,10 @@ static int policy_grow(struct ferry_policy *policy)
     return 0;
 }
 
-/* FNV-1a: nobody gains by a collision, since names are compared as well. */
+/* Nobody gains by a collision, since names are compared as well. */
 uint64_t name_hash(const char *name, size_t size)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
-    return hash;
+    return hash_add(HASH_EMPTY, name, size);
 }
 
 uint64_t host_head(const struct host_range *range)

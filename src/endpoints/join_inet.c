@@ -1,5 +1,6 @@
 /* join_inet.c - the other end of TCP and UDP sockets on this machine, which no kernel tells: found
  * by the addresses. */
+#include "base/hash.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -42,12 +43,7 @@ static struct flow flow_of(const struct ferry_endpoint *row, bool reverse)
 
 static uint64_t flow_hash(const struct flow *flow)
 {
-    const unsigned char *bytes = (const unsigned char *)flow;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < sizeof(*flow); i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    return hash_add(HASH_EMPTY, flow, sizeof(*flow));
 }
 
 static bool flow_equal(const struct flow *one, const struct flow *other)

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/number.h"
 #include "route/limits.h"
@@ -173,10 +174,8 @@ static void key_print(const struct holder_key *key, char *text, size_t size)
 
 static struct list *holders_bucket(struct holders *holders, const struct holder_key *key)
 {
-    uint32_t hash = holders->seed ^ (uint32_t)key->kind;
-    for (size_t i = 0; i < sizeof(key->bytes); i++)
-        hash = (hash ^ key->bytes[i]) * 16777619u; /* FNV-1a */
-    return &holders->buckets[(hash ^ hash >> 16) % HOLDER_BUCKETS];
+    uint64_t hash = hash_add(holders->seed ^ (uint64_t)key->kind, key->bytes, sizeof(key->bytes));
+    return &holders->buckets[hash_fold(hash) % HOLDER_BUCKETS];
 }
 
 /* --- the table -------------------------------------------------------------------------------- */

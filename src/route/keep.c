@@ -2,6 +2,7 @@
 #include "route/keep.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "route/connection.h"
 #include "route/limits.h"
 #include "route/route.h"
@@ -27,17 +28,15 @@ size_t keep_count(const struct activation *activation)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* FNV-1a: what it tells apart is our own configuration, nobody gains by a collision. */
+/* What it tells apart is our own configuration, nobody gains by a collision. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash;
+    return hash_add(hash, text, strlen(text));
 }
 
 static uint64_t listen_hash(const struct route_settings *settings)
 {
-    return hash_text(UINT64_C(0xcbf29ce484222325), ferry_address_text(settings->listen));
+    return hash_text(HASH_EMPTY, ferry_address_text(settings->listen));
 }
 
 /* What was dialled as one user goes on as no other's. */

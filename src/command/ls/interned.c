@@ -2,6 +2,7 @@
  */
 #include "command/ls/interned.h"
 #include "base/cleanup.h"
+#include "base/hash.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -15,20 +16,10 @@ void interned_fini(struct interned *interned)
     *interned = (struct interned){ 0 };
 }
 
-static uint64_t hash_of(const void *text, size_t size)
-{
-    const unsigned char *bytes = text;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return hash ^ hash >> 32;
-}
-
 /* Where it is, or belongs. */
 static size_t slot_of(const struct interned *interned, const void *text, size_t size)
 {
-    size_t slot = hash_of(text, size) & (interned->slot_count - 1);
+    size_t slot = hash_fold(hash_add(HASH_EMPTY, text, size)) & (interned->slot_count - 1);
 
     for (; interned->slots[slot]; slot = (slot + 1) & (interned->slot_count - 1)) {
         uint32_t number = interned->slots[slot] - 1;

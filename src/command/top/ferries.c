@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "command/top/past.h"
 
 #include <errno.h>
@@ -148,16 +149,13 @@ static bool is_same(const struct top_flow *flow, const struct top_flow *old)
     return flow->id && flow->id == old->id;
 }
 
-/* FNV-1a of a route's name; a connection's own number. is_same() has the last word. */
+/* Of a route its name's hash, of a connection its own number. is_same() has the last word. */
 static uint64_t key_of(const struct top_flow *flow)
 {
-    uint64_t value = UINT64_C(0xcbf29ce484222325);
-
     if (!flow->is_route)
         return flow->id;
-    for (const char *letter = text_of(flow->report, "name"); *letter; letter++)
-        value = (value ^ (unsigned char)*letter) * UINT64_C(0x100000001b3);
-    return value;
+    const char *name = text_of(flow->report, "name");
+    return hash_add(HASH_EMPTY, name, strlen(name));
 }
 
 static void flows_rate(struct top_flow *flows, size_t count, const struct top_flow *old,

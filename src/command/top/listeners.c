@@ -2,6 +2,7 @@
 #include "command/top/listeners.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "command/top/past.h"
 
 #include <errno.h>
@@ -38,32 +39,23 @@ void top_listeners_begin(struct top_listeners *listeners)
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* FNV-1a. */
-static uint64_t hash(uint64_t start, const void *data, size_t size)
-{
-    const unsigned char *byte = data;
-
-    for (size_t i = 0; i < size; i++)
-        start = (start ^ byte[i]) * UINT64_C(0x100000001b3);
-    return start;
-}
-
 /* Names count without their network: an accepted socket is in its client's. The family counts: what
  * a dual-stack listener accepts is IPv6 too. */
 static uint64_t hash_address(const struct ferry_endpoint *endpoint, bool any)
 {
     static const unsigned char zeroes[16];
     const struct ferry_inet *inet = endpoint->inet;
-    uint64_t value = hash(UINT64_C(0xcbf29ce484222325), &endpoint->kind, 1);
+    uint64_t value = hash_add(HASH_EMPTY, &endpoint->kind, 1);
 
-    value = hash(value, &endpoint->family, 1);
+    value = hash_add(value, &endpoint->family, 1);
 
     if (!inet)
-        return hash(value, endpoint->name, endpoint->name_size);
+        return hash_add(value, endpoint->name, endpoint->name_size);
     uint64_t network = endpoint->network ? endpoint->network->inode : 0;
-    value = hash(value, &network, sizeof(network));
-    value = hash(value, &inet->local_port, sizeof(inet->local_port));
-    return hash(value, any ? zeroes : inet->local, endpoint->family == AF_INET6 && !any ? 16 : 4);
+    value = hash_add(value, &network, sizeof(network));
+    value = hash_add(value, &inet->local_port, sizeof(inet->local_port));
+    return hash_add(
+        value, any ? zeroes : inet->local, endpoint->family == AF_INET6 && !any ? 16 : 4);
 }
 
 static bool is_any(const struct ferry_endpoint *endpoint)
