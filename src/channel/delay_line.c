@@ -4,6 +4,7 @@
  * keeps the order in which it came.
  */
 #include "channel/delay_line.h"
+#include "base/array.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -105,19 +106,6 @@ static bool parcel_before(const struct parcel *one, const struct parcel *other)
     return one->number < other->number;
 }
 
-static int heap_reserve(struct delay_line *line)
-{
-    if (line->count < line->capacity)
-        return 0;
-    size_t capacity = line->capacity ? 2 * line->capacity : FLOW_MESSAGES;
-    struct parcel **heap = realloc(line->heap, capacity * sizeof(struct parcel *));
-    if (!heap)
-        return -ENOMEM;
-    line->heap = heap;
-    line->capacity = capacity;
-    return 0;
-}
-
 /* There must be room. */
 static void heap_add(struct delay_line *line, struct parcel *parcel)
 {
@@ -179,7 +167,7 @@ static int line_add(
         return 0;
     if (!departures_next(&line->departures, &line->weather, size, now_ns, &arrival_ns))
         return 0;
-    if (heap_reserve(line) < 0)
+    if (!array_reserve(&line->heap, line->count, &line->capacity, sizeof(struct parcel *)))
         return -ENOMEM;
     struct parcel *parcel = parcel_new(message, at, size);
     if (!parcel)

@@ -6,6 +6,7 @@
  */
 #include "channel/policy.h"
 #include "base/account.h"
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -50,15 +51,10 @@ static int policy_grow(struct ferry_policy *policy)
 {
     if (policy->count >= POLICY_RULES_MAX)
         return -E2BIG;
-    struct rule *rules = realloc(policy->rules, (policy->count + 1) * sizeof(*rules));
-    if (!rules)
-        return -ENOMEM;
-    policy->rules = rules;
-    struct rule_more *more = realloc(policy->more, (policy->count + 1) * sizeof(*more));
-    if (!more)
-        return -ENOMEM;
-    policy->more = more;
-    return 0;
+    bool room =
+        array_reserve(&policy->rules, policy->count, &policy->capacity, sizeof(*policy->rules)) &&
+        array_grow(&policy->more, policy->capacity, &policy->more_capacity, sizeof(*policy->more));
+    return room ? 0 : -ENOMEM;
 }
 
 /* Nobody gains by a collision, since names are compared as well. */

@@ -40,7 +40,7 @@ struct rule_more {
 struct ferry_policy {
     struct rule *rules;
     struct rule_more *more;
-    size_t count;
+    size_t count, capacity, more_capacity;
     uint64_t unmatched; /* verdicts that no rule led to */
 };
 

@@ -4,6 +4,7 @@
  * lines whose fd is -1, which is also how a source without interest is kept silent (poll reports
  * hang-up whether asked or not).
  */
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "loop/loop.h"
 
@@ -13,9 +14,9 @@
 struct poll_state {
     struct pollfd *lines;
     struct ferry_source **sources;
-    int capacity;
-    int top;   /* the highest watched descriptor + 1 */
-    int start; /* where the next scan of the results begins */
+    size_t line_capacity, capacity; /* of `lines`; of both */
+    int top;                        /* the highest watched descriptor + 1 */
+    int start;                      /* where the next scan of the results begins */
 };
 
 static int poll_open(struct ferry_loop *loop)
@@ -32,26 +33,20 @@ static void poll_close(struct ferry_loop *loop)
     free(TAKE(loop->engine_state));
 }
 
-static int poll_grow(struct poll_state *state, int fd)
+static int poll_grow(struct poll_state *state, size_t fd)
 {
-    if (fd < state->capacity)
+    size_t before = state->capacity, wanted = before ? before : 64;
+    if (fd < before)
         return 0;
-    int capacity = state->capacity ? state->capacity : 64;
-    while (capacity <= fd)
-        capacity *= 2;
-    struct pollfd *lines = realloc(state->lines, (size_t)capacity * sizeof(*lines));
-    if (!lines)
+    while (wanted <= fd)
+        wanted *= 2;
+    if (!array_grow(&state->lines, wanted, &state->line_capacity, sizeof(*state->lines)) ||
+        !array_grow(&state->sources, wanted, &state->capacity, sizeof(struct ferry_source *)))
         return -ENOMEM;
-    state->lines = lines;
-    struct ferry_source **sources = realloc(state->sources, (size_t)capacity * sizeof(*sources));
-    if (!sources)
-        return -ENOMEM;
-    state->sources = sources;
-    for (int i = state->capacity; i < capacity; i++) {
-        lines[i] = (struct pollfd){ .fd = -1 };
-        sources[i] = NULL;
+    for (size_t i = before; i < wanted; i++) {
+        state->lines[i] = (struct pollfd){ .fd = -1 };
+        state->sources[i] = NULL;
     }
-    state->capacity = capacity;
     return 0;
 }
 
@@ -71,7 +66,7 @@ static int poll_add(struct ferry_loop *loop, struct ferry_source *source)
     struct poll_state *state = loop->engine_state;
     if (fcntl(source->fd, F_GETFD) < 0)
         return -errno;
-    int r = poll_grow(state, source->fd);
+    int r = poll_grow(state, (size_t)source->fd);
     if (r < 0)
         return r;
     if (state->sources[source->fd])

@@ -81,7 +81,7 @@ struct ferry_loop {
     struct ferry_source **heap;
     unsigned armed_count;
     unsigned timer_count; /* armed or not; the heap has room for all, so arming cannot fail */
-    unsigned heap_capacity;
+    size_t heap_capacity;
     int64_t now_ns;
     bool dispatching;
     bool stopped;

@@ -5,6 +5,7 @@
  * a list before any handler runs; a handler that sets a timer to the past puts it into the heap,
  * that is into the next turn.
  */
+#include "base/array.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 
@@ -73,25 +74,12 @@ void ferry_source_set_deadline(struct ferry_source *source, int64_t deadline_ns)
     heap_rise(loop, source);
 }
 
-static int heap_reserve(struct ferry_loop *loop)
-{
-    if (loop->timer_count < loop->heap_capacity)
-        return 0;
-    unsigned capacity = loop->heap_capacity ? 2 * loop->heap_capacity : 16;
-    struct ferry_source **heap = realloc(loop->heap, capacity * sizeof(struct ferry_source *));
-    if (!heap)
-        return -ENOMEM;
-    loop->heap = heap;
-    loop->heap_capacity = capacity;
-    return 0;
-}
-
 int ferry_loop_timer(struct ferry_loop *loop, int64_t deadline_ns, ferry_timer_handler handler,
     void *data, struct ferry_source **ret_source)
 {
-    int r = heap_reserve(loop);
-    if (r < 0)
-        return r;
+    if (!array_reserve(
+            &loop->heap, loop->timer_count, &loop->heap_capacity, sizeof(struct ferry_source *)))
+        return -ENOMEM;
     struct ferry_source *source = source_new(loop, SOURCE_TIMER, data);
     if (!source)
         return -ENOMEM;

@@ -2,6 +2,7 @@
  * line word alike, a route from the command line, and which of two routes are equal.
  */
 #include "route/settings.h"
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "route/limits.h"
@@ -68,11 +69,9 @@ int settings_append(struct settings *settings, const char *name, struct route_se
 {
     if (settings->route_count >= ROUTES_MAX)
         return -E2BIG;
-    struct route_settings **routes =
-        realloc(settings->routes, (settings->route_count + 1) * sizeof(struct route_settings *));
-    if (!routes)
+    if (!array_reserve(&settings->routes, settings->route_count, &settings->route_capacity,
+            sizeof(struct route_settings *)))
         return -ENOMEM;
-    settings->routes = routes;
     struct route_settings *route = calloc(1, sizeof(*route));
     if (!route)
         return -ENOMEM;
@@ -81,7 +80,7 @@ int settings_append(struct settings *settings, const char *name, struct route_se
         free(route);
         return -ENOMEM;
     }
-    routes[settings->route_count++] = route;
+    settings->routes[settings->route_count++] = route;
     *ret_route = route;
     return 0;
 }

@@ -45,7 +45,7 @@ struct route_settings {
     char *name;
     struct ferry_address *listen; /* without allow= and deny=, which are among the rules */
     struct rule_settings *rules;
-    size_t rule_count;
+    size_t rule_count, rule_capacity;
     bool rules_in_address;         /* they are those of allow= and deny= */
     bool dry_run;                  /* who is refused is told, and admitted all the same */
     struct ferry_address *target;  /* either an address ... */
@@ -68,9 +68,9 @@ enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE, LOG_JOURNAL };
 struct settings {
     struct config *config; /* what was read; holds the problems */
     struct route_settings **routes;
-    size_t route_count;
+    size_t route_count, route_capacity;
     struct profile_settings *profiles; /* route/settings_profile.c */
-    size_t profile_count;
+    size_t profile_count, profile_capacity;
     enum log_format log; /* LOG_TEXT unless given */
     bool log_given;
     struct holder_limits per_uid; /* over all routes */

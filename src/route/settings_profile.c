@@ -10,6 +10,7 @@
  * bites its tail is noticed.
  */
 #include "route/settings_profile.h"
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -38,7 +39,7 @@ void settings_free_profiles(struct settings *settings)
     }
     free(settings->profiles);
     settings->profiles = NULL;
-    settings->profile_count = 0;
+    settings->profile_count = settings->profile_capacity = 0;
 }
 
 static struct profile_settings *profile_find(const struct settings *settings, const char *name)
@@ -60,12 +61,10 @@ static bool is_built_in(const char *name)
 static int profile_append(
     struct settings *settings, const char *name, struct profile_settings **ret_profile)
 {
-    struct profile_settings *profiles =
-        realloc(settings->profiles, (settings->profile_count + 1) * sizeof(*profiles));
-    if (!profiles)
+    if (!array_reserve(&settings->profiles, settings->profile_count, &settings->profile_capacity,
+            sizeof(*settings->profiles)))
         return -ENOMEM;
-    settings->profiles = profiles;
-    struct profile_settings *profile = &profiles[settings->profile_count];
+    struct profile_settings *profile = &settings->profiles[settings->profile_count];
     *profile = (struct profile_settings){ .name = strdup(name) };
     if (!profile->name)
         return -ENOMEM;

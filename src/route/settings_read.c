@@ -4,6 +4,7 @@
  * a number that is checked, not a stack that can overflow, and every file is read once.
  */
 #include "route/settings_read.h"
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -25,7 +26,7 @@ struct file {
 struct reading {
     struct config *config;
     struct file *files;
-    size_t count;
+    size_t count, capacity;
     struct ferry_error *error;
 };
 
@@ -58,16 +59,16 @@ static int reading_add(
     for (size_t i = 0; i < reading->count; i++)
         if (strcmp(reading->files[i].path, path) == 0)
             return 0; /* what is included twice counts once */
-    struct file *files = realloc(reading->files, (reading->count + 1) * sizeof(*reading->files));
-    if (!files)
+    if (!array_reserve(
+            &reading->files, reading->count, &reading->capacity, sizeof(*reading->files)))
         return -ENOMEM;
-    reading->files = files;
     char *copy = strdup(path);
     if (!copy)
         return -ENOMEM;
-    files[reading->count] = (struct file){ .path = copy, .depth = depth, .included = by != NULL };
+    struct file *file = &reading->files[reading->count];
+    *file = (struct file){ .path = copy, .depth = depth, .included = by != NULL };
     if (by)
-        files[reading->count].by = *by;
+        file->by = *by;
     reading->count++;
     return 0;
 }

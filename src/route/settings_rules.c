@@ -1,5 +1,6 @@
 /* settings_rules.c - the rules of a route as it is asked for. */
 #include "route/settings_rules.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "wire/address.h"
 #include "wire/subject.h"
@@ -8,15 +9,13 @@
 
 int settings_rules_add(struct route_settings *route, bool allow, const char *subjects)
 {
-    struct rule_settings *rules =
-        realloc(route->rules, (route->rule_count + 1) * sizeof(*route->rules));
-    if (!rules)
+    if (!array_reserve(
+            &route->rules, route->rule_count, &route->rule_capacity, sizeof(*route->rules)))
         return -ENOMEM;
-    route->rules = rules;
     char *copy = strdup(subjects);
     if (!copy)
         return -ENOMEM;
-    rules[route->rule_count++] = (struct rule_settings){ allow, copy };
+    route->rules[route->rule_count++] = (struct rule_settings){ allow, copy };
     return 0;
 }
 
@@ -25,7 +24,7 @@ void settings_rules_free(struct route_settings *route)
     for (size_t i = 0; i < route->rule_count; i++)
         free(route->rules[i].subjects);
     free(TAKE(route->rules));
-    route->rule_count = 0;
+    route->rule_count = route->rule_capacity = 0;
 }
 
 static bool asks_program(const char *subjects)

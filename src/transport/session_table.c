@@ -4,6 +4,7 @@
  * into one bucket all the same, a look-up is bounded by the number of sessions that a uid may have.
  */
 #include "transport/session_table.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "transport/limits.h"
 
@@ -138,11 +139,9 @@ int session_accounts_charge(struct session_accounts *accounts, uid_t uid, size_t
         account->count++;
         return 0;
     }
-    account = realloc(accounts->accounts, (accounts->count + 1) * sizeof(*account));
-    if (!account)
+    if (!array_reserve(&accounts->accounts, accounts->count, &accounts->capacity, sizeof(*account)))
         return -ENOMEM;
-    accounts->accounts = account;
-    account[accounts->count++] = (struct session_account){ .uid = uid, .count = 1 };
+    accounts->accounts[accounts->count++] = (struct session_account){ .uid = uid, .count = 1 };
     return 0;
 }
 
@@ -157,5 +156,5 @@ void session_accounts_release(struct session_accounts *accounts, uid_t uid)
 void session_accounts_fini(struct session_accounts *accounts)
 {
     free(TAKE(accounts->accounts));
-    accounts->count = 0;
+    accounts->count = accounts->capacity = 0;
 }

@@ -48,7 +48,7 @@ struct session_accounts {
         uid_t uid;
         size_t count;
     } * accounts;
-    size_t count;
+    size_t count, capacity;
 };
 
 /* Charges one session to a uid. Returns 0, -EDQUOT when it has `limit` already, -ENOMEM. */

@@ -6,6 +6,7 @@
  * goes on with the next line, so that all are found at once.
  */
 #include "wire/config.h"
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "wire/limits.h"
@@ -98,14 +99,8 @@ static const char *config_keep_text(struct config *config, const char *data, siz
 /* Room for an item of `size` bytes, as the last of the table. */
 static void *config_add(struct config *config, struct table *table, size_t size)
 {
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 16;
-        void **items = reallocarray(table->items, capacity, sizeof(*items));
-        if (!items)
-            return NULL;
-        table->items = items;
-        table->capacity = capacity;
-    }
+    if (!array_reserve(&table->items, table->count, &table->capacity, sizeof(void *)))
+        return NULL;
     void *item = config_keep(config, size);
     if (item)
         table->items[table->count++] = item;

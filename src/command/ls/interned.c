@@ -1,6 +1,7 @@
 /* interned.c - texts by number, in a table with open addressing that is never more than half full.
  */
 #include "command/ls/interned.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/hash.h"
 
@@ -29,19 +30,13 @@ static size_t slot_of(const struct interned *interned, const void *text, size_t 
     return slot;
 }
 
-static bool texts_grow(struct interned *interned)
+static bool texts_reserve(struct interned *interned)
 {
-    size_t capacity = interned->capacity ? interned->capacity * 2 : 32;
-    const char **texts = reallocarray(interned->texts, capacity, sizeof(*texts));
-
-    if (texts)
-        interned->texts = texts;
-    size_t *sizes = texts ? reallocarray(interned->sizes, capacity, sizeof(*sizes)) : NULL;
-    if (!sizes)
-        return false;
-    interned->sizes = sizes;
-    interned->capacity = capacity;
-    return capacity < INTERNED_NONE / 2;
+    return interned->count < INTERNED_NONE / 2 &&
+           array_reserve(
+               &interned->texts, interned->count, &interned->capacity, sizeof(*interned->texts)) &&
+           array_grow(&interned->sizes, interned->capacity, &interned->size_capacity,
+               sizeof(*interned->sizes));
 }
 
 static bool slots_grow(struct interned *interned)
@@ -73,7 +68,7 @@ uint32_t interned_add(struct interned *interned, const void *text, size_t size)
 
     if (found != INTERNED_NONE)
         return found;
-    if (interned->count == interned->capacity && !texts_grow(interned))
+    if (!texts_reserve(interned))
         return INTERNED_NONE;
     if (interned->count * 2 >= interned->slot_count && !slots_grow(interned))
         return INTERNED_NONE;

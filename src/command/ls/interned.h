@@ -11,7 +11,7 @@ struct interned {
     struct arena arena;
     const char **texts; /* NUL-terminated, by number */
     size_t *sizes;
-    size_t count, capacity;
+    size_t count, capacity, size_capacity;
     uint32_t *slots; /* number + 1, open addressing; 0: free */
     size_t slot_count;
 };

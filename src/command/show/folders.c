@@ -5,6 +5,7 @@
  * not.
  */
 #include "command/show/folders.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 
 #include <limits.h>
@@ -34,16 +35,15 @@ static int folder_look(
     struct folders *folders, const char *path, size_t prefix_size, bool is_socket)
 {
     struct stat status;
-    struct folder *items = realloc(folders->items, (folders->count + 1) * sizeof(*folders->items));
 
-    if (!items)
+    if (!array_reserve(
+            &folders->items, folders->count, &folders->capacity, sizeof(*folders->items)))
         return -ENOMEM;
-    folders->items = items;
     if (stat(path, &status) < 0) {
         folders->cut = true;
         return 0;
     }
-    struct folder *item = &items[folders->count];
+    struct folder *item = &folders->items[folders->count];
     mode_t needed = is_socket ? S_IWUSR | S_IWGRP | S_IWOTH : S_IXUSR | S_IXGRP | S_IXOTH;
     *item = (struct folder){ .path = strdup(path[prefix_size] ? path + prefix_size : "/"),
         .mode = status.st_mode,

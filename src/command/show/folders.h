@@ -17,7 +17,7 @@ struct folder {
 
 struct folders {
     struct folder *items; /* from the root down, then the socket itself */
-    size_t count;
+    size_t count, capacity;
     bool cut; /* one on the way could not be looked at: nothing is known below it */
 };
 

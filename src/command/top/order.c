@@ -1,5 +1,6 @@
 /* order.c - the first rows of all, in order. */
 #include "command/top/order.h"
+#include "base/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -199,18 +200,6 @@ static bool passes(const struct top_row *row, const char *filter, struct bytes *
     return bytes_failed(text) || strcasestr(text->data, filter);
 }
 
-static int places_reserve(struct top_order *order, size_t count)
-{
-    if (count <= order->capacity)
-        return 0;
-    void *places = reallocarray(order->places, count, sizeof(*order->places));
-    if (!places)
-        return -ENOMEM;
-    order->places = places;
-    order->capacity = count;
-    return 0;
-}
-
 int top_order_make(struct top_order *order, const struct top_model *model, size_t wanted)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
@@ -218,7 +207,7 @@ int top_order_make(struct top_order *order, const struct top_model *model, size_
     bool all = !order->filter || !*order->filter;
 
     order->count = order->sorted = 0;
-    if (places_reserve(order, model->count) < 0)
+    if (!array_grow(&order->places, model->count, &order->capacity, sizeof(*order->places)))
         return -ENOMEM;
     for (size_t i = 0; i < model->count; i++)
         if (all || passes(&model->rows[i], order->filter, &text))

@@ -5,6 +5,7 @@
  * process of another (32 bits) keeps its numbers without names.
  */
 #include "command/view/blocked.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/proc.h"
 #include "command/limits.h"
@@ -45,13 +46,8 @@ static int add_fd(struct blocked_thread *thread, int fd)
         thread->fds_whole = false;
         return 0;
     }
-    /* In steps: doubling would copy no less for the few that most have. */
-    if (thread->fd_count % 16 == 0) {
-        int *grown = realloc(thread->fds, (thread->fd_count + 16) * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        thread->fds = grown;
-    }
+    if (!array_reserve(&thread->fds, thread->fd_count, &thread->fd_capacity, sizeof(*thread->fds)))
+        return -ENOMEM;
     thread->fds[thread->fd_count++] = fd;
     return 0;
 }
@@ -265,12 +261,9 @@ static pid_t tracer_of(pid_t pid)
 
 static int add_thread(struct blocked *blocked, pid_t tid, bool foreign, size_t *fds_left)
 {
-    struct blocked_thread *grown =
-        reallocarray(blocked->threads, blocked->count + 1, sizeof(*grown));
-
-    if (!grown)
+    if (!array_reserve(
+            &blocked->threads, blocked->count, &blocked->capacity, sizeof(*blocked->threads)))
         return -ENOMEM;
-    blocked->threads = grown;
     struct blocked_thread *thread = &blocked->threads[blocked->count];
     *thread = (struct blocked_thread){ .pid = blocked->pid, .tid = tid, .fds_left = fds_left };
     int code = look_thread(thread, foreign);

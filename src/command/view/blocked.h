@@ -27,7 +27,7 @@ struct blocked_thread {
     bool fds_whole;   /* `fds` are all that it waits for */
     int epoll;        /* of epoll_wait(2); -1: none */
     int *fds;         /* the call's descriptor, or those of its set; ascending */
-    size_t fd_count;
+    size_t fd_count, fd_capacity;
     size_t *fds_left;    /* while it is looked at: how many more may be read of its process */
     char *path;          /* of open(2): as it was given; NULL: unknown */
     uint64_t open_flags; /* of open(2): O_RDONLY ... */
@@ -42,7 +42,7 @@ struct blocked {
     pid_t tracer; /* 0: none */
     bool ended;   /* there is no such process any more */
     struct blocked_thread *threads;
-    size_t count;
+    size_t count, capacity;
     bool cut; /* there are more threads than BLOCKED_THREADS_MAX */
 };
 
