@@ -3,6 +3,7 @@
 #include "base/account.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "command/limits.h"
 #include "wire/subject.h"
 
@@ -70,13 +71,11 @@ static int add_group(
 static int set_host(struct person *person, const char *word, const struct host_range *host,
     struct ferry_error *error)
 {
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
     unsigned char address[16];
 
     if (host->bits != (host->ipv6 ? 128 : 32))
         return error_set(error, -EINVAL, word, "leave out the slash", "a peer is one host");
-    memcpy(address, mapped, sizeof(mapped));
-    memcpy(host->ipv6 ? address : address + sizeof(mapped), host->host, host->ipv6 ? 16 : 4);
+    host_map(host->host, host->ipv6 ? AF_INET6 : AF_INET, address);
     ferry_identity_set_host(person->who, address, FERRY_AT_CONNECT);
     return 0;
 }

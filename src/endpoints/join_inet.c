@@ -1,6 +1,7 @@
 /* join_inet.c - the other end of TCP and UDP sockets on this machine, which no kernel tells: found
  * by the addresses. */
 #include "base/hash.h"
+#include "base/host.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -16,26 +17,13 @@ struct flow {
     uint16_t kind; /* as wide as the rest: no padding, which would be compared too */
 };
 
-static void flow_address(
-    const struct ferry_endpoint *row, const unsigned char *raw, unsigned char address[16])
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-    if (row->family == AF_INET6) {
-        memcpy(address, raw, 16);
-        return;
-    }
-    memcpy(address, mapped, sizeof(mapped));
-    memcpy(address + sizeof(mapped), raw, 4);
-}
-
 static struct flow flow_of(const struct ferry_endpoint *row, bool reverse)
 {
     const struct ferry_inet *inet = row->inet;
     struct flow flow = { .kind = row->kind };
 
-    flow_address(row, reverse ? inet->remote : inet->local, flow.from);
-    flow_address(row, reverse ? inet->local : inet->remote, flow.to);
+    host_map(reverse ? inet->remote : inet->local, row->family, flow.from);
+    host_map(reverse ? inet->local : inet->remote, row->family, flow.to);
     flow.from_port = reverse ? inet->remote_port : inet->local_port;
     flow.to_port = reverse ? inet->local_port : inet->remote_port;
     return flow;
@@ -87,18 +75,8 @@ static int flows_index(struct rows *rows, struct flows *flows)
     return 0;
 }
 
-/* IPv4's 127.0.0.0/8 and ::1: each namespace has its own. */
-static bool is_loopback(const unsigned char address[16])
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    static const unsigned char one[16] = { [15] = 1 };
-
-    return memcmp(address, mapped, sizeof(mapped)) == 0 ? address[12] == 127
-                                                        : memcmp(address, one, sizeof(one)) == 0;
-}
-
-/* The same network before another. Two machines' worth of namespaces may use the same addresses:
- * of several elsewhere none is known to be the one. */
+/* The same network before another; each has a loopback of its own. Two machines' worth of
+ * namespaces may use the same addresses: of several elsewhere none is known to be the one. */
 static struct ferry_endpoint *flow_find(
     struct rows *rows, const struct flows *flows, const struct ferry_endpoint *row)
 {
@@ -117,13 +95,7 @@ static struct ferry_endpoint *flow_find(
         found = other;
         elsewhere++;
     }
-    return elsewhere == 1 && !is_loopback(wanted.from) ? found : NULL;
-}
-
-static bool is_zero(const unsigned char *address, size_t size)
-{
-    static const unsigned char zeroes[16];
-    return memcmp(address, zeroes, size) == 0;
+    return elsewhere == 1 && !host_is_loopback(wanted.from, AF_INET6) ? found : NULL;
 }
 
 /* UDP sockets that are not connected, by their port: whoever connects thousands must not make us
@@ -174,14 +146,14 @@ static struct ferry_endpoint *server_find(
     const struct servers *servers, const struct ferry_endpoint *row)
 {
     struct flow flow = flow_of(row, false);
-    bool own = is_loopback(flow.to) || memcmp(flow.to, flow.from, 16) == 0;
+    bool own = host_is_loopback(flow.to, AF_INET6) || memcmp(flow.to, flow.from, 16) == 0;
 
     for (uint32_t i = servers->start[flow.to_port]; i < servers->start[flow.to_port + 1]; i++) {
         struct ferry_endpoint *other = servers->data[i];
         if (other->network != row->network)
             continue;
         struct flow there = flow_of(other, false);
-        bool any = is_zero(other->inet->local, other->family == AF_INET ? 4 : 16);
+        bool any = host_is_any(other->inet->local, other->family);
         bool family = other->family == row->family || other->family == AF_INET6;
         if ((any && own && family) || memcmp(there.from, flow.to, 16) == 0)
             return other;

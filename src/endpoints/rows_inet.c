@@ -1,4 +1,5 @@
 /* rows_inet.c - TCP, UDP and raw sockets from the kernel's diagnosis, IPv4 and IPv6. */
+#include "base/host.h"
 #include "endpoints/table.h"
 
 #include <arpa/inet.h>
@@ -49,7 +50,7 @@ static int attribute_read(struct ferry_endpoints *table, struct ferry_endpoint *
 
 static void inet_fill(struct ferry_inet *inet, const struct inet_diag_msg *said)
 {
-    size_t size = said->idiag_family == AF_INET ? 4 : 16;
+    size_t size = host_size(said->idiag_family);
 
     memcpy(inet->local, said->id.idiag_src, size);
     memcpy(inet->remote, said->id.idiag_dst, size);

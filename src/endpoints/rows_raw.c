@@ -5,6 +5,7 @@
  * is no way without entering it, and the gap is told.
  */
 #include "base/cleanup.h"
+#include "base/host.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static int line_read(struct ferry_endpoints *table, const struct ferry_namespace
     unsigned char family, const char *line)
 {
     struct ferry_inet found = { 0 };
-    size_t size = family == AF_INET ? 4 : 16;
+    size_t size = host_size(family);
     uint32_t state, sent, received, uid;
     uint64_t inode;
     const char *at = strchr(line, ':');

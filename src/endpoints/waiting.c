@@ -13,6 +13,7 @@
  */
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/host.h"
 #include "endpoints/table.h"
 
 #include <errno.h>
@@ -97,27 +98,19 @@ static int waiting_unix(struct ferry_endpoints *table)
 
 /* --- TCP -------------------------------------------------------------------------------------- */
 
-static bool is_any(const unsigned char *address, size_t size)
-{
-    static const unsigned char zeroes[16];
-    return memcmp(address, zeroes, size) == 0;
-}
-
 /* How well a listener fits a connection: 0 not at all, 2 its very address, 1 any. */
 static int listener_fits(const struct ferry_endpoint *listener, const struct ferry_endpoint *row)
 {
-    size_t size = row->family == AF_INET ? 4 : 16;
-
     if (listener->kind != FERRY_ENDPOINT_TCP || listener->state != FERRY_STATE_LISTENING ||
         listener->network != row->network || listener->inet->local_port != row->inet->local_port)
         return 0;
     if (listener->inet->interface && listener->inet->interface != row->inet->interface)
         return 0;
     if (listener->family == row->family &&
-        memcmp(listener->inet->local, row->inet->local, size) == 0)
+        memcmp(listener->inet->local, row->inet->local, host_size(row->family)) == 0)
         return 2;
     bool same_family = listener->family == row->family || listener->family == AF_INET6;
-    return same_family && is_any(listener->inet->local, listener->family == AF_INET ? 4 : 16);
+    return same_family && host_is_any(listener->inet->local, listener->family);
 }
 
 static bool is_unaccepted(const struct ferry_endpoint *row)

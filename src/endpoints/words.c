@@ -1,6 +1,7 @@
 /* words.c - endpoints in words: kinds and states as ss(8) has them, addresses as ferry does. */
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/host.h"
 
 #include <arpa/inet.h>
 #include <ferry/endpoints.h>
@@ -111,10 +112,8 @@ static void print_ipv4(struct line *line, const unsigned char *address, uint16_t
 static void print_inet(struct line *line, const struct ferry_endpoint *endpoint,
     const unsigned char *address, uint16_t port)
 {
-    static const unsigned char zeroes[16];
-    size_t size = endpoint->family == AF_INET ? 4 : 16;
     char host[INET6_ADDRSTRLEN + 2], text[INET6_ADDRSTRLEN + IF_NAMESIZE + 16];
-    bool any = memcmp(address, zeroes, size) == 0;
+    bool any = host_is_any(address, endpoint->family);
 
     if (!any && endpoint->family == AF_INET) {
         print_ipv4(line, address, port);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/host.h"
 #include "base/list.h"
 #include "base/number.h"
 #include "route/limits.h"
@@ -132,7 +133,6 @@ void holder_limits_print(const struct holder_limits *limits, struct bytes *text)
 /* All of 127.0.0.0/8 leads here, and every local user may connect from any of it. */
 static struct holder_key key_of(struct ferry_identity *identity)
 {
-    static const unsigned char mapped[12] = { [10] = 0xff, 0xff };
     struct holder_key key = { .kind = HOLDER_OTHER };
     uid_t uid = ferry_identity_uid(identity);
     const unsigned char *host;
@@ -141,10 +141,10 @@ static struct holder_key key_of(struct ferry_identity *identity)
         key.kind = HOLDER_UID;
         memcpy(key.bytes, &uid, sizeof(uid));
     } else if ((host = ferry_identity_host(identity))) {
-        bool whole = memcmp(host, mapped, sizeof(mapped)) == 0;
-        bool here = whole && host[12] == 127;
-        key.kind = here ? HOLDER_HERE : whole ? HOLDER_HOST : HOLDER_NET;
-        memcpy(key.bytes, host, here ? 13 : whole ? 16 : 8);
+        const unsigned char *ipv4 = host_ipv4(host);
+        bool here = ipv4 && host_is_loopback(ipv4, AF_INET);
+        key.kind = here ? HOLDER_HERE : ipv4 ? HOLDER_HOST : HOLDER_NET;
+        memcpy(key.bytes, host, here ? HOST_MAPPED_SIZE + 1 : ipv4 ? 16 : 8);
     }
     return key;
 }
@@ -159,7 +159,8 @@ static void key_print(const struct holder_key *key, char *text, size_t size)
         snprintf(text, size, "uid %u", uid);
         return;
     case HOLDER_HOST:
-        snprintf(text, size, "host %s", inet_ntop(AF_INET, key->bytes + 12, host, sizeof(host)));
+        snprintf(
+            text, size, "host %s", inet_ntop(AF_INET, host_ipv4(key->bytes), host, sizeof(host)));
         return;
     case HOLDER_NET:
         snprintf(text, size, "host %s/64", inet_ntop(AF_INET6, key->bytes, host, sizeof(host)));

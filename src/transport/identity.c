@@ -1,6 +1,7 @@
 /* identity.c - the facts of an identity, put in by whoever learns them. */
 #include "transport/identity.h"
 #include "base/cleanup.h"
+#include "base/host.h"
 #include "base/proc.h"
 
 #include <fcntl.h>
@@ -86,10 +87,8 @@ void identity_set_host(
     if (size >= sizeof(family))
         memcpy(&family, address, sizeof(family));
     if (family == AF_INET && size >= sizeof(struct sockaddr_in)) {
-        static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
         const struct sockaddr_in *inet = address;
-        memcpy(identity->host, mapped, sizeof(mapped));
-        memcpy(identity->host + sizeof(mapped), &inet->sin_addr, sizeof(inet->sin_addr));
+        host_map((const unsigned char *)&inet->sin_addr, AF_INET, identity->host);
     } else if (family == AF_INET6 && size >= sizeof(struct sockaddr_in6)) {
         const struct sockaddr_in6 *inet6 = address;
         memcpy(identity->host, &inet6->sin6_addr, sizeof(identity->host));

@@ -7,6 +7,7 @@
 #include "base/account.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/number.h"
 #include "wire/address_parse.h"
 
@@ -16,12 +17,9 @@
 
 /* --- hosts ------------------------------------------------------------------------------------ */
 
-#define MAPPED_BITS 96u /* of ::ffff:0:0, before the IPv4 address that is mapped */
-static const uint8_t mapped[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
-
-static size_t host_size(bool ipv6)
+static int family_of(const struct host_range *range)
 {
-    return ipv6 ? 16 : 4;
+    return range->ipv6 ? AF_INET6 : AF_INET;
 }
 
 /* Clears all after the first `bits`; false: there was nothing to clear. */
@@ -39,20 +37,22 @@ static bool host_cut(uint8_t *host, size_t size, unsigned bits)
 
 static void host_unmap(struct host_range *range)
 {
-    if (!range->ipv6 || range->bits < MAPPED_BITS ||
-        memcmp(range->host, mapped, sizeof(mapped)) != 0)
+    bool whole = range->ipv6 && range->bits >= HOST_MAPPED_SIZE * 8;
+    const uint8_t *ipv4 = whole ? host_ipv4(range->host) : NULL;
+    if (!ipv4)
         return;
-    memmove(range->host, range->host + sizeof(mapped), 4);
-    memset(range->host + 4, 0, sizeof(mapped));
-    range->bits -= MAPPED_BITS;
+    memcpy(range->host, ipv4, host_size(AF_INET));
+    memset(range->host + host_size(AF_INET), 0, HOST_MAPPED_SIZE);
+    range->bits -= HOST_MAPPED_SIZE * 8;
     range->ipv6 = false;
 }
 
 bool host_range_of(const void *address, size_t size, struct host_range *ret_host)
 {
-    if (size != host_size(true) && size != host_size(false))
+    if (size != host_size(AF_INET6) && size != host_size(AF_INET))
         return false;
-    *ret_host = (struct host_range){ .ipv6 = size == host_size(true), .bits = (unsigned)size * 8 };
+    *ret_host =
+        (struct host_range){ .ipv6 = size == host_size(AF_INET6), .bits = (unsigned)size * 8 };
     memcpy(ret_host->host, address, size);
     host_unmap(ret_host);
     return true;
@@ -86,15 +86,15 @@ static int peer_read(
     memcpy(host, text, length);
     host[length] = '\0';
     range->ipv6 = strchr(host, ':') != NULL;
-    most = (unsigned)host_size(range->ipv6) * 8;
-    if (inet_pton(range->ipv6 ? AF_INET6 : AF_INET, host, range->host) != 1)
+    most = (unsigned)host_size(family_of(range)) * 8;
+    if (inet_pton(family_of(range), host, range->host) != 1)
         return peer_expected(word, error);
     int64_t bits = text[length] ? number_parse(text + length + 1, 10, most) : most;
     if (bits < 0)
         return error_set(error, -EINVAL, word, NULL, "expected 0 to %u bits after the slash", most);
     range->bits = (unsigned)bits;
     if (host_cut(range->host, sizeof(range->host), range->bits)) {
-        inet_ntop(range->ipv6 ? AF_INET6 : AF_INET, range->host, host, sizeof(host));
+        inet_ntop(family_of(range), range->host, host, sizeof(host));
         snprintf(remedy, sizeof(remedy), "say peer:%s/%u", host, range->bits);
         return error_set(
             error, -EINVAL, word, remedy, "bits are set beyond the first %u", range->bits);

@@ -2,6 +2,7 @@
 #include "command/ls/side.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/number.h"
 #include "command/view/names.h"
 
@@ -152,8 +153,9 @@ bool ls_side_matches(const struct ls_side *side, const struct ferry_endpoint *en
     if (!side->family)
         return true;
     /* ::ffff:10.0.0.1 is 10.0.0.1, to whoever asks for that. */
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    if (side->family == AF_INET && endpoint->family == AF_INET6 && memcmp(address, mapped, 12) == 0)
-        return matches_prefix(address + 12, side->address, side->prefix);
+    const unsigned char *ipv4 =
+        side->family == AF_INET && endpoint->family == AF_INET6 ? host_ipv4(address) : NULL;
+    if (ipv4)
+        return matches_prefix(ipv4, side->address, side->prefix);
     return side->family == endpoint->family && matches_prefix(address, side->address, side->prefix);
 }

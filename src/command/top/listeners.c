@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/host.h"
 #include "command/top/past.h"
 
 #include <errno.h>
@@ -60,10 +61,7 @@ static uint64_t hash_address(const struct ferry_endpoint *endpoint, bool any)
 
 static bool is_any(const struct ferry_endpoint *endpoint)
 {
-    static const unsigned char zeroes[16];
-    size_t size = endpoint->family == AF_INET6 ? 16 : 4;
-
-    return endpoint->inet && memcmp(endpoint->inet->local, zeroes, size) == 0;
+    return endpoint->inet && host_is_any(endpoint->inet->local, endpoint->family);
 }
 
 static bool same_address(const struct ferry_endpoint *a, const struct ferry_endpoint *b)

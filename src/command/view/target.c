@@ -2,6 +2,7 @@
 #include "command/view/target.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "wire/address.h"
 
 #include <arpa/inet.h>
@@ -335,22 +336,22 @@ static bool matches_abstract(
 static bool matches_side(const struct view_target *target, const struct ferry_endpoint *endpoint,
     const unsigned char *address, uint16_t port)
 {
-    static const unsigned char zeroes[16], mapped[12] = { [10] = 0xff, [11] = 0xff };
     unsigned char family = endpoint->family;
 
     if (port != target->port)
         return false;
     if (!target->family)
         return true;
-    if (family == AF_INET6 && memcmp(address, zeroes, 16) == 0)
+    if (family == AF_INET6 && host_is_any(address, AF_INET6))
         return true;
-    if (family == AF_INET6 && memcmp(address, mapped, sizeof(mapped)) == 0) {
+    const unsigned char *ipv4 = family == AF_INET6 ? host_ipv4(address) : NULL;
+    if (ipv4) {
         family = AF_INET;
-        address += sizeof(mapped);
+        address = ipv4;
     }
-    size_t size = family == AF_INET ? 4 : 16;
     return target->family == family &&
-           (memcmp(address, zeroes, size) == 0 || memcmp(address, target->address, size) == 0);
+           (host_is_any(address, family) ||
+               memcmp(address, target->address, host_size(family)) == 0);
 }
 
 static bool matches_inet(const struct view_target *target, const struct ferry_endpoint *endpoint)

@@ -5,6 +5,7 @@
  * the port. An IPv6 socket at any address takes IPv4 too, unless it is IPV6_V6ONLY.
  */
 #include "base/cleanup.h"
+#include "base/host.h"
 #include "command/view/names.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
@@ -26,25 +27,6 @@ struct port {
     unsigned time_waits, held;
 };
 
-static bool is_any(const unsigned char *address, unsigned char family)
-{
-    static const unsigned char zeroes[16];
-    return memcmp(address, zeroes, family == AF_INET ? 4 : 16) == 0;
-}
-
-static bool is_mapped(const unsigned char *address)
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    return memcmp(address, mapped, sizeof(mapped)) == 0;
-}
-
-static bool is_loopback(const unsigned char *address, unsigned char family)
-{
-    static const unsigned char loopback[16] = { [15] = 1 };
-
-    return family == AF_INET ? address[0] == 127 : memcmp(address, loopback, 16) == 0;
-}
-
 /* How well a socket fits the address that was asked about: the kernel gives what comes to those
  * that fit best. 3 its very address (or none was asked about), 2 any, 1 any, as an IPv6 one; 0 it
  * is not reached there. */
@@ -52,18 +34,16 @@ static int fit_of(const struct view_target *target, const struct ferry_endpoint 
 {
     const unsigned char *local = endpoint->inet->local;
 
-    if (!target->family || is_any(target->address, target->family))
+    if (!target->family || host_is_any(target->address, target->family))
         return 3;
-    if (is_any(local, endpoint->family) && endpoint->family == target->family)
+    if (host_is_any(local, endpoint->family) && endpoint->family == target->family)
         return 2;
-    if (is_any(local, endpoint->family))
+    if (host_is_any(local, endpoint->family))
         return endpoint->family == AF_INET6 && !endpoint->inet->only_ipv6;
     if (endpoint->family == target->family)
-        return memcmp(local, target->address, target->family == AF_INET ? 4 : 16) == 0 ? 3 : 0;
-    return endpoint->family == AF_INET6 && is_mapped(local) &&
-                   memcmp(local + 12, target->address, 4) == 0
-               ? 3
-               : 0;
+        return memcmp(local, target->address, host_size(target->family)) == 0 ? 3 : 0;
+    const unsigned char *ipv4 = endpoint->family == AF_INET6 ? host_ipv4(local) : NULL;
+    return ipv4 && memcmp(ipv4, target->address, host_size(AF_INET)) == 0 ? 3 : 0;
 }
 
 static bool has_port(const struct why *why, const struct ferry_endpoint *endpoint)
@@ -112,8 +92,8 @@ static void port_add(
 static bool is_here(const struct view_target *target)
 {
     struct ifaddrs *list = NULL;
-    bool found = !target->family || is_any(target->address, target->family) ||
-                 is_loopback(target->address, target->family);
+    bool found = !target->family || host_is_any(target->address, target->family) ||
+                 host_is_loopback(target->address, target->family);
 
     if (found || getifaddrs(&list) < 0)
         return found;
@@ -123,7 +103,7 @@ static bool is_here(const struct view_target *target)
         const void *address = target->family == AF_INET
                                   ? (const void *)&((struct sockaddr_in *)at->ifa_addr)->sin_addr
                                   : &((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr;
-        found = memcmp(address, target->address, target->family == AF_INET ? 4 : 16) == 0;
+        found = memcmp(address, target->address, host_size(target->family)) == 0;
     }
     freeifaddrs(list);
     return found;
@@ -349,7 +329,7 @@ static void note_address(struct why *why, const struct ferry_endpoint *endpoint)
     AUTO_BYTES struct bytes local = BYTES_EMPTY;
     const unsigned char *address = endpoint->inet->local;
 
-    if (why->target.family || is_any(address, endpoint->family))
+    if (why->target.family || host_is_any(address, endpoint->family))
         return;
     view_print_local(endpoint, &local);
     diagnosis_note(&why->diagnosis, "it is reached at %s only", local.data ? local.data : "");

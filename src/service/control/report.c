@@ -6,6 +6,7 @@
 #include "service/control/report.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/host.h"
 #include "process/dialler.h"
 #include "process/peer_pidfd.h"
 #include "process/sandbox.h"
@@ -48,11 +49,11 @@ static json_t *report_groups(struct ferry_identity *who)
 
 static void set_host(json_t *object, struct ferry_identity *who)
 {
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
     const unsigned char *host = ferry_identity_host(who);
     char text[INET6_ADDRSTRLEN] = "";
-    if (host && memcmp(host, mapped, sizeof(mapped)) == 0)
-        inet_ntop(AF_INET, host + sizeof(mapped), text, sizeof(text));
+    const unsigned char *ipv4 = host ? host_ipv4(host) : NULL;
+    if (ipv4)
+        inet_ntop(AF_INET, ipv4, text, sizeof(text));
     else if (host)
         inet_ntop(AF_INET6, host, text, sizeof(text));
     set_text(object, "host", text);
