@@ -44,6 +44,16 @@ def test_passes_are_counted_by_case(collect):
     assert collect() == (0, "3 passed, 0 failed, 0 skipped")
 
 
+def test_a_case_that_says_so_is_skipped(collect):
+    tap = OK_TAP.replace("ok 2", "skipped: needs root\nsomething else\nok 2")
+    assert collect(tap) == (0, "2 passed, 0 failed, 1 skipped")
+
+
+def test_a_case_that_fails_is_not_skipped(collect):
+    tap = OK_TAP.replace("ok 2", "skipped: needs root\nnot ok 2")
+    assert collect(tap, "FAIL", 1) == (1, "2 passed, 1 failed, 0 skipped")
+
+
 def test_a_failed_case_is_counted_once(collect):
     tap = OK_TAP.replace("ok 2", "not ok 2")
     assert collect(tap, "FAIL", 1) == (1, "2 passed, 1 failed, 0 skipped")

@@ -45,7 +45,8 @@ static bool is_flagged(const void *memory, const char *flag)
 
 START_TEST(the_kernel_was_told)
 {
-    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0)
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0 &&
+        skipped("no transparent huge pages in this kernel"))
         return;
     char *much = large_new(LARGE_SIZE_MIN);
 

@@ -26,7 +26,7 @@ static bool ipv6_works(void)
     AUTO_FD int fd = socket(AF_INET6, SOCK_STREAM, 0);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return true;
-    fprintf(stderr, "no IPv6 here: not tried\n");
+    skipped("no IPv6 here");
     return false;
 }
 
@@ -46,7 +46,7 @@ static bool localhost_is_both(void)
         done = mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
     unlink(path);
     if (!done)
-        fprintf(stderr, "/etc/hosts can't be replaced in a mount namespace: not tried\n");
+        skipped("/etc/hosts can't be replaced in a mount namespace");
     return done;
 }
 

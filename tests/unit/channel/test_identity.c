@@ -105,13 +105,6 @@ static void teardown(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-static bool skipped(bool can, const char *why)
-{
-    if (!can)
-        printf("skipped: %s\n", why);
-    return !can;
-}
-
 /* The scheme's address in the test's directory. */
 static struct ferry_address *place(const char *scheme, const char *more)
 {
@@ -258,7 +251,7 @@ START_TEST(groups_are_those_at_connect)
     struct ferry_listener *listener = listen_at("unix", false);
     size_t count;
 
-    if (skipped(geteuid() == 0, "needs root"))
+    if (skipped_without_root())
         return;
     pid_t pid = fork();
     if (pid == 0) {
@@ -343,7 +336,7 @@ START_TEST(a_number_used_again_tells_nothing)
         close(hold[1]);
         stay();
     }
-    if (skipped(again > 0, "needs CAP_CHECKPOINT_RESTORE"))
+    if (again <= 0 && skipped("needs CAP_CHECKPOINT_RESTORE"))
         return;
     ck_assert_int_eq(again, pid);
     struct ferry_channel *server = accept_one(listener);
@@ -430,7 +423,7 @@ START_TEST(a_program_replaced_under_its_process_is_another)
 {
     struct ferry_listener *listener = listen_at("unix", false);
     char path[128], other[192], deleted[192];
-    if (skipped(kernel_has_pidfd, "needs SO_PEERPIDFD, Linux 6.5"))
+    if (!kernel_has_pidfd && skipped("needs SO_PEERPIDFD, Linux 6.5"))
         return;
     snprintf(path, sizeof(path), "%s/program", directory);
     snprintf(other, sizeof(other), "%s/other", directory);
@@ -490,7 +483,7 @@ START_TEST(a_peer_of_another_pid_namespace_has_no_number_for_us)
 {
     struct ferry_listener *listener = listen_at("unix", false);
 
-    if (skipped(geteuid() == 0, "needs root"))
+    if (skipped_without_root())
         return;
     pid_t pid = fork();
     if (pid == 0) {
@@ -553,7 +546,7 @@ START_TEST(messages_bring_a_pidfd_where_asked)
     struct ferry_listener *listener = listen_at(message_schemes[_i], true);
     struct ferry_channel *client = dial_as(message_schemes[_i], NULL);
     char self[256];
-    if (skipped(kernel_has_pidfd, "needs SO_PASSPIDFD, Linux 6.5"))
+    if (!kernel_has_pidfd && skipped("needs SO_PASSPIDFD, Linux 6.5"))
         return;
     send_text(client, "first");
     struct ferry_channel *server = accept_one(listener);
@@ -587,7 +580,7 @@ START_TEST(a_number_used_again_gets_a_session_of_its_own)
     char self[64];
     struct ferry_channel *first, *second;
 
-    if (skipped(kernel_has_pidfd, "needs SO_PASSPIDFD, Linux 6.5"))
+    if (!kernel_has_pidfd && skipped("needs SO_PASSPIDFD, Linux 6.5"))
         return;
     snprintf(self, sizeof(self), ",bind=@ferry-test-%d", (int)getpid());
     pid_t pid = fork();
@@ -608,7 +601,7 @@ START_TEST(a_number_used_again_gets_a_session_of_its_own)
             break;
         ck_assert_int_eq(child_status(pid), 0);
         pid_t again = fork_with(pid);
-        if (skipped(again >= 0, "needs CAP_CHECKPOINT_RESTORE"))
+        if (again < 0 && skipped("needs CAP_CHECKPOINT_RESTORE"))
             return;
         ck_assert(again == 0 || again == pid);
         pid = again;
@@ -694,7 +687,7 @@ START_TEST(root_speaks_for_others)
         { .buffers = &buffer, .buffer_count = 1 } };
     bool datagrams = _i == 1;
 
-    if (skipped(geteuid() == 0, "needs root"))
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(ferry_channel_try_send(client, outgoing, 3), 3);
     struct ferry_channel *own = accept_one(listener);
@@ -719,7 +712,7 @@ START_TEST(a_stream_says_who_sends_from_one_byte_to_the_next)
         { .buffers = &buffer, .buffer_count = 1, .credentials = &other },
         { .buffers = &buffer, .buffer_count = 1 } };
     const int on = 1;
-    if (skipped(geteuid() == 0, "needs root"))
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX, &one, &reader), 0);
     int fd = ferry_channel_fd(reader, FERRY_RECEIVE);
@@ -747,7 +740,7 @@ START_TEST(others_are_told_why_not)
 {
     struct ferry_listener *listener = listen_at("unix", false);
     struct ferry_error error = { 0 };
-    if (skipped(geteuid() == 0, "needs root"))
+    if (skipped_without_root())
         return;
     pid_t pid = fork();
     if (pid == 0) {

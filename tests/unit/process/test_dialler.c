@@ -115,7 +115,7 @@ static uid_t uid_seen(void)
 START_TEST(test_it_becomes_whom_it_was_told_of_and_nobody_else)
 {
     struct run_as root = { 0, 0, NULL, 0 };
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ask(&mail, -1);
     ck_assert_int_eq(answer(), 0);
@@ -146,7 +146,7 @@ static int connection_of_4001(void)
 
 START_TEST(test_it_becomes_the_caller_as_the_kernel_says)
 {
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     AUTO_FD int peer = connection_of_4001();
     ask(NULL, peer);
@@ -160,7 +160,7 @@ START_TEST(test_nobody_is_no_caller)
 {
     struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int ends[2];
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     AUTO_FD int inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(inet, (struct sockaddr *)&here, sizeof(here)), 0);
@@ -179,7 +179,7 @@ END_TEST
  * root, as a rule. */
 START_TEST(test_who_listens_is_no_caller)
 {
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ask(NULL, server);
     ck_assert_int_eq(answer(), -ENODATA);
@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(test_a_failure_is_told_as_if_it_were_ours)
 {
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(chmod(name.sun_path, 0600), 0);
     ask(&mail, -1);
@@ -209,7 +209,7 @@ START_TEST(test_its_end_fails_calls_and_dials_nothing)
         .address = address, .run_as = &mail, .peer_fd = -1, .timeout_ms = 5000
     };
     struct dialler_call *call;
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(kill(dialler_pid(dialler), SIGSTOP), 0);
     ask(&mail, -1);
@@ -224,7 +224,7 @@ END_TEST
 
 START_TEST(test_stopped_with_a_call_under_way)
 {
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(kill(dialler_pid(dialler), SIGSTOP), 0);
     struct dialler_call *cancelled = ask(&mail, -1);
@@ -279,7 +279,7 @@ START_TEST(test_what_is_no_request_is_refused)
         .rest = "unix:/x" };
     const struct dialler_options options = { .users = &mail, .user_count = 1 };
     int ends[2], status;
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
     pid_t pid = fork();

@@ -111,7 +111,7 @@ START_TEST(test_becoming_is_for_good)
     gid_t groups[] = { 5001, 5002 };
     struct run_as now, run_as = { 4001, 4002, groups, 2 };
     struct standing standing;
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert(run_as_is_possible());
     ck_assert_int_eq(run_as_become(&run_as), 0);
@@ -137,7 +137,7 @@ END_TEST
 START_TEST(test_kept_capabilities_are_noticed)
 {
     struct run_as run_as = { 4001, 4001, NULL, 0 };
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(prctl(PR_SET_KEEPCAPS, 1), 0);
     ck_assert_int_eq(run_as_become(&run_as), -EPERM);
@@ -156,7 +156,7 @@ END_TEST
 START_TEST(test_capabilities_are_given_up)
 {
     struct standing standing;
-    if (geteuid() != 0)
+    if (skipped_without_root())
         return;
     ck_assert_int_eq(run_as_keep_capabilities(1u << CAP_DAC_OVERRIDE), 0);
     standing_read(&standing);

@@ -82,14 +82,6 @@ static void become(uid_t uid)
     ck_assert_int_eq(seteuid(uid), 0);
 }
 
-static bool is_root(void)
-{
-    if (geteuid() == 0)
-        return true;
-    fprintf(stderr, "needs root: not tried\n");
-    return false;
-}
-
 /* --- birth and end ---------------------------------------------------------------------------- */
 
 START_TEST(bound_path_serves_and_goes)
@@ -142,7 +134,7 @@ START_TEST(owner_and_group_are_set)
     struct stat status;
     int fd;
 
-    if (!is_root())
+    if (skipped_without_root())
         return;
     options.ownership.owner = STRANGER;
     options.ownership.group = STRANGER + 1;
@@ -166,7 +158,7 @@ START_TEST(owner_that_may_not_be_set_leaves_nothing)
     struct ferry_error error = { 0 };
     int fd;
 
-    if (!is_root())
+    if (skipped_without_root())
         return;
     snprintf(path, sizeof(path), "%s", scratch_path("theirs"));
     ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -297,7 +289,7 @@ START_TEST(owner_that_is_not_visible_is_still_named)
 {
     char path[128], expected[32];
 
-    if (!is_root())
+    if (skipped_without_root())
         return;
     snprintf(path, sizeof(path), "%s", scratch_path("sticky"));
     ck_assert_int_eq(mkdir(path, 0777), 0);
@@ -378,7 +370,7 @@ START_TEST(dead_socket_of_another_user_is_left)
     struct unix_path *bound;
     int fd;
 
-    if (!is_root())
+    if (skipped_without_root())
         return;
     close(raw_bind(path, SOCK_STREAM, 1));
     ck_assert_int_eq(chown(path, STRANGER, STRANGER), 0);
@@ -453,7 +445,7 @@ START_TEST(directory_that_may_not_be_read_is_named)
 {
     char path[128];
 
-    if (!is_root())
+    if (skipped_without_root())
         return;
     snprintf(path, sizeof(path), "%s", scratch_path("unreadable"));
     ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -482,7 +474,7 @@ START_TEST(directory_decides)
     struct unix_path *bound;
     int fd;
 
-    if (!is_root())
+    if (skipped_without_root())
         return;
     name[9] = (char)('0' + _i);
     snprintf(path, sizeof(path), "%s", scratch_path(name));
