@@ -476,7 +476,7 @@ START_TEST(test_a_number_that_is_another_process_now)
         run_helper(hold);
     }
     close(ends[1]);
-    if (again > 0) { /* where it is allowed: CAP_CHECKPOINT_RESTORE */
+    if (again > 0 || !skipped("needs CAP_CHECKPOINT_RESTORE")) {
         helper = (struct helper){ again, ends[0] };
         ck_assert_int_eq(again, number);
         new = hear(&helper);
@@ -494,32 +494,67 @@ static void hold_the_same(void)
     tell(0);
 }
 
-/* Of the same name, with as many descriptors, of the same sockets. */
+/* Ends it. Another one gets its number and its name, and has as many descriptors, of the same
+ * sockets; `ends` are its line. False: that is not allowed. */
+static bool helper_replace(struct helper *helper, const int ends[2])
+{
+    pid_t number = helper->pid;
+
+    helper_end(helper);
+    usleep(20000); /* so that it starts in another tick */
+    pid_t again = fork_as(number);
+    if (again == 0) {
+        line = ends[1];
+        int extra = dup(line); /* in place of the other's line */
+        run_helper(extra < 0 ? await : hold_the_same);
+    }
+    if (again < 0 && skipped("needs CAP_CHECKPOINT_RESTORE"))
+        return false;
+    *helper = (struct helper){ again, ends[0] };
+    (void)hear(helper);
+    return true;
+}
+
 START_TEST(test_a_number_that_is_another_process_with_the_same_descriptors)
 {
-    int ends[2], extra;
+    int ends[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     struct helper helper = helper_start(hold_the_same);
     (void)hear(&helper);
     struct ferry_endpoints *table = table_new(0, 0);
     uint64_t start_ticks = ferry_endpoints_find_process(table, helper.pid)->start_ticks;
     ck_assert_uint_eq(start_ticks, start_of(helper.pid));
-    pid_t number = helper.pid;
-    helper_end(&helper);
-    usleep(20000); /* so that it starts in another tick */
-    pid_t again = fork_as(number);
-    if (again == 0) {
-        line = ends[1];
-        extra = dup(line); /* in place of the other's line */
-        run_helper(extra < 0 ? await : hold_the_same);
-    }
-    if (again > 0) {
-        helper = (struct helper){ again, ends[0] };
-        (void)hear(&helper);
+    if (helper_replace(&helper, ends)) {
         refresh(table);
-        const struct ferry_process *process = ferry_endpoints_find_process(table, number);
-        ck_assert_uint_eq(process->start_ticks, start_of(number));
+        const struct ferry_process *process = ferry_endpoints_find_process(table, helper.pid);
+        ck_assert_uint_eq(process->start_ticks, start_of(helper.pid));
         ck_assert_uint_ne(process->start_ticks, start_ticks);
+        helper_end(&helper);
+    }
+    ferry_endpoints_free(table);
+    close(ends[1]);
+}
+END_TEST
+
+/* Where processes have their turns, one whose turn it is not is asked in the look's second walk
+ * only, which a new socket is the cause of. */
+START_TEST(test_a_number_that_is_another_process_when_it_is_not_its_turn)
+{
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    struct helper helper = helper_start(hold_the_same);
+    (void)hear(&helper);
+    struct ferry_endpoints *table = table_new(0, FERRY_GATHER_USUAL | FERRY_GATHER_IN_TURNS);
+    pid_t own_turn = getpid() % (pid_t)LOOK_TURNS, its_turn = helper.pid % (pid_t)LOOK_TURNS;
+    for (pid_t round = 1; round == own_turn || round == its_turn; round++)
+        refresh(table);
+    if (helper_replace(&helper, ends)) {
+        int new = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        refresh(table);
+        ck_assert_int_eq(owner_of(table, inode_of(new)), getpid());
+        const struct ferry_process *process = ferry_endpoints_find_process(table, helper.pid);
+        ck_assert_uint_eq(process->start_ticks, start_of(helper.pid));
+        close(new);
         helper_end(&helper);
     }
     ferry_endpoints_free(table);
@@ -571,6 +606,7 @@ int main(void)
     tcase_add_test(tcase, test_a_process_that_has_become_another_program);
     tcase_add_test(tcase, test_a_number_that_is_another_process_now);
     tcase_add_test(tcase, test_a_number_that_is_another_process_with_the_same_descriptors);
+    tcase_add_test(tcase, test_a_number_that_is_another_process_when_it_is_not_its_turn);
     tcase_add_test(tcase, test_since_when_each_is_seen);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
