@@ -4,6 +4,7 @@ Waiting is always for a fact that can be asked from outside (a path, a line, a c
 time. A process started here leads a group of its own, and that group is ended by its id.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ SANITIZER = os.environ.get("FERRY_SANITIZER", "")
 
 # Of a socket that listens, in /proc/net/unix: __SO_ACCEPTCON.
 ACCEPTS = 1 << 16
+
+# A hundred seconds of a process's pass in one. Not under sanitizers: either wants to be loaded first.
+FAST = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1", "FAKETIME": "+0 x100"}
 
 # What a sanitizer's report holds, whatever the exit status was.
 SANITIZER_REPORTS = (
@@ -48,6 +52,32 @@ def assert_no_report(text):
 def descriptor_count(pid):
     """How many descriptors a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def children_of(pid):
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def state_of(pid):
+    """R: it runs; S: it sleeps; T: it is stopped; Z: it has ended (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def fill(client, send, pids):
+    """Calls send() until the way is full for good: the kernel refuses although all of these sleep who
+    could make room. (Who waits for a time, and not for a peer, sleeps too.)"""
+    client.setblocking(False)
+    asleep = False
+    while True:
+        try:
+            send()
+            asleep = False
+        except OSError as error:  # descriptors in flight have a limit of their own
+            assert error.errno in (errno.EAGAIN, errno.ETOOMANYREFS)
+            if asleep:
+                return
+            wait_until(lambda: all(state_of(pid) == "S" for pid in pids), what="all are asleep")
+            asleep = True
 
 
 def listens(path):

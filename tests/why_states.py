@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from machines import Machine
-from support import wait_until
+from support import state_of, wait_until
 
 STRANGER = 4002
 AS_STRANGER = {"user": STRANGER, "group": STRANGER, "extra_groups": []}
@@ -86,10 +86,6 @@ def clients():
 
 def evidence(answer):
     return "\n".join(answer["evidence"])
-
-
-def state_of(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 def stop(process):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support import descriptor_count, listens, wait_until
+from support import children_of, descriptor_count, listens, state_of, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 
@@ -29,10 +29,6 @@ def status_of(pid):
     """/proc/PID/status as a dictionary."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {key: value.split() for key, value in (line.split(":", 1) for line in lines)}
-
-
-def children_of(pid):
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def child_of_alice(pid):
@@ -329,10 +325,11 @@ def test_a_thousand_connections_leave_nothing_behind(relay, start_ferry, run_fer
     def counts():
         return descriptor_count(process.pid), descriptor_count(dialler)
 
-    # Once one was served, neither is still about to begin.
+    # Once one was served, neither is still about to begin; once both sleep, nor about to end it.
     visit()
     wait_until(lambda: process.stderr().count(" closed ") == 1)
-    time.sleep(0.2)
+    wait_until(lambda: children_of(dialler) == [])
+    wait_until(lambda: all(state_of(pid) == "S" for pid in (dialler, process.pid, dialler)))
     before = counts()
     for _ in range(1000):
         visit()
@@ -381,7 +378,7 @@ def test_a_target_that_does_not_accept_holds_up_nobody_else(
 @pytest.mark.plain_build
 def test_dials_that_hang_are_bounded_and_end(start, relay, target, runtime_dir):
     """strace stops every child in connect(2), as its user could: it is the user's own process."""
-    process, path = relay(f"unix:{runtime_dir}/target.sock,timeout=3s", "--user=peer")
+    process, path = relay(f"unix:{runtime_dir}/target.sock,timeout=1s", "--user=peer")
     dialler = dialler_of(process)
     start(
         "strace", "-f", "-qq", "-p", dialler, "-e", "trace=connect",

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from support import wait_until
+from support import state_of, wait_until
 
 ENDED = "import signal; print('ready', flush=True); signal.pause()"
 
@@ -465,11 +465,6 @@ select.select([], [end], [])
 """
 
 
-def asleep(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] == "S"
-
-
 def sleeping_pair(python, *arguments):
     parent = python(LOOPS, *arguments, ending="")
     pids = [parent.pid, *children_of(parent)]
@@ -478,7 +473,7 @@ def sleeping_pair(python, *arguments):
         full = subprocess.run(["ss", "-xpH"], capture_output=True, text=True).stdout
         waits = re.findall(r" (\d+) +\* \d+ +\* \d+ +users:\(\(\"[^\"]*\",pid=(\d+),", full)
         filled = {int(pid) for bytes, pid in waits if int(bytes)}
-        return all(map(asleep, pids)) and filled >= set(pids[len(arguments) :])
+        return all(state_of(pid) == "S" for pid in pids) and filled >= set(pids[len(arguments) :])
 
     wait_until(stand_still, what="full queues")
     return pids
@@ -510,7 +505,7 @@ except BlockingIOError:
 
 def test_one_with_both_ends_that_does_something_else_is_none(python, graph):
     process = python(SELF)
-    wait_until(lambda: asleep(process.pid))
+    wait_until(lambda: state_of(process.pid) == "S")
     assert graph(process.pid)["deadlocks"] == []
 
 
@@ -523,10 +518,10 @@ def test_one_that_waits_for_itself(python, graph):
 def test_one_that_was_stopped_does_not_wait(python, graph):
     pids = sleeping_pair(python)
     os.kill(pids[1], signal.SIGSTOP)
-    wait_until(lambda: not asleep(pids[1]))
+    wait_until(lambda: state_of(pids[1]) != "S")
     assert graph(pids[0])["deadlocks"] == []
     os.kill(pids[1], signal.SIGCONT)
-    wait_until(lambda: asleep(pids[1]))
+    wait_until(lambda: state_of(pids[1]) == "S")
     assert members(graph(pids[0])) == [sorted(pids)]
 
 

@@ -180,7 +180,7 @@ def test_a_peer_that_answers_every_second_message(run_ferry):
             server.sendto(data, sender)
 
     address = f"udp:{udp_server(answer)}"
-    entry = ping(run_ferry, "-c6", "-i2ms", "-s100", address)[address]
+    entry = ping(run_ferry, "-c6", "-i2ms", "-W500ms", "-s100", address)[address]
     assert (entry["sent"], entry["answered"], entry["lost"]) == (6, 3, 3)
     assert entry["loss_percent"] == 50
     assert (entry["late"], entry["twice"], entry["foreign"]) == (0, 0, 0)
@@ -211,7 +211,7 @@ def test_late_doubled_and_foreign_answers(run_ferry):
         server.sendto(data, sender)
 
     address = f"udp:{udp_server(answer)}"
-    entry = ping(run_ferry, "-c5", "-i2ms", address)[address]
+    entry = ping(run_ferry, "-c5", "-i2ms", "-W500ms", address)[address]
     assert (entry["sent"], entry["answered"], entry["lost"]) == (5, 2, 3)
     assert (entry["late"], entry["twice"], entry["foreign"]) == (2, 2, 6)
 
@@ -226,7 +226,7 @@ def test_an_answer_to_another_question_is_none(run_ferry):
         last.append(data)
 
     address = f"udp:{udp_server(answer)}"
-    entry = ping(run_ferry, "-c3", "-i2ms", address, status=1)[address]
+    entry = ping(run_ferry, "-c3", "-i2ms", "-W500ms", address, status=1)[address]
     assert (entry["answered"], entry["lost"], entry["late"], entry["twice"]) == (0, 3, 2, 0)
 
 

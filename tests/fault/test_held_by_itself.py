@@ -5,10 +5,7 @@ import socket
 
 import pytest
 
-from support import descriptor_count, wait_until
-
-# A hundred seconds of ferry's pass in one.
-FAST = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1", "FAKETIME": "+0 x100"}
+from support import FAST, descriptor_count, wait_until
 
 
 def connect(path):
@@ -22,7 +19,7 @@ def rights(*descriptors):
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
 
 
-@pytest.mark.plain_build  # the preloaded clock and a sanitizer want to be first, both
+@pytest.mark.plain_build
 @pytest.mark.parametrize("target", ["echo", "unix:behind.sock"])
 def test_a_connection_that_is_held_by_nobody_but_itself_ends(start_ferry, runtime_dir, target):
     """A peer passes its own end of the connection into it, takes nothing and goes: the connection

@@ -13,7 +13,7 @@ import pytest
 
 from machines import Machine
 from programs import free_port, need
-from support import wait_until
+from support import children_of, state_of, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -55,15 +55,9 @@ def evidence(answer):
     return "\n".join(answer["evidence"])
 
 
-def children_of(pid):
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
-
-
 def stop(pid):
     os.kill(pid, signal.SIGSTOP)
-    stat = Path(f"/proc/{pid}/stat")
-    wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T")
+    wait_until(lambda: state_of(pid) == "T")
 
 
 # --- nginx --------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import BUILD, descriptor_count
+from support import BUILD, children_of, descriptor_count, state_of, wait_until
 
 pytestmark = [
     pytest.mark.plain_build,
@@ -307,8 +307,7 @@ class Life:
         """Ferry's own: strace's first child."""
         if not self.traced:
             return self.popen.pid
-        children = open(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read().split()
-        return int(children[0]) if children else None
+        return next(iter(children_of(self.popen.pid)), None)
 
     def descriptors(self, expected):
         """How many, once nothing moves any more; None: it has ended."""
@@ -399,9 +398,11 @@ def counted(request, tmp_path_factory):
     life = traced(f"{folder}/whole", "-e", "trace=" + ",".join("?" + name for name in ERRORS))
     assert life.wait_started(), life.text()
     pid = life.pid()
+    before = children_of(pid)
     for _ in range(2):
         assert session(life) == {}
-    time.sleep(0.3)
+    # Its commands have ended, and nothing is left to be done.
+    wait_until(lambda: children_of(pid) == before and state_of(pid) == "S")
     DESCRIPTORS = descriptor_count(pid)
     assert life.end() == 0, life.text()
     calls = re.findall(rf"^{pid}\s+(\w+)\(", open(f"{life.folder}/trace").read(), re.MULTILINE)
