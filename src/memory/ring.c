@@ -307,6 +307,7 @@ static void ring_pass(struct ferry_ring *ring, uint32_t size)
     ring->own += ring_total(size);
     ring->stats.records++;
     ring->stats.bytes += size;
+    ring_test_step(RING_TAKEN);
 }
 
 /* Copies out what ring_peek() found: its size is ours by now, its bytes are when they are copied.

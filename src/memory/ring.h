@@ -71,8 +71,10 @@ enum ring_step {
     RING_RESERVED,   /* there is room; nothing was written */
     RING_WRITTEN,    /* record and head are there, not visible */
     RING_TO_PUBLISH, /* a whole batch is */
-    RING_PUBLISHED,  /* it is visible; nobody was woken */
+    RING_PUBLISHED,  /* it is visible, or room given back; nobody was woken */
     RING_WOKEN,
+    RING_TAKEN,    /* the receiver has a record; its room is not given back */
+    RING_TO_SLEEP, /* the bell says that we sleep; nobody has looked again */
     RING_STEP_COUNT,
 };
 

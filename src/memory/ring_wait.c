@@ -129,6 +129,7 @@ bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
     uint32_t need = ring->direction == FERRY_SEND ? ring->need : 1;
     atomic_store_explicit(
         &ring->side->bell, (uint64_t)ring->sleep << 32 | need, memory_order_release);
+    ring_test_step(RING_TO_SLEEP);
     shared_fence();
     if (shared_load_32(&ring->other->position) != ring->seen) {
         ring_awake(ring);

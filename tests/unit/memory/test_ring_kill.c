@@ -125,7 +125,7 @@ static void killed_at(enum ring_step step, int count)
 
 START_TEST(what_was_committed_is_received)
 {
-    for (int step = RING_RESERVED; step < RING_STEP_COUNT; step++)
+    for (int step = RING_RESERVED; step <= RING_WOKEN; step++)
         for (int count = 1; count <= 40; count++)
             killed_at(step, count);
 }
