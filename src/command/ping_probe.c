@@ -61,7 +61,7 @@ static void probe_finish(struct ping_probe *probe, enum ping_outcome outcome, in
     if (outcome == PING_FAILED)
         memcpy(probe->failure, probe->result.reason, sizeof(probe->failure));
     if (outcome == PING_ANSWERED || outcome == PING_REFUSED)
-        ping_statistics_add(&probe->times, time_ns);
+        times_add(&probe->times, time_ns);
     /* What is kept open serves the next question, and brings late echoes. */
     bool broken = outcome == PING_FAILED && !is_connectionless(probe);
     if (probe->method != PING_ECHO || !probe->sent || broken)

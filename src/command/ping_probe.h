@@ -15,7 +15,7 @@
 #define FERRY_COMMAND_PING_PROBE_H
 
 #include "command/limits.h"
-#include "command/ping_statistics.h"
+#include "command/times.h"
 
 #include <ferry/ferry.h>
 
@@ -67,7 +67,7 @@ struct ping_probe {
     size_t received_size;
     bool seen[PING_NUMBERS_KEPT]; /* whether the echo of one of the last numbers has come */
     /* what came of all questions */
-    struct ping_statistics times;
+    struct times times;
     uint64_t asked, refused, failed, lost;
     uint64_t late, twice, foreign; /* echoes: after their time, again, of nobody's question */
     struct ping_result result;     /* the last */

@@ -17,22 +17,6 @@ static const char *const outcomes[] = { [PING_ANSWERED] = "answered",
     [PING_FAILED] = "failed",
     [PING_LOST] = "lost" };
 
-void ping_time_print(int64_t time_ns, char text[24])
-{
-    static const char *const units[] = { "ns", "us", "ms", "s" };
-    double time = (double)time_ns;
-    size_t unit = 0;
-    while (time >= 999.5 && unit + 1 < COUNT_OF(units)) {
-        time /= 1000;
-        unit++;
-    }
-    snprintf(text, 24, "%.*f%s",
-        unit == 0 || time >= 100 ? 0
-        : time >= 10             ? 1
-                                 : 2,
-        time, units[unit]);
-}
-
 static const char *probe_text(const struct ping_probe *probe)
 {
     return ferry_address_text(probe->address);
@@ -64,7 +48,7 @@ void ping_report_result(const struct ping_probe *probe, struct bytes *text)
     if (result->number == 1)
         method_print(probe, text);
     if (timed)
-        ping_time_print(result->time_ns, time);
+        time_print(result->time_ns, time);
     bytes_print(text, "%6" PRIu64 "  %7s  %s", result->number, time, probe_text(probe));
     if (result->reason[0])
         bytes_print(text, ": %s", result->reason);
@@ -87,13 +71,13 @@ static void add_number(struct table *table, uint64_t number)
 static void add_time(struct table *table, int64_t time_ns)
 {
     char text[24];
-    ping_time_print(time_ns, text);
+    time_print(time_ns, text);
     table_add(table, text);
 }
 
 static void add_probe(struct table *table, const struct ping_probe *probe)
 {
-    const struct ping_statistics *times = &probe->times;
+    const struct times *times = &probe->times;
     char loss[24];
     snprintf(loss, sizeof(loss), "%.3g%%", loss_of(probe));
     table_add(table, probe_text(probe));
@@ -107,11 +91,11 @@ static void add_probe(struct table *table, const struct ping_probe *probe)
         return;
     }
     add_time(table, times->min_ns);
-    add_time(table, ping_statistics_quantile(times, 50));
-    add_time(table, ping_statistics_quantile(times, 99));
+    add_time(table, times_quantile(times, 500));
+    add_time(table, times_quantile(times, 990));
     add_time(table, times->max_ns);
-    add_time(table, ping_statistics_mean(times));
-    add_time(table, ping_statistics_jitter(times));
+    add_time(table, times_mean(times));
+    add_time(table, times_jitter(times));
 }
 
 /* What the table has no column for. */
@@ -166,7 +150,7 @@ static bool histogram_range(
     struct ping_probe *const *probes, size_t count, size_t *ret_first, size_t *ret_last)
 {
     bool found = false;
-    for (size_t bucket = 0; bucket < PING_HISTOGRAM_COUNT; bucket++) {
+    for (size_t bucket = 0; bucket < TIMES_HISTOGRAM_COUNT; bucket++) {
         for (size_t i = 0; i < count; i++) {
             if (!probes[i]->times.histogram[bucket])
                 continue;
@@ -186,8 +170,8 @@ static void bar_print(uint64_t number, uint64_t most, unsigned width, struct byt
         bytes_append_char(text, '#');
 }
 
-static void histogram_print(const struct ping_statistics *times, size_t first, size_t last,
-    unsigned width, struct bytes *text)
+static void histogram_print(
+    const struct times *times, size_t first, size_t last, unsigned width, struct bytes *text)
 {
     uint64_t most = 1;
     for (size_t bucket = first; bucket <= last; bucket++)
@@ -195,7 +179,7 @@ static void histogram_print(const struct ping_statistics *times, size_t first, s
             most = times->histogram[bucket];
     for (size_t bucket = first; bucket <= last; bucket++) {
         char from[24];
-        ping_time_print(ping_histogram_from(bucket), from);
+        time_print(times_histogram_from(bucket), from);
         bytes_print(text, "%8s  %8" PRIu64 "  ", from, times->histogram[bucket]);
         bar_print(times->histogram[bucket], most, width, text);
         while (text->size && text->data && text->data[text->size - 1] == ' ')
@@ -260,30 +244,30 @@ void ping_report_result_json(const struct ping_probe *probe, struct bytes *text)
     json_line(object, text);
 }
 
-static json_t *histogram_json(const struct ping_statistics *times)
+static json_t *histogram_json(const struct times *times)
 {
     json_t *buckets = json_array();
-    for (size_t i = 0; i < PING_HISTOGRAM_COUNT; i++) {
+    for (size_t i = 0; i < TIMES_HISTOGRAM_COUNT; i++) {
         if (!times->histogram[i])
             continue;
         json_t *bucket = json_object();
-        set_number(bucket, "from_ns", i ? (uint64_t)ping_histogram_from(i) : 0);
-        if (i + 1 < PING_HISTOGRAM_COUNT)
-            set_number(bucket, "to_ns", (uint64_t)ping_histogram_from(i + 1));
+        set_number(bucket, "from_ns", i ? (uint64_t)times_histogram_from(i) : 0);
+        if (i + 1 < TIMES_HISTOGRAM_COUNT)
+            set_number(bucket, "to_ns", (uint64_t)times_histogram_from(i + 1));
         set_number(bucket, "count", times->histogram[i]);
         json_array_append_new(buckets, bucket);
     }
     return buckets;
 }
 
-static void set_times(json_t *object, const struct ping_statistics *times)
+static void set_times(json_t *object, const struct times *times)
 {
     set_number(object, "min_ns", (uint64_t)times->min_ns);
-    set_number(object, "median_ns", (uint64_t)ping_statistics_quantile(times, 50));
-    set_number(object, "p99_ns", (uint64_t)ping_statistics_quantile(times, 99));
+    set_number(object, "median_ns", (uint64_t)times_quantile(times, 500));
+    set_number(object, "p99_ns", (uint64_t)times_quantile(times, 990));
     set_number(object, "max_ns", (uint64_t)times->max_ns);
-    set_number(object, "mean_ns", (uint64_t)ping_statistics_mean(times));
-    set_number(object, "jitter_ns", (uint64_t)ping_statistics_jitter(times));
+    set_number(object, "mean_ns", (uint64_t)times_mean(times));
+    set_number(object, "jitter_ns", (uint64_t)times_jitter(times));
 }
 
 static json_t *probe_json(const struct ping_probe *probe)

@@ -18,7 +18,4 @@ void ping_report_histograms(
 void ping_report_result_json(const struct ping_probe *probe, struct bytes *text);
 void ping_report_summary_json(struct ping_probe *const *probes, size_t count, struct bytes *text);
 
-/* 34213 as "34.2us": three or four digits and a unit. */
-void ping_time_print(int64_t time_ns, char text[24]);
-
 #endif

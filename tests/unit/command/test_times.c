@@ -1,12 +1,12 @@
-/* test_ping_statistics.c - figures of known times. */
-#include "command/ping_statistics.h"
+/* test_times.c - figures of known times. */
+#include "command/times.h"
 #include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct ping_statistics *statistics;
+static struct times *statistics;
 
 static void setup(void)
 {
@@ -21,7 +21,7 @@ static void teardown(void)
 static void add_all(const int64_t *times, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        ping_statistics_add(statistics, times[i]);
+        times_add(statistics, times[i]);
 }
 
 START_TEST(one_time)
@@ -29,10 +29,10 @@ START_TEST(one_time)
     add_all((int64_t[]){ 123456789 }, 1);
     ck_assert_int_eq(statistics->min_ns, 123456789);
     ck_assert_int_eq(statistics->max_ns, 123456789);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 50), 123456789);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 99), 123456789);
-    ck_assert_int_eq(ping_statistics_mean(statistics), 123456789);
-    ck_assert_int_eq(ping_statistics_jitter(statistics), 0);
+    ck_assert_int_eq(times_quantile(statistics, 500), 123456789);
+    ck_assert_int_eq(times_quantile(statistics, 990), 123456789);
+    ck_assert_int_eq(times_mean(statistics), 123456789);
+    ck_assert_int_eq(times_jitter(statistics), 0);
 }
 END_TEST
 
@@ -42,32 +42,32 @@ START_TEST(known_times)
     ck_assert_uint_eq(statistics->count, 5);
     ck_assert_int_eq(statistics->min_ns, 10);
     ck_assert_int_eq(statistics->max_ns, 100);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 50), 30);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 20), 10);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 21), 20);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 99), 100);
-    ck_assert_int_eq(ping_statistics_mean(statistics), 40);
+    ck_assert_int_eq(times_quantile(statistics, 500), 30);
+    ck_assert_int_eq(times_quantile(statistics, 200), 10);
+    ck_assert_int_eq(times_quantile(statistics, 210), 20);
+    ck_assert_int_eq(times_quantile(statistics, 990), 100);
+    ck_assert_int_eq(times_mean(statistics), 40);
     /* 30, 20, 10, 80 */
-    ck_assert_int_eq(ping_statistics_jitter(statistics), 35);
+    ck_assert_int_eq(times_jitter(statistics), 35);
 }
 END_TEST
 
 START_TEST(even_counts_take_the_lower_middle)
 {
     add_all((int64_t[]){ 4, 1, 3, 2 }, 4);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 50), 2);
+    ck_assert_int_eq(times_quantile(statistics, 500), 2);
 }
 END_TEST
 
 START_TEST(one_in_a_hundred)
 {
     for (int i = 0; i < 198; i++)
-        ping_statistics_add(statistics, 100);
+        times_add(statistics, 100);
     add_all((int64_t[]){ 511, 512 }, 2);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 99), 100);
+    ck_assert_int_eq(times_quantile(statistics, 990), 100);
     add_all((int64_t[]){ 500 }, 1);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 99), 500);
-    ck_assert_int_eq(ping_statistics_quantile(statistics, 100), 512);
+    ck_assert_int_eq(times_quantile(statistics, 990), 500);
+    ck_assert_int_eq(times_quantile(statistics, 1000), 512);
 }
 END_TEST
 
@@ -78,7 +78,7 @@ START_TEST(quantiles_of_large_times)
     for (int64_t time = 1; time < INT64_C(1) << 41; time += time / 3 + 1) {
         memset(statistics, 0, sizeof(*statistics));
         add_all((int64_t[]){ 0, time, INT64_C(1) << 41 }, 3);
-        int64_t median = ping_statistics_quantile(statistics, 50);
+        int64_t median = times_quantile(statistics, 500);
         ck_assert_int_le(llabs(median - time), time / 500 + 1);
         ck_assert_int_ge(median, before);
         before = median;
@@ -90,8 +90,8 @@ START_TEST(times_beyond_the_counters)
 {
     add_all((int64_t[]){ INT64_C(1) << 42, INT64_MAX / 4, INT64_MAX / 4 }, 3);
     ck_assert_int_eq(statistics->max_ns, INT64_MAX / 4);
-    ck_assert_int_ge(ping_statistics_quantile(statistics, 50), INT64_C(1) << 42);
-    ck_assert_uint_eq(statistics->histogram[PING_HISTOGRAM_COUNT - 1], 3);
+    ck_assert_int_ge(times_quantile(statistics, 500), INT64_C(1) << 42);
+    ck_assert_uint_eq(statistics->histogram[TIMES_HISTOGRAM_COUNT - 1], 3);
 }
 END_TEST
 
@@ -99,8 +99,8 @@ START_TEST(histogram)
 {
     static const int64_t froms[] = { 1, 2, 5, 10, 20, 50, 100 };
     for (size_t i = 0; i < sizeof(froms) / sizeof(froms[0]); i++)
-        ck_assert_int_eq(ping_histogram_from(i), froms[i]);
-    ck_assert_int_eq(ping_histogram_from(PING_HISTOGRAM_COUNT - 1), 1000000000000);
+        ck_assert_int_eq(times_histogram_from(i), froms[i]);
+    ck_assert_int_eq(times_histogram_from(TIMES_HISTOGRAM_COUNT - 1), 1000000000000);
     add_all((int64_t[]){ 0, 1, 2, 4, 5, 9, 10, 19, 20, 49999, 50000 }, 11);
     static const uint64_t counts[] = { 2, 2, 2, 2, 1 };
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -112,8 +112,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/ping_statistics");
-    TCase *tests = tcase_create("ping_statistics");
+    Suite *suite = suite_create("command/times");
+    TCase *tests = tcase_create("times");
 
     tcase_set_timeout(tests, 10);
     tcase_add_checked_fixture(tests, setup, teardown);
