@@ -8,6 +8,9 @@
  * and large directories have many thousands in one. */
 #define ACCOUNT_SIZE     ((size_t)4 << 10)
 #define ACCOUNT_SIZE_MAX ((size_t)4 << 20)
+/* Groups of a user: room at first, and NGROUPS_MAX of the kernel. */
+#define ACCOUNT_GROUPS     64
+#define ACCOUNT_GROUPS_MAX 65536
 /* Bytes of a file of /proc/PID that are looked at: status and stat are below 4 KiB, a control
  * group's lines may be long and systemd's comes late in them, a command line is cut there. */
 #define PROC_FILE_SIZE_MAX ((size_t)16 << 10)

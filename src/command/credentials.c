@@ -5,7 +5,6 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,9 +20,11 @@ static int pid_parse(const char *text, unsigned *ret_id)
 /* A user's name brings its main group, as it does for `check --as`. */
 static void main_group(const char *user, gid_t *gid)
 {
-    const struct passwd *entry = getpwnam(user);
-    if (entry)
-        *gid = entry->pw_gid;
+    struct account account;
+    if (account_read(user, &account) < 0)
+        return;
+    *gid = account.gid;
+    account_fini(&account);
 }
 
 static int word_read(const char *word, struct ferry_credentials *credentials)

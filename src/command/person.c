@@ -8,8 +8,6 @@
 #include "wire/subject.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 
 struct person {
@@ -28,20 +26,27 @@ static int set_uid(struct person *person, unsigned uid)
 /* As root's own login would give them. */
 static int groups_of_user(struct person *person, const char *word, struct ferry_error *error)
 {
-    const struct passwd *entry = getpwnam(person->user);
-    int count = PERSON_GROUPS_MAX;
+    struct account account = { 0 };
+    AUTO_FREE gid_t *groups = NULL;
+    size_t count = 0;
+    int r = account_read(person->user, &account);
 
-    if (!entry || getgrouplist(person->user, entry->pw_gid, person->groups, &count) < 0)
+    if (r == 0)
+        r = account_groups(&account, account.gid, &groups, &count);
+    gid_t first = account.gid;
+    account_fini(&account);
+    if (r < 0 || count > PERSON_GROUPS_MAX)
         return error_set(error, -E2BIG, word,
             "say them with group:", "more than %u groups, or they could not be looked up",
             PERSON_GROUPS_MAX);
-    person->group_count = (size_t)count;
+    memcpy(person->groups, groups, count * sizeof(*groups));
+    person->group_count = count;
     /* The main one stands first. */
     for (size_t i = 0; i < person->group_count; i++) {
-        if (person->groups[i] != entry->pw_gid)
+        if (person->groups[i] != first)
             continue;
         person->groups[i] = person->groups[0];
-        person->groups[0] = entry->pw_gid;
+        person->groups[0] = first;
         break;
     }
     return 0;

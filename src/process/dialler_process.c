@@ -8,9 +8,11 @@
  * closed, by whatever.
  */
 #include "process/dialler_process.h"
+#include "base/account.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "process/limits.h"
 #include "process/sandbox.h"
 #include "wire/limits.h"
@@ -22,7 +24,6 @@
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -92,7 +93,7 @@ static void environment_become(const struct run_as *run_as)
 {
     static const char *const kept[] = { "PATH", "LANG", "TZ" };
     char *values[COUNT_OF(kept)];
-    const struct passwd *entry;
+    struct account account;
 
     for (size_t i = 0; i < COUNT_OF(kept); i++)
         values[i] = getenv(kept[i]) ? strdup(getenv(kept[i])) : NULL;
@@ -100,13 +101,13 @@ static void environment_become(const struct run_as *run_as)
     for (size_t i = 0; i < COUNT_OF(kept); i++)
         if (values[i])
             setenv(kept[i], values[i], 1);
-    entry = getpwuid(run_as->uid);
-    if (!entry)
+    if (account_read_uid(run_as->uid, &account) < 0)
         return;
-    setenv("USER", entry->pw_name, 1);
-    setenv("LOGNAME", entry->pw_name, 1);
-    setenv("HOME", entry->pw_dir, 1);
-    setenv("SHELL", entry->pw_shell, 1);
+    setenv("USER", account.name, 1);
+    setenv("LOGNAME", account.name, 1);
+    setenv("HOME", account.home, 1);
+    setenv("SHELL", account.shell, 1);
+    account_fini(&account);
 }
 
 /* A terminal could be read by it, a file cut short. Into a pipe or the journal's socket one can
@@ -254,7 +255,7 @@ static int order_read(struct order *order, const struct ferry_message *message)
     bytes += sizeof(*ask);
     left -= sizeof(*ask);
     size_t groups_size = (size_t)ask->group_count * sizeof(gid_t);
-    if (ask->group_count > RUN_AS_GROUPS_MAX || groups_size > left || ask->address_size == 0 ||
+    if (ask->group_count > ACCOUNT_GROUPS_MAX || groups_size > left || ask->address_size == 0 ||
         ask->address_size > left - groups_size || ask->timeout_ms == 0)
         return -EBADMSG;
     left -= groups_size + ask->address_size;

@@ -22,13 +22,8 @@
 #define USER_KEPT_S 60
 /* Bytes of a user's name that are kept; LOGIN_NAME_MAX of the system is 256, useradd allows 32. */
 #define USER_NAME_MAX 64u
-/* Supplementary groups: room at first, and NGROUPS_MAX of the kernel. */
-#define RUN_AS_GROUPS_FIRST 64
-#define RUN_AS_GROUPS_MAX   65536
-/* Bytes of one entry of the name service; a group's lists its members. */
-#define RUN_AS_ENTRY_SIZE_MAX (1u << 20)
 /* Bytes of one request to the dialler: all groups that a user can have, an address, variables. */
-#define DIALLER_REQUEST_SIZE_MAX (RUN_AS_GROUPS_MAX * sizeof(gid_t) + (64u << 10))
+#define DIALLER_REQUEST_SIZE_MAX (ACCOUNT_GROUPS_MAX * sizeof(gid_t) + (64u << 10))
 /* Dials at work at once, and those of one user: one whose paths hang leaves room for the others.
  * They last microseconds; what is more is tried again. */
 #define DIALLER_DIALS_MAX          256u

@@ -9,12 +9,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "process/capability.h"
-#include "process/limits.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -53,52 +50,25 @@ static int groups_copy(struct run_as *run_as, const gid_t *groups)
 
 static int groups_current(struct run_as *run_as)
 {
-    int count = getgroups(0, NULL);
-    AUTO_FREE gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
-    if (count < 0 || (count > 0 && !groups))
-        return -ENOMEM;
-    if (count > 0 && getgroups(count, groups) != count)
-        return -EAGAIN;
-    run_as->groups = TAKE(groups);
-    run_as->group_count = (size_t)count;
-    groups_normalize(run_as);
-    return 0;
-}
-
-/* Those that the name service lists for a user. */
-static int groups_of_user(const char *name, struct run_as *run_as)
-{
-    int count = RUN_AS_GROUPS_FIRST;
-    for (;;) {
-        AUTO_FREE gid_t *groups = calloc((size_t)count, sizeof(*groups));
-        int room = count;
-        if (!groups)
-            return -ENOMEM;
-        if (getgrouplist(name, run_as->gid, groups, &count) >= 0) {
-            run_as->groups = TAKE(groups);
-            run_as->group_count = (size_t)count;
-            groups_normalize(run_as);
-            return 0;
-        }
-        if (count <= room || count > RUN_AS_GROUPS_MAX)
-            return -E2BIG;
-    }
+    int r = groups_own(&run_as->groups, &run_as->group_count);
+    if (r == 0)
+        groups_normalize(run_as);
+    return r;
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* A number that no account has is no name of one either. */
 static bool is_number(const char *text)
 {
-    return text[0] && !text[strspn(text, "0123456789")];
+    return *text && !text[strspn(text, "0123456789")];
 }
 
 static int find_group(const char *group, gid_t *ret_gid, struct ferry_error *error)
 {
-    if (account_parse(group, ret_gid) == 0)
-        return 0;
     if (is_number(group))
-        return error_set(error, -EINVAL, group, NULL, "is no number of a group");
+        return account_parse(group, ret_gid) < 0
+                   ? error_set(error, -EINVAL, group, NULL, "is no number of a group")
+                   : 0;
     int r = group_find(group, ret_gid);
     if (r == -ENOENT)
         return error_set(error, r, group, "see getent group", "there is no such group");
@@ -109,32 +79,29 @@ static int find_group(const char *group, gid_t *ret_gid, struct ferry_error *err
 static int find_user(
     const char *user, bool gid_known, struct run_as *run_as, struct ferry_error *error)
 {
-    AUTO_FREE char *space = malloc(RUN_AS_ENTRY_SIZE_MAX);
-    struct passwd entry, *found = NULL;
-    bool number = account_parse(user, &run_as->uid) == 0;
-    int code;
+    struct account account;
+    bool number = is_number(user);
 
-    if (!number && is_number(user))
+    if (number && account_parse(user, &run_as->uid) < 0)
         return error_set(error, -EINVAL, user, NULL, "is no number of a user");
-    if (!space)
-        code = ENOMEM;
-    else if (number)
-        code = getpwuid_r(run_as->uid, &entry, space, RUN_AS_ENTRY_SIZE_MAX, &found);
-    else
-        code = getpwnam_r(user, &entry, space, RUN_AS_ENTRY_SIZE_MAX, &found);
-    if (!found && number && gid_known)
+    int r = number ? account_read_uid(run_as->uid, &account) : account_read(user, &account);
+    if (r < 0 && number && gid_known)
         return 0;
-    if (!found && code && code != ENOENT)
-        return error_set_errno(error, -code, user, NULL);
-    if (!found)
-        return error_set(error, -ENOENT, user,
+    if (r == -ENOENT)
+        return error_set(error, r, user,
             number ? "give its group too (group =)" : "see getent passwd",
             number ? "has no entry that says its group" : "there is no such user");
-    run_as->uid = entry.pw_uid;
+    if (r < 0)
+        return error_set_errno(error, r, user, NULL);
+    run_as->uid = account.uid;
     if (!gid_known)
-        run_as->gid = entry.pw_gid;
-    code = groups_of_user(entry.pw_name, run_as);
-    return code < 0 ? error_set_errno(error, code, user, NULL) : 0;
+        run_as->gid = account.gid;
+    r = account_groups(&account, run_as->gid, &run_as->groups, &run_as->group_count);
+    account_fini(&account);
+    if (r < 0)
+        return error_set_errno(error, r, user, NULL);
+    groups_normalize(run_as);
+    return 0;
 }
 
 int run_as_find(

@@ -4,11 +4,11 @@
  * never make the memory grow. That a user has no name is remembered too.
  */
 #include "process/user.h"
+#include "base/account.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "process/limits.h"
 
-#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -22,13 +22,14 @@ static _Thread_local struct slot slots[USERS_KEPT];
 
 static void slot_fill(struct slot *slot, uid_t uid)
 {
-    struct passwd entry, *found = NULL;
-    char buffer[4096];
+    struct account account;
     *slot = (struct slot){ .uid = uid,
         .until_ns = clock_after(clock_now_ns(), USER_KEPT_S * NS_PER_S) };
-    if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found &&
-        strlen(found->pw_name) < sizeof(slot->name))
-        strcpy(slot->name, found->pw_name);
+    if (account_read_uid(uid, &account) < 0)
+        return;
+    if (strlen(account.name) < sizeof(slot->name))
+        strcpy(slot->name, account.name);
+    account_fini(&account);
 }
 
 const char *user_name(uid_t uid)

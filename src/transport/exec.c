@@ -9,6 +9,7 @@
  * goes through to reap who has; only our own children are ever waited for. The list is bounded by
  * the number of processes that the user may have.
  */
+#include "base/account.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -84,12 +85,11 @@ static void exec_peer(const struct link *link, char *text, size_t size)
 
 static void exec_gather_groups(struct ferry_identity *identity)
 {
-    int count = getgroups(0, NULL);
-    AUTO_FREE gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
+    gid_t *groups;
+    size_t count;
 
-    if (count < 0 || (count > 0 && (!groups || getgroups(count, groups) != count)))
-        return;
-    identity_set_groups(identity, TAKE(groups), (size_t)count, FERRY_OWN_CHILD);
+    if (groups_own(&groups, &count) == 0)
+        identity_set_groups(identity, groups, count, FERRY_OWN_CHILD);
 }
 
 /* Who it is when it starts: we, unless its file is set-uid. */

@@ -1,12 +1,12 @@
 /* print.c - how `show` lays out what it tells. */
 #include "command/show/print.h"
+#include "base/account.h"
 #include "base/cleanup.h"
 #include "command/limits.h"
 #include "command/show/process.h"
 #include "command/table.h"
 #include "process/user.h"
 
-#include <grp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -96,8 +96,10 @@ void print_user(struct bytes *text, uid_t uid)
 
 void print_group(struct bytes *text, gid_t gid)
 {
-    const struct group *entry = gid == (gid_t)-1 ? NULL : getgrgid(gid);
-    print_id(text, entry ? entry->gr_name : NULL, gid);
+    AUTO_FREE char *name = NULL;
+    if (gid != (gid_t)-1)
+        (void)group_find_name(gid, &name);
+    print_id(text, name, gid);
 }
 
 void print_start(struct bytes *text, uint64_t start_ticks)

@@ -1,6 +1,8 @@
 /* permission.c - who may. Access lists as the kernel stores them (acl(5)): a version, then entries
  * of tag, permissions and id, little-endian. */
 #include "command/why/permission.h"
+#include "base/account.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "command/person.h"
 #include "process/user.h"
@@ -8,8 +10,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,14 +40,16 @@ static void add_group(struct who *who, gid_t gid)
 /* As a login of that user would have them. */
 static void groups_of_uid(struct who *who)
 {
-    const struct passwd *entry = getpwuid(who->uid);
-    int count = PERSON_GROUPS_MAX;
+    struct account account;
+    AUTO_FREE gid_t *groups = NULL;
+    size_t count = 0;
 
-    if (!entry)
+    if (account_read_uid(who->uid, &account) < 0)
         return;
-    /* Of one who has more, these. */
-    (void)getgrouplist(entry->pw_name, entry->pw_gid, who->groups, &count);
-    who->group_count = count < (int)PERSON_GROUPS_MAX ? (size_t)count : PERSON_GROUPS_MAX;
+    (void)account_groups(&account, account.gid, &groups, &count);
+    account_fini(&account);
+    for (size_t i = 0; i < count; i++)
+        add_group(who, groups[i]);
 }
 
 static int who_from_identity(struct who *who)
@@ -225,13 +227,13 @@ void who_print_why(
     const struct who *who, const char *path, const struct stat *status, struct bytes *text)
 {
     unsigned shift = shift_of(who, status);
-    const struct group *group = getgrgid(status->st_gid);
+    AUTO_FREE char *group = NULL;
     char number[16];
 
     bytes_print(text, "mode %04o, owner %s, group ", (unsigned)status->st_mode & 07777,
         name_of(status->st_uid, number));
-    if (group)
-        bytes_append_text(text, group->gr_name);
+    if (group_find_name(status->st_gid, &group) == 0)
+        bytes_append_text(text, group);
     else
         bytes_print(text, "%u", status->st_gid);
     bytes_print(text, "; %s %s ", who->words,
