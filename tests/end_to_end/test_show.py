@@ -589,6 +589,19 @@ def test_a_descriptor_whatever_it_is(show, text, tmp_path, run_ferry):
     assert f"ferry show: {closed}: the process has no such descriptor open" in done.stderr
 
 
+def test_what_is_told_of_a_large_set_is_cut_behind_a_line(show):
+    with select.epoll() as poll:
+        events = [os.eventfd(0) for _ in range(500)]
+        for event in events:
+            poll.register(event, select.EPOLLIN)
+        watched = show(f"{SELF}:{poll.fileno()}")["descriptor"]["fdinfo"]["tfd"]
+        for event in events:
+            os.close(event)
+    assert 100 < len(watched) < len(events)
+    assert len({len(line.split()) for line in watched}) == 1
+    assert len(watched[-1]) == len(watched[-2])
+
+
 # --- pipes, FIFOs, memfds, queues -------------------------------------------------------------------
 
 

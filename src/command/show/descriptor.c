@@ -40,8 +40,9 @@ static char *read_fdinfo(pid_t pid, int fd)
     ssize_t length = proc_read(AT_FDCWD, path, text, sizeof(text));
     if (length <= 0)
         return NULL;
-    while (length && length == sizeof(text) - 1 && text[length - 1] != '\n')
-        length--;
+    if (length == sizeof(text) - 1)
+        while (length && text[length - 1] != '\n')
+            length--;
     text[length] = '\0';
     return length ? strdup(text) : NULL;
 }
