@@ -27,6 +27,7 @@ int command_connect(int argc, char **argv);
 int command_pass(int argc, char **argv);
 int command_take(int argc, char **argv);
 int command_ping(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_why(int argc, char **argv);

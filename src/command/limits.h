@@ -193,4 +193,28 @@
 /* Bytes of the filter that is typed. */
 #define TOP_FILTER_SIZE 64u
 
+/* Messages of `bench` (--size): room for a number, and what is measured here. */
+#define BENCH_SIZE_MIN  ((size_t)8)
+#define BENCH_SIZE_MAX  ((size_t)64 << 20)
+#define BENCH_SIZES_MAX 16u
+/* Milliseconds of one slice (--time) and how many there are of each case (--rounds). */
+#define BENCH_SLICE_MS     50
+#define BENCH_SLICE_MS_MAX 10000
+#define BENCH_ROUNDS       5u
+#define BENCH_ROUNDS_MAX   100u
+/* Milliseconds of silence after which messages count as lost, or the other process as dead. */
+#define BENCH_SILENCE_MS 500
+/* Tries of who spins between looks at the clock, messages between those of who sends; a look takes
+ * as long as a small message in shared memory. Larger ones are worth a look each. */
+#define BENCH_TRIES_A_LOOK    1024u
+#define BENCH_MESSAGES_A_LOOK 64u
+#define BENCH_LARGE_SIZE      ((size_t)16 << 10)
+/* Bytes that every socket has room for anyway: below net.core.wmem_default. */
+#define BENCH_BUFFER_MIN ((size_t)128 << 10)
+/* Bytes of a ring, unless a message needs a larger one. */
+#define BENCH_RING_SIZE ((size_t)1 << 20)
+/* Bytes of an IPv4 datagram, and messages of a queue: what mqueue's msg_max is by default. */
+#define BENCH_UDP_SIZE_MAX   ((size_t)65507)
+#define BENCH_QUEUE_MESSAGES 10
+
 #endif

@@ -20,6 +20,7 @@ static const struct command commands[] = {
     { "pass", "open files and pass their descriptors to another process", command_pass },
     { "take", "take descriptors: list them, or start a command with them", command_take },
     { "ping", "how far away addresses are, side by side", command_ping },
+    { "bench", "how fast the ways between two processes are on this machine", command_bench },
 #ifdef HAVE_ENDPOINTS
     { "ls", "every local socket, and the process at the other end", command_ls },
     { "top", "the same live: queues, rates, who waits, look after look", command_top },

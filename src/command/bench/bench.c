@@ -1,0 +1,314 @@
+/* bench.c - `ferry bench`: how the mechanisms by which processes reach each other compare here.
+ *
+ * All cases take turns, slice by slice, forth and back, so that what the machine does besides hits
+ * all of them alike. The slices of one case lie as far apart as the machine is unquiet: that is its
+ * spread, and what lies within it is chance.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "command/argument.h"
+#include "command/bench/report.h"
+#include "command/command.h"
+#include "command/limits.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct bench {
+    size_t sizes[BENCH_SIZES_MAX];
+    size_t size_count;
+    unsigned mechanisms; /* 1 << index; 0: all */
+    unsigned waits;      /* 1 << enum bench_wait; 0: all */
+    bool one_cpu, json;
+    struct bench_method method;
+    struct bench_case *cases;
+    size_t count;
+};
+
+enum { KEY_JSON = 0x600, KEY_ONE_CPU };
+
+static const struct argp_option options[] = {
+    { "mechanism", 'm', "LIST", 0,
+        "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, mq, tcp, udp (all)", 0 },
+    { "size", 's', "LIST", 0, "Bytes of a message, 8 to 64M (64,1k,64k,1M)", 0 },
+    { "wait", 'w', "LIST", 0,
+        "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
+    { "time", 't', "SPAN", 0, "How long a slice is (50ms)", 0 },
+    { "rounds", 'r', "COUNT", 0, "Slices of each case (5)", 0 },
+    { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
+    { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
+    { 0 },
+};
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+/* Calls `take` for each word of a list with commas. */
+static void list_each (struct argp_state *state, char *list,
+    void (*take)(struct argp_state *state, struct bench *bench, const char *word))
+{
+    char *rest = NULL;
+
+    for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+        take(state, state->input, word);
+}
+
+static void take_mechanism(struct argp_state *state, struct bench *bench, const char *word)
+{
+    const struct mechanism *found = mechanism_find(word);
+
+    if (!found)
+        argp_error(state, "'%s': no mechanism; `ferry bench --help` lists them", word);
+    else
+        bench->mechanisms |= 1u << (found - bench_mechanisms);
+}
+
+static void take_wait(struct argp_state *state, struct bench *bench, const char *word)
+{
+    for (unsigned wait = 0; wait < BENCH_WAIT_COUNT; wait++) {
+        if (strcmp(word, bench_wait_name(wait)) == 0) {
+            bench->waits |= 1u << wait;
+            return;
+        }
+    }
+    argp_error(state, "'%s': sleep, spin or adaptive is expected", word);
+}
+
+static void take_size(struct argp_state *state, struct bench *bench, const char *word)
+{
+    char *end;
+    unsigned long long size = *word >= '0' && *word <= '9' ? strtoull(word, &end, 10) : 0;
+    unsigned shift = size && (*end == 'k' || *end == 'K') ? 10 : size && *end == 'M' ? 20 : 0;
+
+    if (size < 1 || size > BENCH_SIZE_MAX || end[shift != 0] != '\0' ||
+        size << shift < BENCH_SIZE_MIN || size << shift > BENCH_SIZE_MAX)
+        argp_error(state, "'%s': bytes from 8 to 64M are expected, as 64 or 4k", word);
+    else if (bench->size_count == BENCH_SIZES_MAX)
+        argp_error(state, "%u sizes at most", BENCH_SIZES_MAX);
+    else
+        bench->sizes[bench->size_count++] = (size_t)size << shift;
+}
+
+static error_t bench_parse(int key, char *argument, struct argp_state *state)
+{
+    struct bench *bench = state->input;
+    switch (key) {
+    case 'm':
+        list_each (state, argument, take_mechanism)
+            ;
+        return 0;
+    case 's':
+        list_each (state, argument, take_size)
+            ;
+        return 0;
+    case 'w':
+        list_each (state, argument, take_wait)
+            ;
+        return 0;
+    case 't':
+        bench->method.slice_ms = argument_span_ms(state, argument, 1, BENCH_SLICE_MS_MAX);
+        return 0;
+    case 'r':
+        bench->method.rounds = (unsigned)argument_number(state, argument, 1, BENCH_ROUNDS_MAX);
+        return 0;
+    case KEY_ONE_CPU:
+        bench->one_cpu = true;
+        return 0;
+    case KEY_JSON:
+        bench->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s': no argument is expected", argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = bench_parse,
+    .doc =
+        "Measure how the mechanisms of this machine compare: round trips between two processes "
+        "(TRIP is the median), as many messages as they can one way, and the time of a processor "
+        "that a message costs both. SPREAD is how far slices of the same lie apart: what differs "
+        "by less is chance.\v"
+        "EXAMPLES\n"
+        "  ferry bench\n"
+        "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"
+        "  ferry bench --one-cpu -m pipe,unix,mq\n"
+        "  ferry bench --json | jq '.cases[] | [.mechanism, .round_trip.median_ns]'\n",
+};
+
+/* --- what is measured ------------------------------------------------------------------------- */
+
+/* The first two processors that we may use; one twice, if there are no two. */
+static void cpus_choose(struct bench *bench)
+{
+    cpu_set_t cpus;
+    unsigned found = 0;
+
+    bench->method.cpus[0] = bench->method.cpus[1] = -1;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
+        return;
+    for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+        if (CPU_ISSET((size_t)cpu, &cpus))
+            bench->method.cpus[found++] = cpu;
+    if (found == 1 || bench->one_cpu)
+        bench->method.cpus[1] = bench->method.cpus[0];
+}
+
+static bool is_wanted(const struct bench *bench, const struct mechanism *mechanism, unsigned wait)
+{
+    bool shared = bench->method.cpus[0] >= 0 && bench->method.cpus[0] == bench->method.cpus[1];
+
+    if (bench->mechanisms && !(bench->mechanisms & 1u << (mechanism - bench_mechanisms)))
+        return false;
+    if (bench->waits && !(bench->waits & 1u << wait))
+        return false;
+    /* Who spins where the other is to run waits for itself. */
+    return wait == BENCH_SLEEP || (!shared && (wait == BENCH_SPIN || mechanism->is_adaptive));
+}
+
+static int cases_make(struct bench *bench)
+{
+    bench->cases =
+        calloc(bench->size_count * bench_mechanism_count * BENCH_WAIT_COUNT, sizeof(*bench->cases));
+    if (!bench->cases)
+        return -ENOMEM;
+    for (size_t i = 0; i < bench->size_count; i++)
+        for (size_t j = 0; j < bench_mechanism_count; j++)
+            for (unsigned wait = 0; wait < BENCH_WAIT_COUNT; wait++)
+                if (is_wanted(bench, &bench_mechanisms[j], wait))
+                    bench->cases[bench->count++].crossing =
+                        (struct crossing){ .mechanism = &bench_mechanisms[j],
+                            .wait = wait,
+                            .size = bench->sizes[i],
+                            .span_ns = bench->method.slice_ms * NS_PER_MS,
+                            .cpus = { bench->method.cpus[0], bench->method.cpus[1] } };
+    return bench->count ? 0 : -EINVAL;
+}
+
+static void result_add(struct crossing_result *sum, const struct crossing_result *slice)
+{
+    sum->messages += slice->messages;
+    sum->lost += slice->lost;
+    sum->time_ns += slice->time_ns;
+    sum->cpu_ns += slice->cpu_ns;
+}
+
+static void rate_note(struct bench_case *one, const struct crossing_result *slice)
+{
+    double rate = (double)slice->messages * (double)NS_PER_S /
+                  (double)(slice->time_ns > 0 ? slice->time_ns : 1);
+
+    if (one->slowest == 0 || rate < one->slowest)
+        one->slowest = rate;
+    if (rate > one->fastest)
+        one->fastest = rate;
+}
+
+/* One slice each way. */
+static void case_run(struct bench_case *one)
+{
+    struct crossing_result slice = { 0 };
+
+    if (one->code < 0)
+        return;
+    one->code = crossing_trips(&one->crossing, &one->times, &slice);
+    if (one->code < 0)
+        return;
+    result_add(&one->trips, &slice);
+    one->code = crossing_one_way(&one->crossing, &slice);
+    if (one->code < 0)
+        return;
+    result_add(&one->one_way, &slice);
+    rate_note(one, &slice);
+}
+
+/* On a terminal, how far it is. */
+static void progress_say(const struct bench *bench, unsigned round, size_t index)
+{
+    enum { WIDTH = 30 };
+    size_t all = bench->count * bench->method.rounds, done = round * bench->count + index;
+    size_t length = WIDTH * done / all;
+    const struct crossing *crossing = &bench->cases[index].crossing;
+
+    if (!isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r[%.*s%*s] %zu/%zu %s, %zu bytes\033[K", (int)length,
+        "##############################", (int)(WIDTH - length), "", done, all,
+        crossing->mechanism->name, crossing->size);
+}
+
+static void progress_end(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+static void cases_run(struct bench *bench)
+{
+    for (unsigned round = 0; round < bench->method.rounds; round++) {
+        for (size_t i = 0; i < bench->count; i++) {
+            progress_say(bench, round, i);
+            case_run(&bench->cases[round % 2 ? bench->count - 1 - i : i]);
+        }
+    }
+    progress_end();
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static int bench_say(const struct bench *bench)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    (bench->json ? bench_report_json : bench_report)(
+        &bench->method, bench->cases, bench->count, &text);
+    if (bytes_failed(&text))
+        return command_fail_errno("bench", "the report", -ENOMEM);
+    fwrite(text.data, 1, text.size, stdout);
+    return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("bench", "standard output", -errno);
+}
+
+static bool is_measured(const struct bench *bench)
+{
+    for (size_t i = 0; i < bench->count; i++)
+        if (bench->cases[i].code == 0)
+            return true;
+    return false;
+}
+
+int command_bench(int argc, char **argv)
+{
+    static const size_t usual[] = { 64, 1 << 10, 64 << 10, 1 << 20 };
+    struct bench bench = { .method = { .slice_ms = BENCH_SLICE_MS, .rounds = BENCH_ROUNDS } };
+
+    if (argp_parse(&argp, argc, argv, 0, NULL, &bench) != 0)
+        return EXIT_USAGE;
+    if (!bench.size_count) {
+        memcpy(bench.sizes, usual, sizeof(usual));
+        bench.size_count = COUNT_OF(usual);
+    }
+    cpus_choose(&bench);
+    int code = cases_make(&bench), status = EXIT_FAILED;
+    if (code == -EINVAL) {
+        struct ferry_error error;
+        error_set(&error, code, "--wait", "ask for sleep, or for two processors",
+            "nothing to measure: of these mechanisms none waits so here");
+        command_fail("bench", &error);
+    } else if (code < 0) {
+        command_fail_errno("bench", "memory", code);
+    } else {
+        cases_run(&bench);
+        status = bench_say(&bench);
+        if (status == EXIT_DONE && !is_measured(&bench))
+            status = EXIT_FAILED;
+    }
+    free(bench.cases);
+    return status;
+}

@@ -1,0 +1,306 @@
+/* crossing.c - one slice: a link, a child that has its other end, and what both have used.
+ *
+ * The child knows that it is to end by a number of messages, which its parent writes before it
+ * sends the last one. So nothing has to be told apart in what is sent, and a mechanism that loses
+ * messages ends by silence.
+ */
+#include "command/bench/crossing.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "command/limits.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* Memory of both. */
+struct shared {
+    atomic_ullong last; /* how many messages there are in all; 0: not known yet */
+    uint64_t received;
+    int64_t ended_ns; /* when the last of them came */
+    int64_t cpu_ns;   /* the child's */
+    int code;         /* what it ended with */
+};
+
+struct side {
+    struct bench_end end;
+    struct shared *shared;
+    size_t size;
+    char *data; /* size bytes */
+};
+
+static int64_t time_of(struct timeval time)
+{
+    return (int64_t)time.tv_sec * NS_PER_S + (int64_t)time.tv_usec * 1000;
+}
+
+static int64_t cpu_used(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) < 0 ? 0
+                                              : time_of(usage.ru_utime) + time_of(usage.ru_stime);
+}
+
+static void pin(int cpu)
+{
+    cpu_set_t cpus;
+
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)cpu, &cpus);
+    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* --- whole messages --------------------------------------------------------------------------- */
+
+/* How long it has gone on that nothing came, or went. Who spins does not look at the clock for each
+ * try, which would take longer than the try. */
+struct patience {
+    unsigned tries;
+    int64_t deadline_ns;
+};
+
+/* Waits until it may be tried again. 0, -ETIMEDOUT, -errno. */
+static int patience_wait(struct patience *patience, struct bench_end *end,
+    int (*wait)(struct bench_end *end, int64_t deadline_ns))
+{
+    if (end->wait != BENCH_SPIN || ++patience->tries % BENCH_TRIES_A_LOOK == 0) {
+        int64_t now_ns = clock_now_ns();
+        if (!patience->deadline_ns)
+            patience->deadline_ns = clock_after(now_ns, BENCH_SILENCE_MS * NS_PER_MS);
+        else if (now_ns >= patience->deadline_ns)
+            return -ETIMEDOUT;
+    }
+    return wait(end, patience->deadline_ns);
+}
+
+static int send_whole(struct side *side)
+{
+    struct patience patience = { 0 };
+
+    for (size_t sent = 0; sent < side->size;) {
+        ssize_t r = side->end.mechanism->send(&side->end, side->data + sent, side->size - sent);
+        if (r == -EAGAIN || r == -EINTR)
+            r = patience_wait(&patience, &side->end, bench_end_wait_send);
+        if (r < 0)
+            return (int)r;
+        sent += (size_t)r;
+    }
+    return 0;
+}
+
+/* The next part of a message, of which `have` bytes have come: bytes, or -errno; -ETIMEDOUT:
+ * nothing for a while. Of a stream, what belongs to the message after it is left there. */
+static ssize_t receive_part(struct side *side, size_t have)
+{
+    struct patience patience = { 0 };
+
+    for (;;) {
+        ssize_t r = side->end.mechanism->receive(&side->end, side->data + have, side->size - have);
+        if (r != -EAGAIN && r != -EINTR)
+            return r == 0 ? -EPIPE : r;
+        r = patience_wait(&patience, &side->end, bench_end_wait_receive);
+        if (r < 0)
+            return r;
+    }
+}
+
+static int receive_whole(struct side *side)
+{
+    for (size_t received = 0; received < side->size;) {
+        ssize_t r = receive_part(side, received);
+        if (r < 0)
+            return (int)r;
+        received += (size_t)r;
+    }
+    return 0;
+}
+
+/* --- the child -------------------------------------------------------------------------------- */
+
+static int child_answer(struct side *side)
+{
+    for (;;) {
+        int code = receive_whole(side);
+        if (code < 0)
+            return code;
+        uint64_t last = atomic_load(&side->shared->last);
+        code = send_whole(side);
+        side->shared->received++;
+        if (code < 0 || side->shared->received == last)
+            return code;
+    }
+}
+
+static int child_receive(struct side *side)
+{
+    struct shared *shared = side->shared;
+    uint64_t bytes = 0;
+
+    for (;;) {
+        ssize_t r = receive_part(side, 0);
+        if (r < 0 && r != -ETIMEDOUT)
+            return (int)r;
+        uint64_t last = atomic_load(&shared->last);
+        if (r == -ETIMEDOUT && last) /* the rest is lost */
+            return 0;
+        if (r == -ETIMEDOUT)
+            continue;
+        bytes += (uint64_t)r;
+        shared->received = bytes / side->size;
+        if (last && shared->received >= last)
+            return 0;
+        shared->ended_ns = side->end.mechanism->may_lose ? clock_now_ns() : 0;
+    }
+}
+
+static void child_run(struct side *side, int (*run)(struct side *side))
+{
+    int64_t before_ns = cpu_used();
+
+    side->shared->code = run(side);
+    if (!side->shared->ended_ns || side->shared->received == atomic_load(&side->shared->last))
+        side->shared->ended_ns = clock_now_ns();
+    side->shared->cpu_ns = cpu_used() - before_ns;
+    _exit(0);
+}
+
+/* --- the parent ------------------------------------------------------------------------------- */
+
+/* Whether the last one is to be sent now. The clock is not looked at for each small message. */
+static bool is_last(uint64_t sent, size_t size, int64_t end_ns)
+{
+    bool look = size >= BENCH_LARGE_SIZE || sent % BENCH_MESSAGES_A_LOOK == 0;
+    return look && sent > 0 && clock_now_ns() >= end_ns;
+}
+
+static int parent_trips(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent)
+{
+    int64_t now_ns = clock_now_ns(), end_ns = now_ns + span_ns;
+    uint64_t number = 0, came;
+
+    for (bool last = false; !last; number++) {
+        last = number > 0 && now_ns >= end_ns;
+        if (last)
+            atomic_store(&side->shared->last, number + 1);
+        memcpy(side->data, &number, sizeof(number));
+        int64_t before_ns = now_ns;
+        int code = send_whole(side);
+        if (code == 0)
+            code = receive_whole(side);
+        if (code < 0)
+            return code;
+        now_ns = clock_now_ns();
+        times_add(times, now_ns - before_ns);
+        memcpy(&came, side->data, sizeof(came));
+        if (came != number)
+            return -EBADMSG;
+    }
+    *ret_sent = number;
+    return 0;
+}
+
+static int parent_send(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent)
+{
+    int64_t end_ns = clock_now_ns() + span_ns;
+    uint64_t sent = 0;
+
+    (void)times;
+    for (bool last = false; !last; sent++) {
+        last = is_last(sent, side->size, end_ns);
+        if (last)
+            atomic_store(&side->shared->last, sent + 1);
+        int code = send_whole(side);
+        if (code < 0)
+            return code;
+    }
+    *ret_sent = sent;
+    return 0;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+typedef int parent_run(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent);
+
+/* Pinned once the link is there: a ring that is made where a process has one processor only never
+ * spins. */
+static int crossing_in(const struct crossing *crossing, struct shared *shared, char *data,
+    parent_run *run, int (*child)(struct side *side), struct times *times,
+    struct crossing_result *ret_result)
+{
+    struct bench_link link;
+    struct side side = { .shared = shared, .size = crossing->size, .data = data };
+    int code = bench_link_open(&link, crossing->mechanism, crossing->size, crossing->wait);
+    if (code < 0)
+        return code;
+    pid_t parent = getpid(), pid = fork();
+    if (pid < 0) {
+        code = -errno;
+        bench_link_close(&link);
+        return code;
+    }
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        shared->code = getppid() == parent ? bench_link_take(&link, 1, &side.end) : -EPIPE;
+        if (shared->code < 0)
+            _exit(0);
+        pin(crossing->cpus[1]);
+        child_run(&side, child);
+    }
+    code = bench_link_take(&link, 0, &side.end);
+    pin(crossing->cpus[0]);
+    int64_t cpu_ns = cpu_used(), started_ns = clock_now_ns();
+    uint64_t sent = 0;
+    if (code == 0)
+        code = run(&side, crossing->span_ns, times, &sent);
+    cpu_ns = cpu_used() - cpu_ns;
+    if (code < 0)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    bench_end_close(&side.end);
+    *ret_result = (struct crossing_result){ .messages = shared->received,
+        .lost = sent - shared->received,
+        .time_ns = shared->ended_ns - started_ns,
+        .cpu_ns = cpu_ns + shared->cpu_ns };
+    return code < 0 ? code : shared->code;
+}
+
+static int crossing_run(const struct crossing *crossing, parent_run *run,
+    int (*child)(struct side *side), struct times *times, struct crossing_result *ret_result)
+{
+    /* So that no page is first touched while it is measured. */
+    AUTO_FREE char *data = malloc(crossing->size);
+    struct shared *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cpu_set_t cpus;
+
+    if (!data || shared == MAP_FAILED)
+        return -ENOMEM;
+    memset(data, 'f', crossing->size);
+    (void)sched_getaffinity(0, sizeof(cpus), &cpus);
+    int code = crossing_in(crossing, shared, data, run, child, times, ret_result);
+    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
+    munmap(shared, sizeof(*shared));
+    return code;
+}
+
+int crossing_trips(
+    const struct crossing *crossing, struct times *times, struct crossing_result *ret_result)
+{
+    int code = crossing_run(crossing, parent_trips, child_answer, times, ret_result);
+    ret_result->messages *= 2;
+    return code;
+}
+
+int crossing_one_way(const struct crossing *crossing, struct crossing_result *ret_result)
+{
+    return crossing_run(crossing, parent_send, child_receive, NULL, ret_result);
+}

@@ -1,0 +1,431 @@
+/* mechanism.c - the mechanisms of Linux by their bare system calls, and the library's ring. */
+#include "command/bench/mechanism.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "command/limits.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static int failure(ssize_t result)
+{
+    return result < 0 ? -errno : 0;
+}
+
+/* --- sockets, pipes --------------------------------------------------------------------------- */
+
+static ssize_t file_send(struct bench_end *end, const void *data, size_t size)
+{
+    ssize_t sent = write(end->send_fd, data, size);
+    return sent < 0 ? -errno : sent;
+}
+
+static ssize_t file_receive(struct bench_end *end, void *data, size_t size)
+{
+    ssize_t received = read(end->receive_fd, data, size);
+    return received < 0 ? -errno : received;
+}
+
+static ssize_t socket_send(struct bench_end *end, const void *data, size_t size)
+{
+    ssize_t sent = send(end->send_fd, data, size, MSG_NOSIGNAL);
+    /* What a datagram socket says of a receiver that has no room. */
+    return sent < 0 ? errno == ENOBUFS ? -EAGAIN : -errno : sent;
+}
+
+static ssize_t socket_receive(struct bench_end *end, void *data, size_t size)
+{
+    ssize_t received = recv(end->receive_fd, data, size, 0);
+    return received < 0 ? -errno : received;
+}
+
+static int pipe_open(struct bench_link *link)
+{
+    int there[2], back[2];
+
+    if (pipe2(there, O_NONBLOCK | O_CLOEXEC) < 0)
+        return -errno;
+    link->pairs[0][1] = there[1];
+    link->pairs[1][0] = there[0];
+    if (pipe2(back, O_NONBLOCK | O_CLOEXEC) < 0)
+        return -errno;
+    link->pairs[1][1] = back[1];
+    link->pairs[0][0] = back[0];
+    return 0;
+}
+
+/* Opened for both, so that neither open waits for the other; then the name goes. */
+static int fifo_make(const char *folder, int ret_ends[2])
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "%s/fifo", folder);
+    if (mkfifo(path, 0600) < 0)
+        return -errno;
+    ret_ends[0] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ret_ends[1] = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    int code = ret_ends[0] < 0 || ret_ends[1] < 0 ? -errno : 0;
+    unlink(path);
+    return code;
+}
+
+static int fifo_open(struct bench_link *link)
+{
+    char folder[] = "/tmp/ferry-bench-XXXXXX";
+    int there[2] = { -1, -1 }, back[2] = { -1, -1 };
+
+    if (!mkdtemp(folder))
+        return -errno;
+    int code = fifo_make(folder, there);
+    if (code == 0)
+        code = fifo_make(folder, back);
+    rmdir(folder);
+    link->pairs[0][0] = back[0];
+    link->pairs[0][1] = there[1];
+    link->pairs[1][0] = there[0];
+    link->pairs[1][1] = back[1];
+    return code;
+}
+
+static void socket_take(struct bench_link *link, unsigned side, int fd)
+{
+    link->pairs[side][0] = link->pairs[side][1] = fd;
+}
+
+/* A message must fit into the buffer at once; what is refused by its limit shows when one is sent.
+ */
+static int room_make(const struct bench_link *link, int fd)
+{
+    int size = (int)link->size * 2;
+
+    if (link->mechanism->is_stream || size < (int)BENCH_BUFFER_MIN)
+        return 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    return 0;
+}
+
+static int unix_open_type(struct bench_link *link, int type)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    for (unsigned side = 0; side < 2; side++)
+        socket_take(link, side, ends[side]);
+    int code = room_make(link, ends[0]);
+    return code < 0 ? code : room_make(link, ends[1]);
+}
+
+static int unix_open(struct bench_link *link)
+{
+    return unix_open_type(link, SOCK_STREAM);
+}
+
+static int sequence_open(struct bench_link *link)
+{
+    return unix_open_type(link, SOCK_SEQPACKET);
+}
+
+static int datagram_open(struct bench_link *link)
+{
+    return unix_open_type(link, SOCK_DGRAM);
+}
+
+/* A socket of that type, bound to a port of the loopback device that the kernel chooses. */
+static int inet_bind(int type, struct sockaddr_in *ret_address)
+{
+    socklen_t size = sizeof(*ret_address);
+    AUTO_FD int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    *ret_address =
+        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    if (fd < 0 || bind(fd, (struct sockaddr *)ret_address, sizeof(*ret_address)) < 0 ||
+        getsockname(fd, (struct sockaddr *)ret_address, &size) < 0)
+        return -errno;
+    return fd_take(&fd);
+}
+
+static int make_nonblocking(const struct bench_link *link)
+{
+    int code = fd_set_nonblocking(link->pairs[0][0]);
+    return code < 0 ? code : fd_set_nonblocking(link->pairs[1][0]);
+}
+
+static int tcp_open(struct bench_link *link)
+{
+    struct sockaddr_in address;
+    int at_once = 1;
+    AUTO_FD int listener = inet_bind(SOCK_STREAM, &address);
+
+    if (listener < 0)
+        return listener;
+    if (listen(listener, 1) < 0)
+        return -errno;
+    socket_take(link, 0, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    int fd = link->pairs[0][0];
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    socket_take(link, 1, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+    for (unsigned side = 0; side < 2; side++)
+        if (link->pairs[side][0] < 0 || setsockopt(link->pairs[side][0], IPPROTO_TCP, TCP_NODELAY,
+                                            &at_once, sizeof(at_once)) < 0)
+            return -errno;
+    return make_nonblocking(link);
+}
+
+static int udp_open(struct bench_link *link)
+{
+    struct sockaddr_in addresses[2];
+
+    if (link->size > BENCH_UDP_SIZE_MAX)
+        return -EMSGSIZE;
+    for (unsigned side = 0; side < 2; side++) {
+        int fd = inet_bind(SOCK_DGRAM, &addresses[side]);
+        if (fd < 0)
+            return fd;
+        socket_take(link, side, fd);
+        int code = room_make(link, fd);
+        if (code < 0)
+            return code;
+    }
+    for (unsigned side = 0; side < 2; side++)
+        if (connect(link->pairs[side][0], (struct sockaddr *)&addresses[!side],
+                sizeof(addresses[side])) < 0)
+            return -errno;
+    return make_nonblocking(link);
+}
+
+/* --- queues ----------------------------------------------------------------------------------- */
+
+static int queue_make(size_t size, int ret_ends[2])
+{
+    static unsigned number;
+    char name[40];
+    struct mq_attr attributes = { .mq_maxmsg = BENCH_QUEUE_MESSAGES, .mq_msgsize = (long)size };
+
+    snprintf(name, sizeof(name), "/ferry-bench-%d-%u", (int)getpid(), number++);
+    ret_ends[1] =
+        mq_open(name, O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, 0600, &attributes);
+    /* EINVAL: above msgsize_max; EMFILE: above RLIMIT_MSGQUEUE, as mq_overview(7) has it. */
+    if (ret_ends[1] < 0)
+        return errno == EINVAL || errno == EMFILE || errno == ENOMEM ? -EMSGSIZE : -errno;
+    ret_ends[0] = mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int code = failure(ret_ends[0]);
+    mq_unlink(name);
+    return code;
+}
+
+static int queue_open(struct bench_link *link)
+{
+    int there[2] = { -1, -1 }, back[2] = { -1, -1 };
+    int code = queue_make(link->size, there);
+
+    if (code == 0)
+        code = queue_make(link->size, back);
+    link->pairs[0][0] = back[0];
+    link->pairs[0][1] = there[1];
+    link->pairs[1][0] = there[0];
+    link->pairs[1][1] = back[1];
+    return code;
+}
+
+static ssize_t queue_send(struct bench_end *end, const void *data, size_t size)
+{
+    return mq_send(end->send_fd, data, size, 0) < 0 ? -errno : (ssize_t)size;
+}
+
+static ssize_t queue_receive(struct bench_end *end, void *data, size_t size)
+{
+    ssize_t received = mq_receive(end->receive_fd, data, size, NULL);
+    return received < 0 ? -errno : received;
+}
+
+/* --- the ring --------------------------------------------------------------------------------- */
+
+static struct ferry_ring_options ring_options(const struct bench_link *link)
+{
+    struct ferry_ring_options options = { .struct_size = sizeof(options),
+        .capacity = BENCH_RING_SIZE,
+        .spin_max_ns = link->wait == BENCH_ADAPTIVE ? 0 : -1 };
+
+    /* The largest record has an eighth, its head included. */
+    while (options.capacity / 8 <= link->size)
+        options.capacity *= 2;
+    return options;
+}
+
+static int ring_open(struct bench_link *link)
+{
+    struct ferry_ring_options options = ring_options(link);
+    int code = ferry_ring_new(FERRY_SEND, &options, &link->rings[0], NULL);
+
+    return code < 0 ? code : ferry_ring_new(FERRY_RECEIVE, &options, &link->rings[1], NULL);
+}
+
+/* The same ring, from its other end. */
+static int ring_attach(struct ferry_ring *ring, enum ferry_direction direction,
+    const struct ferry_ring_options *options, struct ferry_ring **ret_ring)
+{
+    int descriptors[FERRY_RING_DESCRIPTORS];
+
+    ferry_ring_get_descriptors(ring, descriptors);
+    for (size_t i = 0; i < FERRY_RING_DESCRIPTORS; i++) {
+        descriptors[i] = fcntl(descriptors[i], F_DUPFD_CLOEXEC, 0);
+        if (descriptors[i] < 0)
+            return -errno;
+    }
+    return ferry_ring_attach(direction, descriptors, options, ret_ring, NULL);
+}
+
+static ssize_t ring_send(struct bench_end *end, const void *data, size_t size)
+{
+    struct ferry_record record = { .data = data, .size = size };
+    int code = ferry_ring_try_send(end->send_ring, &record, 1);
+    return code < 0 ? code : (ssize_t)size;
+}
+
+static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
+{
+    struct ferry_record record;
+    int code = ferry_ring_try_receive(end->receive_ring, data, size, &record, 1);
+    return code < 0 ? code : (ssize_t)record.size;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+const struct mechanism bench_mechanisms[] = {
+    { "ring", "libferry's ring in shared memory", .is_adaptive = true, .open = ring_open,
+        .send = ring_send, .receive = ring_receive },
+    { "pipe", "pipe(7)", .is_stream = true, .open = pipe_open, .send = file_send,
+        .receive = file_receive },
+    { "fifo", "a pipe with a name, fifo(7)", .is_stream = true, .open = fifo_open,
+        .send = file_send, .receive = file_receive },
+    { "unix", "unix(7), bytes", .is_stream = true, .open = unix_open, .send = socket_send,
+        .receive = socket_receive },
+    { "unix-seq", "unix(7), messages over a connection", .open = sequence_open, .send = socket_send,
+        .receive = socket_receive },
+    { "unix-dgram", "unix(7), datagrams", .open = datagram_open, .send = socket_send,
+        .receive = socket_receive },
+    { "mq", "a POSIX message queue, mq_overview(7)", .open = queue_open, .send = queue_send,
+        .receive = queue_receive },
+    { "tcp", "tcp(7) on the loopback device", .is_stream = true, .open = tcp_open,
+        .send = socket_send, .receive = socket_receive },
+    { "udp", "udp(7) on the loopback device", .may_lose = true, .open = udp_open,
+        .send = socket_send, .receive = socket_receive },
+};
+const size_t bench_mechanism_count = COUNT_OF(bench_mechanisms);
+
+const struct mechanism *mechanism_find(const char *name)
+{
+    for (size_t i = 0; i < bench_mechanism_count; i++)
+        if (strcmp(bench_mechanisms[i].name, name) == 0)
+            return &bench_mechanisms[i];
+    return NULL;
+}
+
+/* Descriptors may be one for both directions. */
+static void pair_close(int pair[2])
+{
+    if (pair[0] == pair[1])
+        pair[1] = -1;
+    fd_close(&pair[0]);
+    fd_close(&pair[1]);
+}
+
+int bench_link_open(
+    struct bench_link *link, const struct mechanism *mechanism, size_t size, enum bench_wait wait)
+{
+    *link = (struct bench_link){
+        .mechanism = mechanism, .wait = wait, .size = size, .pairs = { { -1, -1 }, { -1, -1 } }
+    };
+    int code = mechanism->open(link);
+    if (code < 0)
+        bench_link_close(link);
+    return code;
+}
+
+int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *ret_end)
+{
+    int code = 0;
+
+    *ret_end = (struct bench_end){ .mechanism = link->mechanism,
+        .wait = link->wait,
+        .receive_fd = link->pairs[side][0],
+        .send_fd = link->pairs[side][1] };
+    link->pairs[side][0] = link->pairs[side][1] = -1;
+    if (link->rings[0] && side == 0) {
+        ret_end->send_ring = TAKE(link->rings[0]);
+        ret_end->receive_ring = TAKE(link->rings[1]);
+    } else if (link->rings[0]) {
+        struct ferry_ring_options options = ring_options(link);
+        code = ring_attach(link->rings[0], FERRY_RECEIVE, &options, &ret_end->receive_ring);
+        if (code == 0)
+            code = ring_attach(link->rings[1], FERRY_SEND, &options, &ret_end->send_ring);
+    }
+    bench_link_close(link);
+    return code;
+}
+
+void bench_link_close(struct bench_link *link)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        pair_close(link->pairs[side]);
+        ferry_ring_free(TAKE(link->rings[side]));
+    }
+}
+
+void bench_end_close(struct bench_end *end)
+{
+    int pair[2] = { end->receive_fd, end->send_fd };
+
+    pair_close(pair);
+    ferry_ring_free(TAKE(end->receive_ring));
+    ferry_ring_free(TAKE(end->send_ring));
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+/* Gives the other thread of the same core its turn. */
+static void spin(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static int end_wait(
+    const struct bench_end *end, struct ferry_ring *ring, int fd, short events, int64_t deadline_ns)
+{
+    if (end->wait == BENCH_SPIN) {
+        spin();
+        return 0;
+    }
+    if (ring)
+        return ferry_ring_wait(ring, -1, deadline_ns);
+    struct pollfd one = { .fd = fd, .events = events };
+    int r = poll(&one, 1, clock_poll_ms(deadline_ns, clock_now_ns()));
+    return r < 0 ? errno == EINTR ? 0 : -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+int bench_end_wait_receive(struct bench_end *end, int64_t deadline_ns)
+{
+    return end_wait(end, end->receive_ring, end->receive_fd, POLLIN, deadline_ns);
+}
+
+int bench_end_wait_send(struct bench_end *end, int64_t deadline_ns)
+{
+    return end_wait(end, end->send_ring, end->send_fd, POLLOUT, deadline_ns);
+}

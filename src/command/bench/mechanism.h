@@ -1,0 +1,68 @@
+/* mechanism.h - by what two processes reach each other, all in one form.
+ *
+ * A link is made by one process that then forks; each of the two takes an end. No mechanism leaves
+ * anything behind: what needs a name loses it as soon as it is open.
+ */
+#ifndef FERRY_COMMAND_BENCH_MECHANISM_H
+#define FERRY_COMMAND_BENCH_MECHANISM_H
+
+#include <ferry/ring.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum bench_wait {
+    BENCH_SLEEP,    /* poll(2), or a ring's bell */
+    BENCH_SPIN,     /* ask again until it works */
+    BENCH_ADAPTIVE, /* a ring only: look out for a while, then sleep */
+    BENCH_WAIT_COUNT
+};
+
+struct mechanism;
+
+struct bench_link {
+    const struct mechanism *mechanism;
+    enum bench_wait wait;
+    size_t size;     /* of a message, bytes */
+    int pairs[2][2]; /* of each side: what it receives from, what it sends by; -1: none */
+    struct ferry_ring *rings[2]; /* of one direction each: from side 0, to side 0 */
+};
+
+/* What one process has of a link. */
+struct bench_end {
+    const struct mechanism *mechanism;
+    enum bench_wait wait;
+    int receive_fd, send_fd;
+    struct ferry_ring *receive_ring, *send_ring;
+};
+
+struct mechanism {
+    const char *name, *help;
+    bool is_stream;   /* bytes: a message may come in parts */
+    bool may_lose;    /* a sender is not held up by a receiver that is slower */
+    bool is_adaptive; /* knows BENCH_ADAPTIVE */
+    /* Makes both ends. 0, -EMSGSIZE (no message is so large), -errno. */
+    int (*open)(struct bench_link *link);
+    /* One try. Bytes that went or came, or -errno; -EAGAIN: not now. */
+    ssize_t (*send)(struct bench_end *end, const void *data, size_t size);
+    ssize_t (*receive)(struct bench_end *end, void *data, size_t size);
+};
+
+extern const struct mechanism bench_mechanisms[];
+extern const size_t bench_mechanism_count;
+/* NULL: none has that name. */
+const struct mechanism *mechanism_find(const char *name);
+
+/* Makes a link for messages of that size. 0, -EMSGSIZE, -errno. */
+int bench_link_open(
+    struct bench_link *link, const struct mechanism *mechanism, size_t size, enum bench_wait wait);
+/* Takes the end of that side (0: who made it, 1: its child); the other one is closed here.
+ * 0, -errno. */
+int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *ret_end);
+void bench_link_close(struct bench_link *link);
+void bench_end_close(struct bench_end *end);
+
+/* Waits until a receive may work. 0, -ETIMEDOUT, -errno. */
+int bench_end_wait_receive(struct bench_end *end, int64_t deadline_ns);
+int bench_end_wait_send(struct bench_end *end, int64_t deadline_ns);
+
+#endif

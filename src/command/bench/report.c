@@ -1,0 +1,303 @@
+/* report.c - what `ferry bench` found, for people and as JSON. */
+#include "command/bench/report.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "command/limits.h"
+#include "command/table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static const char *const waits[BENCH_WAIT_COUNT] = {
+    [BENCH_SLEEP] = "sleep", [BENCH_SPIN] = "spin", [BENCH_ADAPTIVE] = "adaptive"
+};
+
+const char *bench_wait_name(enum bench_wait wait)
+{
+    return waits[wait];
+}
+
+static double per(double amount, double count)
+{
+    return count > 0 ? amount / count : 0;
+}
+
+static double messages_per_s(const struct crossing_result *result)
+{
+    return per((double)result->messages * (double)NS_PER_S, (double)result->time_ns);
+}
+
+static double cpu_ns(const struct crossing_result *result)
+{
+    return per((double)result->cpu_ns, (double)result->messages);
+}
+
+/* Half of what lies between the slowest and the fastest slice, of their mean: percent. */
+static double spread_of(const struct bench_case *one)
+{
+    return per(100 * (one->fastest - one->slowest), one->fastest + one->slowest);
+}
+
+static const char *reason_of(const struct bench_case *one)
+{
+    switch (one->code) {
+    case -EMSGSIZE:
+        return "no message may be so large";
+    case -ETIMEDOUT:
+        return "messages were lost";
+    default:
+        return strerror(-one->code);
+    }
+}
+
+/* The processor's name as the kernel has it, or the machine's. */
+static void processor_print(struct bytes *text)
+{
+    char line[256];
+    struct utsname name;
+    AUTO_FILE FILE *file = fopen("/proc/cpuinfo", "re");
+
+    while (file && fgets(line, sizeof(line), file)) {
+        const char *value = strstr(line, ": ");
+        if (strncmp(line, "model name", 10) != 0 || !value)
+            continue;
+        bytes_append(text, value + 2, strcspn(value + 2, "\n"));
+        return;
+    }
+    bytes_append_text(text, uname(&name) == 0 ? name.machine : "unknown");
+}
+
+static void kernel_print(struct bytes *text)
+{
+    struct utsname name;
+
+    if (uname(&name) == 0)
+        bytes_print(text, "%s %s", name.sysname, name.release);
+}
+
+/* --- for people ------------------------------------------------------------------------------- */
+
+static int by_trip(const void *one, const void *other)
+{
+    const struct bench_case *a = *(const struct bench_case *const *)one;
+    const struct bench_case *b = *(const struct bench_case *const *)other;
+    int64_t a_ns = times_quantile(&a->times, 500), b_ns = times_quantile(&b->times, 500);
+    return (a_ns > b_ns) - (a_ns < b_ns);
+}
+
+static void add_time(struct table *table, int64_t time_ns)
+{
+    char text[24];
+
+    time_print(time_ns, text);
+    table_add(table, text);
+}
+
+/* 1234567 as "1.23M": powers of a thousand, three digits. */
+static void add_rate(struct table *table, double rate)
+{
+    static const char *const units[] = { "", "k", "M", "G", "T" };
+    char text[24];
+    size_t unit = 0;
+
+    for (; rate >= 999.5 && unit + 1 < COUNT_OF(units); unit++)
+        rate /= 1000;
+    snprintf(text, sizeof(text), "%.*f%s",
+        rate >= 99.95   ? 0
+        : rate >= 9.995 ? 1
+                        : 2,
+        rate, units[unit]);
+    table_add(table, text);
+}
+
+static void add_case(struct table *table, const struct bench_case *one)
+{
+    char spread[24];
+    double rate = messages_per_s(&one->one_way);
+
+    table_add(table, one->crossing.mechanism->name);
+    table_add(table, waits[one->crossing.wait]);
+    add_time(table, times_quantile(&one->times, 500));
+    add_time(table, times_quantile(&one->times, 990));
+    add_time(table, times_quantile(&one->times, 999));
+    add_time(table, (int64_t)cpu_ns(&one->trips));
+    add_rate(table, rate);
+    add_rate(table, rate * (double)one->crossing.size);
+    add_time(table, (int64_t)cpu_ns(&one->one_way));
+    snprintf(spread, sizeof(spread), "%.0f%%", spread_of(one));
+    table_add(table, spread);
+}
+
+/* What the table has no column for. */
+static void add_remark(const struct bench_case *one, struct bytes *text)
+{
+    const char *name = one->crossing.mechanism->name, *wait = waits[one->crossing.wait];
+
+    if (one->code < 0)
+        bytes_print(text, "%s, %s: not measured: %s\n", name, wait, reason_of(one));
+    else if (one->one_way.lost)
+        bytes_print(text, "%s, %s: %.3g%% of the messages one way were lost\n", name, wait,
+            100 * per((double)one->one_way.lost,
+                      (double)(one->one_way.lost + one->one_way.messages)));
+}
+
+static void size_report(const struct bench_case *const *cases, size_t count, struct bytes *text)
+{
+    static const char *const headings[] = { "MECHANISM", "WAIT", ">TRIP", ">P99", ">P99.9",
+        ">CPU/MSG", ">ONE-WAY/S", ">BYTES/S", ">CPU/MSG", ">SPREAD", NULL };
+    char size[24];
+    struct table table;
+
+    size_print(true, cases[0]->crossing.size, size);
+    bytes_print(text, "\nMessages of %s bytes\n", size);
+    table_init(&table, headings);
+    for (size_t i = 0; i < count; i++)
+        if (cases[i]->code == 0)
+            add_case(&table, cases[i]);
+    table_print(&table, text);
+    table_fini(&table);
+    for (size_t i = 0; i < count; i++)
+        add_remark(cases[i], text);
+}
+
+static void method_report(const struct bench_method *method, struct bytes *text)
+{
+    kernel_print(text);
+    bytes_append_text(text, ", ");
+    processor_print(text);
+    if (method->cpus[0] < 0)
+        bytes_append_text(text, "; two processes, anywhere");
+    else if (method->cpus[0] == method->cpus[1])
+        bytes_print(text, "; two processes on processor %d", method->cpus[0]);
+    else
+        bytes_print(
+            text, "; two processes on processors %d and %d", method->cpus[0], method->cpus[1]);
+    bytes_print(text, "; %u slice%s of %" PRId64 " ms each way, in turns\n", method->rounds,
+        method->rounds == 1 ? "" : "s", method->slice_ms);
+}
+
+static bool is_measured(const struct bench_case *one)
+{
+    return one->code == 0;
+}
+
+/* Those of one size stand together: with figures first, the fastest first of all. */
+void bench_report(const struct bench_method *method, const struct bench_case *cases, size_t count,
+    struct bytes *text)
+{
+    AUTO_FREE const struct bench_case **order = calloc(count + 1, sizeof(struct bench_case *));
+
+    if (!order) {
+        text->failed = true;
+        return;
+    }
+    method_report(method, text);
+    for (size_t first = 0, next; first < count; first = next) {
+        size_t placed = 0, measured;
+        for (next = first; next < count && cases[next].crossing.size == cases[first].crossing.size;)
+            next++;
+        for (size_t i = first; i < next; i++)
+            if (is_measured(&cases[i]))
+                order[placed++] = &cases[i];
+        measured = placed;
+        for (size_t i = first; i < next; i++)
+            if (!is_measured(&cases[i]))
+                order[placed++] = &cases[i];
+        qsort(order, measured, sizeof(struct bench_case *), by_trip);
+        size_report(order, placed, text);
+    }
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void set_number(json_t *object, const char *key, double number)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)(number + 0.5)));
+}
+
+static json_t *trips_json(const struct bench_case *one)
+{
+    json_t *trips = json_object();
+
+    set_number(trips, "count", (double)one->times.count);
+    set_number(trips, "median_ns", (double)times_quantile(&one->times, 500));
+    set_number(trips, "p99_ns", (double)times_quantile(&one->times, 990));
+    set_number(trips, "p999_ns", (double)times_quantile(&one->times, 999));
+    set_number(trips, "cpu_ns_per_message", cpu_ns(&one->trips));
+    return trips;
+}
+
+static json_t *one_way_json(const struct bench_case *one)
+{
+    json_t *one_way = json_object();
+    double rate = messages_per_s(&one->one_way);
+
+    set_number(one_way, "messages", (double)one->one_way.messages);
+    set_number(one_way, "lost", (double)one->one_way.lost);
+    set_number(one_way, "messages_per_second", rate);
+    set_number(one_way, "bytes_per_second", rate * (double)one->crossing.size);
+    set_number(one_way, "slowest_slice_per_second", one->slowest);
+    set_number(one_way, "fastest_slice_per_second", one->fastest);
+    set_number(one_way, "cpu_ns_per_message", cpu_ns(&one->one_way));
+    return one_way;
+}
+
+static json_t *case_json(const struct bench_case *one)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "mechanism", json_string(one->crossing.mechanism->name));
+    json_object_set_new(object, "wait", json_string(waits[one->crossing.wait]));
+    set_number(object, "size", (double)one->crossing.size);
+    if (one->code < 0) {
+        json_object_set_new(object, "missing", json_string(reason_of(one)));
+        return object;
+    }
+    json_object_set_new(object, "round_trip", trips_json(one));
+    json_object_set_new(object, "one_way", one_way_json(one));
+    return object;
+}
+
+static void set_printed(json_t *object, const char *key, void (*print)(struct bytes *text))
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    print(&text);
+    json_object_set_new(object, key, json_string(text.data ? text.data : ""));
+}
+
+static json_t *method_json(const struct bench_method *method)
+{
+    json_t *object = json_object();
+
+    set_printed(object, "kernel", kernel_print);
+    set_printed(object, "processor", processor_print);
+    if (method->cpus[0] >= 0)
+        json_object_set_new(
+            object, "processors", json_pack("[ii]", method->cpus[0], method->cpus[1]));
+    set_number(object, "slice_ms", (double)method->slice_ms);
+    set_number(object, "rounds", method->rounds);
+    return object;
+}
+
+void bench_report_json(const struct bench_method *method, const struct bench_case *cases,
+    size_t count, struct bytes *text)
+{
+    json_t *document = json_object(), *rows = json_array();
+
+    json_object_set_new(document, "method", method_json(method));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(rows, case_json(&cases[i]));
+    json_object_set_new(document, "cases", rows);
+    char *dumped = json_dumps(document, JSON_COMPACT);
+    if (dumped)
+        bytes_print(text, "%s\n", dumped);
+    else
+        text->failed = true;
+    free(dumped);
+    json_decref(document);
+}

@@ -1,0 +1,33 @@
+/* report.h - what `ferry bench` found, for people and as JSON. */
+#ifndef FERRY_COMMAND_BENCH_REPORT_H
+#define FERRY_COMMAND_BENCH_REPORT_H
+
+#include "base/bytes.h"
+#include "command/bench/crossing.h"
+
+/* One row: slices of a mechanism at one size. */
+struct bench_case {
+    struct crossing crossing;
+    int code;                              /* -errno: why there are no figures */
+    struct times times;                    /* of all round trips */
+    struct crossing_result trips, one_way; /* sums of all slices */
+    double slowest, fastest;               /* slice one way, messages a second */
+};
+
+/* How it was measured. */
+struct bench_method {
+    int64_t slice_ms;
+    unsigned rounds;
+    int cpus[2];
+};
+
+/* "sleep", ... */
+const char *bench_wait_name(enum bench_wait wait);
+/* Appends a table for each size, by the median round trip; below it what could not be measured. */
+void bench_report(const struct bench_method *method, const struct bench_case *cases, size_t count,
+    struct bytes *text);
+/* The same as one JSON object. */
+void bench_report_json(const struct bench_method *method, const struct bench_case *cases,
+    size_t count, struct bytes *text);
+
+#endif

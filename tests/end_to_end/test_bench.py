@@ -1,0 +1,157 @@
+"""ferry bench: that the figures are of what it says, and that nothing is left behind. Not how large
+they are."""
+
+import collections
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from support import wait_until
+
+MECHANISMS = ["ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "mq", "tcp", "udp"]
+QUICK = ["-t", "5ms", "-r", "1"]
+
+two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+
+
+@pytest.fixture
+def bench(ferry, runtime_dir):
+    """bench(argument...) runs it; the document that it prints."""
+
+    def run(*arguments):
+        done = subprocess.run(
+            [ferry, "bench", "--json", *arguments], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def traced(ferry, runtime_dir):
+    """traced(argument...): the document, and how often each call was made, by all its processes."""
+
+    def run(*arguments):
+        done = subprocess.run(
+            ["strace", "-f", "-qq", "-o", "trace", ferry, "bench", "--json", *arguments],
+            capture_output=True, text=True, timeout=60, cwd=runtime_dir,
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+        )
+        text = (runtime_dir / "trace").read_text()
+        calls = collections.Counter(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", text, re.M))
+        return json.loads(done.stdout)["cases"], calls, text
+
+    return run
+
+
+def left_behind():
+    return [path for path in glob.glob("/tmp/ferry-bench*") + glob.glob("/dev/mqueue/ferry-bench*")]
+
+
+def test_every_mechanism_carries_messages_both_ways(bench):
+    cases = bench("-s", "64,5000", "-w", "sleep", *QUICK)["cases"]
+    assert [case["mechanism"] for case in cases] == MECHANISMS * 2
+    assert [case["size"] for case in cases] == [64] * len(MECHANISMS) + [5000] * len(MECHANISMS)
+    for case in cases:
+        if "missing" in case:  # an unprivileged user's queue has at most 8192 bytes, or RLIMIT_MSGQUEUE
+            assert case["mechanism"] == "mq", case
+            continue
+        trip, one_way = case["round_trip"], case["one_way"]
+        assert trip["count"] >= 2, case
+        assert 0 < trip["median_ns"] <= trip["p99_ns"] <= trip["p999_ns"], case
+        assert one_way["messages"] > 0 and one_way["cpu_ns_per_message"] > 0, case
+        assert case["mechanism"] == "udp" or one_way["lost"] == 0, case
+        assert one_way["slowest_slice_per_second"] == one_way["fastest_slice_per_second"], case
+    assert left_behind() == []
+
+
+def test_large_messages_come_whole(bench):
+    """Each is compared with what was sent: in parts, too, of which it comes by a stream."""
+    cases = bench("-s", "3M", "-w", "sleep", "-m", "ring,pipe,fifo,unix,tcp", *QUICK)["cases"]
+    assert all(case["round_trip"]["count"] >= 2 for case in cases)
+
+
+def test_what_has_a_limit_says_so(ferry):
+    def run(*arguments):
+        return subprocess.run(
+            [ferry, "bench", "-s", "64k", "-m", "udp", "-w", "sleep", *QUICK, *arguments],
+            capture_output=True, text=True,
+        )
+
+    done = run()
+    assert done.returncode == 1 and "udp, sleep: not measured: no message may be so large" in done.stdout
+    (case,) = json.loads(run("--json").stdout)["cases"]
+    assert case == {
+        "mechanism": "udp", "wait": "sleep", "size": 65536, "missing": "no message may be so large"
+    }
+
+
+def test_who_sleeps_polls(traced):
+    ((case,), calls, _) = traced("-m", "unix", "-s", "64", "-w", "sleep", "-t", "50ms", "-r", "1")
+    assert calls["poll"] >= case["round_trip"]["count"]
+
+
+@two_cpus
+def test_who_spins_never_sleeps(traced):
+    ((case,), calls, _) = traced("-m", "unix", "-s", "64", "-w", "spin", "-t", "50ms", "-r", "1")
+    assert case["round_trip"]["count"] > 1 and calls["poll"] == 0
+
+
+@two_cpus
+def test_a_ring_that_spins_makes_no_calls(traced):
+    ((case,), calls, _) = traced("-m", "ring", "-s", "64", "-w", "spin", "-t", "50ms", "-r", "1")
+    assert case["round_trip"]["count"] > 1000 and case["one_way"]["messages"] > 1000
+    assert calls["write"] + calls["read"] + calls["poll"] + calls["ppoll"] < 100, calls
+
+
+def test_processes_stay_where_they_are_put(traced, bench):
+    first, *rest = sorted(os.sched_getaffinity(0))
+    _, _, text = traced("-m", "pipe", "-s", "64", "-w", "sleep", *QUICK)
+    pinned = re.findall(r"^(\d+) +sched_setaffinity\(0, \d+, \[(\d+)\]", text, re.M)
+    parents = {pid for pid, cpu in pinned if int(cpu) == first}
+    children = {pid for pid, cpu in pinned if int(cpu) == (rest or [first])[0]}
+    assert len(parents | children) == 3, "one that measures, a child for each way"
+    document = bench("--one-cpu", "-m", "pipe,ring", "-s", "64", *QUICK)
+    assert document["method"]["processors"] == [first, first]
+    assert {case["wait"] for case in document["cases"]} == {"sleep"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_whose_bench_is_ended_leaves_nothing(ferry, start, number):
+    process = start(ferry, "bench", "-m", "fifo", "-s", "64", "-w", "sleep", "-t", "10s", "-r", "1")
+    children = f"/proc/{process.pid}/task/{process.pid}/children"
+    wait_until(lambda: open(children).read())
+    (child,) = open(children).read().split()
+    process.send(number)
+    wait_until(lambda: not os.path.exists(f"/proc/{child}") or "\nState:\tZ" in open(f"/proc/{child}/status").read())
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["-m", "pigeon"], "'pigeon': no mechanism; `ferry bench --help` lists them"),
+        (["-s", "7"], "'7': bytes from 8 to 64M are expected"),
+        (["-s", "65M"], "'65M': bytes from 8 to 64M are expected"),
+        (["-s", "4kB"], "'4kB': bytes from 8 to 64M are expected"),
+        (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
+        (["now"], "'now': no argument is expected"),
+    ],
+)
+def test_what_is_asked_wrongly(ferry, arguments, said):
+    done = subprocess.run([ferry, "bench", *arguments], capture_output=True, text=True)
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_what_can_not_be_measured_here(ferry):
+    done = subprocess.run(
+        [ferry, "bench", "--one-cpu", "-w", "spin"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "nothing to measure" in done.stderr and "ask for sleep" in done.stderr
