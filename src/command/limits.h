@@ -216,5 +216,10 @@
 /* Bytes of an IPv4 datagram, and messages of a queue: what mqueue's msg_max is by default. */
 #define BENCH_UDP_SIZE_MAX   ((size_t)65507)
 #define BENCH_QUEUE_MESSAGES 10
+/* `bench ready`: descriptors that are left for everything else, children that hold more than one
+ * process may, and events between looks at the clock. */
+#define READY_SPARE         64u
+#define READY_CHILDREN_MAX  128u
+#define READY_EVENTS_A_LOOK 16u
 
 #endif

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 
@@ -133,6 +134,39 @@ def test_whose_bench_is_ended_leaves_nothing(ferry, start, number):
     assert left_behind() == []
 
 
+def watched_by(pid):
+    """How many descriptors each of a process's epoll sets watches."""
+    counts = []
+    for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        try:
+            counts.append(open(path).read().count("tfd:"))
+        except OSError:
+            pass
+    return counts
+
+
+def test_few_and_many_descriptors_are_watched(bench):
+    """That it takes longer with more of them is select's and poll's alone: not asserted, a time."""
+    cases = bench("ready", "-t", "2ms", "-r", "1")["cases"]
+    assert [case["watched"] for case in cases[::4]] == [10, 100, 1000, 10000, 100000]
+    assert [case["by"] for case in cases[:4]] == ["select", "poll", "epoll", "epoll, edge"]
+    room = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for case in cases:
+        if case["by"] in ("select", "poll") and case["watched"] > room - 64:
+            assert case == {"by": case["by"], "watched": case["watched"], "missing": "Too many open files"}
+        else:
+            assert case["events"] > 0
+
+
+def test_epoll_watches_more_than_a_process_may_have(ferry, start):
+    process = start(ferry, "bench", "ready", "-t", "10s", "-r", "1")
+    wait_until(lambda: max(watched_by(process.pid), default=0) == 100_000, 20)
+    children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+    assert len(children) == max(0, -(-100_000 // (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 64)) - 1)
+    process.send(signal.SIGKILL)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{child}") for child in children), 20)
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
@@ -141,7 +175,8 @@ def test_whose_bench_is_ended_leaves_nothing(ferry, start, number):
         (["-s", "65M"], "'65M': bytes from 8 to 64M are expected"),
         (["-s", "4kB"], "'4kB': bytes from 8 to 64M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
-        (["now"], "'now': no argument is expected"),
+        (["now"], "'now': ready is expected, or nothing"),
+        (["ready", "-m", "pipe"], "ready has --time, --rounds and --json, no other options"),
     ],
 )
 def test_what_is_asked_wrongly(ferry, arguments, said):

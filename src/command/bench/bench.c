@@ -23,7 +23,7 @@ struct bench {
     size_t size_count;
     unsigned mechanisms; /* 1 << index; 0: all */
     unsigned waits;      /* 1 << enum bench_wait; 0: all */
-    bool one_cpu, json;
+    bool ready, one_cpu, json;
     struct bench_method method;
     struct bench_case *cases;
     size_t count;
@@ -121,7 +121,14 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         bench->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s': no argument is expected", argument);
+        if (strcmp(argument, "ready") != 0 || state->arg_num > 0)
+            argp_error(state, "'%s': ready is expected, or nothing", argument);
+        bench->ready = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (bench->ready &&
+            (bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu))
+            argp_error(state, "ready has --time, --rounds and --json, no other options");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -131,15 +138,18 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = bench_parse,
+    .args_doc = "[ready]",
     .doc =
         "Measure how the mechanisms of this machine compare: round trips between two processes "
         "(TRIP is the median), as many messages as they can one way, and the time of a processor "
         "that a message costs both. SPREAD is how far slices of the same lie apart: what differs "
-        "by less is chance.\v"
+        "by less is chance.\n\n"
+        "ready: select, poll and epoll instead, with 10 to 100,000 descriptors.\v"
         "EXAMPLES\n"
         "  ferry bench\n"
         "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"
         "  ferry bench --one-cpu -m pipe,unix,mq\n"
+        "  ferry bench ready\n"
         "  ferry bench --json | jq '.cases[] | [.mechanism, .round_trip.median_ns]'\n",
 };
 
@@ -230,18 +240,15 @@ static void case_run(struct bench_case *one)
 }
 
 /* On a terminal, how far it is. */
-static void progress_say(const struct bench *bench, unsigned round, size_t index)
+static void progress_say(const char *what, size_t done, size_t all)
 {
     enum { WIDTH = 30 };
-    size_t all = bench->count * bench->method.rounds, done = round * bench->count + index;
     size_t length = WIDTH * done / all;
-    const struct crossing *crossing = &bench->cases[index].crossing;
 
     if (!isatty(STDERR_FILENO))
         return;
-    fprintf(stderr, "\r[%.*s%*s] %zu/%zu %s, %zu bytes\033[K", (int)length,
-        "##############################", (int)(WIDTH - length), "", done, all,
-        crossing->mechanism->name, crossing->size);
+    fprintf(stderr, "\r[%.*s%*s] %zu/%zu %s\033[K", (int)length, "##############################",
+        (int)(WIDTH - length), "", done, all, what);
 }
 
 static void progress_end(void)
@@ -254,8 +261,10 @@ static void cases_run(struct bench *bench)
 {
     for (unsigned round = 0; round < bench->method.rounds; round++) {
         for (size_t i = 0; i < bench->count; i++) {
-            progress_say(bench, round, i);
-            case_run(&bench->cases[round % 2 ? bench->count - 1 - i : i]);
+            struct bench_case *one = &bench->cases[round % 2 ? bench->count - 1 - i : i];
+            progress_say(one->crossing.mechanism->name, round * bench->count + i,
+                bench->method.rounds * bench->count);
+            case_run(one);
         }
     }
     progress_end();
@@ -263,15 +272,16 @@ static void cases_run(struct bench *bench)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static int bench_say(const struct bench *bench)
+/* Takes the text's room back. */
+static int bench_say(struct bytes *text)
 {
-    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    bool failed = bytes_failed(text);
 
-    (bench->json ? bench_report_json : bench_report)(
-        &bench->method, bench->cases, bench->count, &text);
-    if (bytes_failed(&text))
+    if (!failed)
+        fwrite(text->data, 1, text->size, stdout);
+    bytes_fini(text);
+    if (failed)
         return command_fail_errno("bench", "the report", -ENOMEM);
-    fwrite(text.data, 1, text.size, stdout);
     return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("bench", "standard output", -errno);
 }
 
@@ -283,32 +293,60 @@ static bool is_measured(const struct bench *bench)
     return false;
 }
 
-int command_bench(int argc, char **argv)
+static int bench_crossings(struct bench *bench)
 {
     static const size_t usual[] = { 64, 1 << 10, 64 << 10, 1 << 20 };
-    struct bench bench = { .method = { .slice_ms = BENCH_SLICE_MS, .rounds = BENCH_ROUNDS } };
+    struct bytes text = BYTES_EMPTY;
+    struct ferry_error error;
+
+    if (!bench->size_count) {
+        memcpy(bench->sizes, usual, sizeof(usual));
+        bench->size_count = COUNT_OF(usual);
+    }
+    cpus_choose(bench);
+    int code = cases_make(bench);
+    if (code == -EINVAL) {
+        error_set(&error, code, "--wait", "ask for sleep, or for two processors",
+            "nothing to measure: of these mechanisms none waits so here");
+        return command_fail("bench", &error);
+    }
+    if (code < 0)
+        return command_fail_errno("bench", "memory", code);
+    cases_run(bench);
+    (bench->json ? bench_report_json : bench_report)(
+        &bench->method, bench->cases, bench->count, &text);
+    int status = bench_say(&text);
+    return status == EXIT_DONE && !is_measured(bench) ? EXIT_FAILED : status;
+}
+
+static void ready_progress(size_t done, size_t all)
+{
+    progress_say("descriptors that are ready", done, all);
+}
+
+static int bench_ready(const struct bench *bench)
+{
+    struct ready_result result;
+    struct bytes text = BYTES_EMPTY;
+    int code = ready_run(
+        bench->method.slice_ms * NS_PER_MS, bench->method.rounds, ready_progress, &result);
+
+    progress_end();
+    if (code < 0)
+        return command_fail_errno("bench", "descriptors that are watched", code);
+    (bench->json ? ready_report_json : ready_report)(&bench->method, &result, &text);
+    return bench_say(&text);
+}
+
+int command_bench(int argc, char **argv)
+{
+    struct bench bench = {
+        .method = { .slice_ms = BENCH_SLICE_MS, .rounds = BENCH_ROUNDS, .cpus = { -1, -1 } }
+    };
 
     if (argp_parse(&argp, argc, argv, 0, NULL, &bench) != 0)
         return EXIT_USAGE;
-    if (!bench.size_count) {
-        memcpy(bench.sizes, usual, sizeof(usual));
-        bench.size_count = COUNT_OF(usual);
-    }
-    cpus_choose(&bench);
-    int code = cases_make(&bench), status = EXIT_FAILED;
-    if (code == -EINVAL) {
-        struct ferry_error error;
-        error_set(&error, code, "--wait", "ask for sleep, or for two processors",
-            "nothing to measure: of these mechanisms none waits so here");
-        command_fail("bench", &error);
-    } else if (code < 0) {
-        command_fail_errno("bench", "memory", code);
-    } else {
-        cases_run(&bench);
-        status = bench_say(&bench);
-        if (status == EXIT_DONE && !is_measured(&bench))
-            status = EXIT_FAILED;
-    }
+    int status = bench.ready ? bench_ready(&bench) : bench_crossings(&bench);
     free(bench.cases);
     return status;
 }

@@ -164,11 +164,22 @@ static void size_report(const struct bench_case *const *cases, size_t count, str
         add_remark(cases[i], text);
 }
 
-static void method_report(const struct bench_method *method, struct bytes *text)
+static void machine_report(struct bytes *text)
 {
     kernel_print(text);
     bytes_append_text(text, ", ");
     processor_print(text);
+}
+
+static void slices_report(const struct bench_method *method, const char *what, struct bytes *text)
+{
+    bytes_print(text, "; %u slice%s of %" PRId64 " ms %s, in turns\n", method->rounds,
+        method->rounds == 1 ? "" : "s", method->slice_ms, what);
+}
+
+static void method_report(const struct bench_method *method, struct bytes *text)
+{
+    machine_report(text);
     if (method->cpus[0] < 0)
         bytes_append_text(text, "; two processes, anywhere");
     else if (method->cpus[0] == method->cpus[1])
@@ -176,8 +187,7 @@ static void method_report(const struct bench_method *method, struct bytes *text)
     else
         bytes_print(
             text, "; two processes on processors %d and %d", method->cpus[0], method->cpus[1]);
-    bytes_print(text, "; %u slice%s of %" PRId64 " ms each way, in turns\n", method->rounds,
-        method->rounds == 1 ? "" : "s", method->slice_ms);
+    slices_report(method, "each way", text);
 }
 
 static bool is_measured(const struct bench_case *one)
@@ -210,6 +220,54 @@ void bench_report(const struct bench_method *method, const struct bench_case *ca
         qsort(order, measured, sizeof(struct bench_case *), by_trip);
         size_report(order, placed, text);
     }
+}
+
+/* What the wait alone costs: of an event, less what writing and reading it do. */
+static double wait_ns(const struct ready_result *result, const struct ready_figure *figure)
+{
+    const struct ready_figure *bare = &result->bare;
+    double all = per((double)figure->cpu_ns, (double)figure->events);
+    return all - per((double)bare->cpu_ns, (double)bare->events);
+}
+
+void ready_report(
+    const struct bench_method *method, const struct ready_result *result, struct bytes *text)
+{
+    static const char *const headings[] = { ">WATCHED", ">SELECT", ">POLL", ">EPOLL", ">EDGE",
+        ">SPREAD", NULL };
+    bool missing = false;
+    struct table table;
+
+    machine_report(text);
+    slices_report(method, "each", text);
+    bytes_append_text(text, "\nProcessor time until one that is ready is told\n");
+    table_init(&table, headings);
+    for (size_t i = 0; i < READY_STEP_COUNT; i++) {
+        double spread = 0;
+        char cell[24];
+        size_print(false, ready_steps[i], cell);
+        table_add(&table, cell);
+        for (unsigned way = 0; way < READY_WAY_COUNT; way++) {
+            const struct ready_figure *figure = &result->figures[i][way];
+            double half = per(100 * (figure->slowest_ns - figure->fastest_ns),
+                figure->slowest_ns + figure->fastest_ns);
+            if (figure->code == 0)
+                add_time(&table, (int64_t)wait_ns(result, figure));
+            else
+                table_add(&table, "-");
+            missing |= figure->code != 0;
+            spread = half > spread ? half : spread;
+        }
+        snprintf(cell, sizeof(cell), "%.0f%%", spread);
+        table_add(&table, cell);
+    }
+    table_print(&table, text);
+    table_fini(&table);
+    if (missing)
+        bytes_print(text,
+            "-: one process may have %zu descriptors (ulimit -Hn); an epoll set may be shared by "
+            "several\n",
+            result->descriptors_max);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -284,6 +342,19 @@ static json_t *method_json(const struct bench_method *method)
     return object;
 }
 
+/* Takes the document over. */
+static void document_print(json_t *document, struct bytes *text)
+{
+    char *dumped = json_dumps(document, JSON_COMPACT);
+
+    if (dumped)
+        bytes_print(text, "%s\n", dumped);
+    else
+        text->failed = true;
+    free(dumped);
+    json_decref(document);
+}
+
 void bench_report_json(const struct bench_method *method, const struct bench_case *cases,
     size_t count, struct bytes *text)
 {
@@ -293,11 +364,38 @@ void bench_report_json(const struct bench_method *method, const struct bench_cas
     for (size_t i = 0; i < count; i++)
         json_array_append_new(rows, case_json(&cases[i]));
     json_object_set_new(document, "cases", rows);
-    char *dumped = json_dumps(document, JSON_COMPACT);
-    if (dumped)
-        bytes_print(text, "%s\n", dumped);
-    else
-        text->failed = true;
-    free(dumped);
-    json_decref(document);
+    document_print(document, text);
+}
+
+static json_t *ready_json(const struct ready_result *result, size_t step, enum ready_way way)
+{
+    const struct ready_figure *figure = &result->figures[step][way];
+    json_t *object = json_object();
+
+    json_object_set_new(object, "by", json_string(ready_way_name(way)));
+    set_number(object, "watched", (double)ready_steps[step]);
+    if (figure->code < 0) {
+        json_object_set_new(object, "missing", json_string(strerror(-figure->code)));
+        return object;
+    }
+    set_number(object, "events", (double)figure->events);
+    set_number(object, "cpu_ns_per_wait", wait_ns(result, figure));
+    set_number(object, "fastest_slice_ns", figure->fastest_ns);
+    set_number(object, "slowest_slice_ns", figure->slowest_ns);
+    return object;
+}
+
+void ready_report_json(
+    const struct bench_method *method, const struct ready_result *result, struct bytes *text)
+{
+    json_t *document = json_object(), *rows = json_array();
+
+    json_object_set_new(document, "method", method_json(method));
+    set_number(document, "write_and_read_ns",
+        per((double)result->bare.cpu_ns, (double)result->bare.events));
+    for (size_t i = 0; i < READY_STEP_COUNT; i++)
+        for (unsigned way = 0; way < READY_WAY_COUNT; way++)
+            json_array_append_new(rows, ready_json(result, i, way));
+    json_object_set_new(document, "cases", rows);
+    document_print(document, text);
 }

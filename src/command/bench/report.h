@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "command/bench/crossing.h"
+#include "command/bench/ready.h"
 
 /* One row: slices of a mechanism at one size. */
 struct bench_case {
@@ -29,5 +30,11 @@ void bench_report(const struct bench_method *method, const struct bench_case *ca
 /* The same as one JSON object. */
 void bench_report_json(const struct bench_method *method, const struct bench_case *cases,
     size_t count, struct bytes *text);
+
+/* Appends a table of what an event costs, by how many descriptors are watched. */
+void ready_report(
+    const struct bench_method *method, const struct ready_result *result, struct bytes *text);
+void ready_report_json(
+    const struct bench_method *method, const struct ready_result *result, struct bytes *text);
 
 #endif

@@ -1,0 +1,335 @@
+/* ready.c - select, poll and epoll beside each other, with few and with many descriptors.
+ *
+ * A descriptor costs select and poll at each call, epoll once. Their sets are made before anything
+ * is measured, select's copied for each call, as every caller has to.
+ */
+#include "command/bench/ready.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "command/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+const size_t ready_steps[READY_STEP_COUNT] = { 10, 100, 1000, 10000, 100000 };
+
+static const char *const names[READY_WAY_COUNT] = { [READY_SELECT] = "select",
+    [READY_POLL] = "poll",
+    [READY_EPOLL] = "epoll",
+    [READY_EPOLL_EDGE] = "epoll, edge" };
+
+const char *ready_way_name(enum ready_way way)
+{
+    return names[way];
+}
+
+/* What one number of descriptors is watched by. */
+struct stage {
+    size_t watched;
+    fd_set *set, *asked; /* as large as the largest descriptor needs; NULL: no room for all here */
+    size_t set_size;
+    struct pollfd *polled;
+    int level_fd, edge_fd; /* epoll sets; -1: there are none */
+};
+
+struct ready {
+    int active_fd;
+    int *idle;
+    size_t idle_count, idle_capacity;
+    struct stage stages[READY_STEP_COUNT];
+    pid_t children[READY_CHILDREN_MAX];
+    size_t child_count;
+};
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+/* As many as may be opened, but some for other things. */
+static size_t descriptors_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur > READY_SPARE ? (size_t)limit.rlim_cur - READY_SPARE : 0;
+}
+
+static int idle_open(struct ready *ready, size_t count)
+{
+    while (ready->idle_count < count) {
+        if (!array_reserve(
+                &ready->idle, ready->idle_count, &ready->idle_capacity, sizeof(*ready->idle)))
+            return -ENOMEM;
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (fd < 0)
+            return -errno;
+        ready->idle[ready->idle_count++] = fd;
+    }
+    return 0;
+}
+
+static int epoll_watch(int set, int fd, unsigned events)
+{
+    struct epoll_event event = { .events = events, .data = { .fd = fd } };
+    return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int stage_watch(const struct stage *stage, int fd)
+{
+    int code = epoll_watch(stage->level_fd, fd, EPOLLIN);
+    return code < 0 ? code : epoll_watch(stage->edge_fd, fd, EPOLLIN | EPOLLET);
+}
+
+/* --- children that hold what one process may not ---------------------------------------------- */
+
+/* Until it is killed. */
+static void child_hold(const struct stage *stage, size_t count, int said_fd)
+{
+    char byte = 1;
+    int code = 0;
+
+    while (count-- > 0 && code == 0) {
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        code = fd < 0 ? -errno : stage_watch(stage, fd);
+    }
+    if (code == 0 && write(said_fd, &byte, 1) == 1)
+        for (;;)
+            pause();
+    _exit(1);
+}
+
+/* Returns 0 once the child has all of them watched, -EMFILE: it could not, -errno. */
+static int child_start(struct ready *ready, const struct stage *stage, size_t count)
+{
+    int said[2];
+    char byte;
+    pid_t parent = getpid();
+
+    if (ready->child_count == READY_CHILDREN_MAX)
+        return -EMFILE;
+    if (pipe2(said, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t pid = fork();
+    int code = pid < 0 ? -errno : 0;
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        /* What came with the fork counts for it, too. */
+        for (size_t i = 0; i < ready->idle_count; i++)
+            close(ready->idle[i]);
+        close(said[0]);
+        child_hold(stage, count, said[1]);
+    }
+    close(said[1]);
+    if (code == 0) {
+        ready->children[ready->child_count++] = pid;
+        code = read(said[0], &byte, 1) == 1 ? 0 : -EMFILE;
+    }
+    close(said[0]);
+    return code;
+}
+
+/* --- stages ----------------------------------------------------------------------------------- */
+
+static int sets_make(struct ready *ready, struct stage *stage)
+{
+    size_t others = stage->watched - 1;
+    size_t bits = 8 * sizeof(fd_set);
+    int largest = ready->active_fd;
+
+    for (size_t i = 0; i < others; i++)
+        if (ready->idle[i] > largest)
+            largest = ready->idle[i];
+    stage->set_size = ((size_t)largest / bits + 1) * sizeof(fd_set);
+    stage->set = calloc(1, stage->set_size);
+    stage->asked = calloc(1, stage->set_size);
+    stage->polled = calloc(stage->watched, sizeof(*stage->polled));
+    if (!stage->set || !stage->asked || !stage->polled)
+        return -ENOMEM;
+    for (size_t i = 0; i < stage->watched; i++) {
+        int fd = i < others ? ready->idle[i] : ready->active_fd;
+        stage->polled[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+        ((unsigned char *)stage->set)[fd / 8] |= (unsigned char)(1u << fd % 8);
+    }
+    return 0;
+}
+
+static int stage_make(struct ready *ready, struct stage *stage, size_t watched, size_t most)
+{
+    size_t others = watched - 1, here = others < most ? others : most;
+
+    *stage = (struct stage){ .watched = watched,
+        .level_fd = epoll_create1(EPOLL_CLOEXEC),
+        .edge_fd = epoll_create1(EPOLL_CLOEXEC) };
+    if (stage->level_fd < 0 || stage->edge_fd < 0)
+        return -errno;
+    int code = stage_watch(stage, ready->active_fd);
+    for (size_t i = 0; i < here && code == 0; i++)
+        code = stage_watch(stage, ready->idle[i]);
+    if (code == 0 && here == others)
+        return sets_make(ready, stage);
+    for (size_t left = others - here; left > 0 && code == 0;) {
+        size_t part = left < most ? left : most;
+        code = child_start(ready, stage, part);
+        left -= part;
+    }
+    return code;
+}
+
+static void stage_fini(struct stage *stage)
+{
+    free(stage->set);
+    free(stage->asked);
+    free(stage->polled);
+    fd_close(&stage->level_fd);
+    fd_close(&stage->edge_fd);
+}
+
+/* --- measuring -------------------------------------------------------------------------------- */
+
+static bool is_told_by_select(const struct stage *stage, int active_fd)
+{
+    memcpy(stage->asked, stage->set, stage->set_size);
+    return select((int)(stage->set_size * 8), stage->asked, NULL, NULL, NULL) == 1 &&
+           ((unsigned char *)stage->asked)[active_fd / 8] & 1u << active_fd % 8;
+}
+
+/* Whether it is told that this one is ready, and no other. */
+static bool is_told(const struct stage *stage, enum ready_way way, int active_fd)
+{
+    struct epoll_event event;
+
+    switch (way) {
+    case READY_SELECT:
+        return is_told_by_select(stage, active_fd);
+    case READY_POLL:
+        return poll(stage->polled, stage->watched, -1) == 1 &&
+               stage->polled[stage->watched - 1].revents == POLLIN;
+    default:
+        return epoll_wait(way == READY_EPOLL ? stage->level_fd : stage->edge_fd, &event, 1, -1) ==
+                   1 &&
+               event.data.fd == active_fd;
+    }
+}
+
+static int64_t cpu_used(void)
+{
+    struct timespec time;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) < 0
+               ? 0
+               : (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+/* One slice; stage NULL: without waiting. */
+static void slice_run(const struct stage *stage, enum ready_way way, int active_fd, int64_t span_ns,
+    struct ready_figure *figure)
+{
+    int64_t before_ns = cpu_used(), end_ns = clock_now_ns() + span_ns;
+    uint64_t events = 0, value = 1;
+
+    do {
+        for (unsigned i = 0; i < READY_EVENTS_A_LOOK; i++, events++) {
+            if (write(active_fd, &value, sizeof(value)) != sizeof(value) ||
+                (stage && !is_told(stage, way, active_fd)) ||
+                read(active_fd, &value, sizeof(value)) != sizeof(value)) {
+                figure->code = -EIO;
+                return;
+            }
+        }
+    } while (clock_now_ns() < end_ns);
+    int64_t used_ns = cpu_used() - before_ns;
+    double each_ns = (double)used_ns / (double)events;
+    if (!figure->events || each_ns < figure->fastest_ns)
+        figure->fastest_ns = each_ns;
+    if (each_ns > figure->slowest_ns)
+        figure->slowest_ns = each_ns;
+    figure->events += events;
+    figure->cpu_ns += used_ns;
+}
+
+/* Of a case its number; the last one waits for nothing. */
+static void case_run(
+    const struct ready *ready, size_t number, int64_t span_ns, struct ready_result *result)
+{
+    size_t step = number / READY_WAY_COUNT;
+    enum ready_way way = number % READY_WAY_COUNT;
+
+    if (step == READY_STEP_COUNT) {
+        slice_run(NULL, way, ready->active_fd, span_ns, &result->bare);
+        return;
+    }
+    struct ready_figure *figure = &result->figures[step][way];
+    if (figure->code == 0)
+        slice_run(&ready->stages[step], way, ready->active_fd, span_ns, figure);
+}
+
+static int ready_start(struct ready *ready, struct ready_result *result)
+{
+    size_t most = result->descriptors_max;
+    size_t wanted = ready_steps[READY_STEP_COUNT - 1] - 1;
+
+    if (ready->active_fd < 0)
+        return -errno;
+    int code = idle_open(ready, wanted < most ? wanted : most);
+    for (size_t i = 0; i < READY_STEP_COUNT && code == 0; i++) {
+        struct stage *stage = &ready->stages[i];
+        code = stage_make(ready, stage, ready_steps[i], ready->idle_count);
+        for (unsigned way = 0; way < READY_WAY_COUNT; way++)
+            if (code == -EMFILE || (!stage->set && way < READY_EPOLL))
+                result->figures[i][way].code = -EMFILE;
+        if (code == -EMFILE)
+            code = 0;
+    }
+    return code;
+}
+
+static void ready_fini(struct ready *ready)
+{
+    for (size_t i = 0; i < ready->child_count; i++) {
+        kill(ready->children[i], SIGKILL);
+        while (waitpid(ready->children[i], NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    for (size_t i = 0; i < READY_STEP_COUNT; i++)
+        stage_fini(&ready->stages[i]);
+    for (size_t i = 0; i < ready->idle_count; i++)
+        close(ready->idle[i]);
+    free(ready->idle);
+    fd_close(&ready->active_fd);
+}
+
+int ready_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, size_t all),
+    struct ready_result *ret_result)
+{
+    const size_t cases = READY_STEP_COUNT * READY_WAY_COUNT + 1;
+    struct ready ready = { .active_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+
+    for (size_t i = 0; i < READY_STEP_COUNT; i++)
+        ready.stages[i].level_fd = ready.stages[i].edge_fd = -1;
+    *ret_result = (struct ready_result){ .descriptors_max = descriptors_max() };
+    int code = ready_start(&ready, ret_result);
+    for (unsigned round = 0; round < rounds && code == 0; round++) {
+        for (size_t i = 0; i < cases; i++) {
+            if (progress)
+                progress(round * cases + i, rounds * cases);
+            case_run(&ready, round % 2 ? cases - 1 - i : i, span_ns, ret_result);
+        }
+    }
+    ready_fini(&ready);
+    return code;
+}
