@@ -33,7 +33,7 @@ struct ferry_address;
 
 /* Parses an address.
  *   text         NUL-terminated; borrowed for the call
- *   base         folder that relative paths start from, or NULL to leave them relative to the
+ *   base         directory that relative paths start from, or NULL to leave them relative to the
  *                process's working directory; with one, exec: takes no relative path to its
  *                program; borrowed for the call
  *   ret_address  receives a new address, to be freed with ferry_address_free()

@@ -121,8 +121,8 @@ struct ferry_path {
     enum ferry_path_state state;
     uint64_t inode, device; /* of the file that it was bound to */
     const char *where; /* the path as it can be opened from here, when it differs from the name: a
-                          relative one with its binder's folder, one of another root, one that its
-                          server has renamed (web.sock.4711.tmp to web.sock); NULL */
+                          relative one with its binder's directory, one of another root, one that
+                          its server has renamed (web.sock.4711.tmp to web.sock); NULL */
     mode_t mode;       /* if state is FERRY_PATH_THERE or FERRY_PATH_REPLACED */
     uid_t uid;
     gid_t gid;

@@ -18,10 +18,11 @@
 #include <string.h>
 
 static const struct argp argp = {
-    .doc = "Run a small configuration of ferry's own in a private folder, print what to try, and "
-           "remove all of it at the end (Ctrl-C).\v"
-           "EXAMPLES\n"
-           "  ferry demo\n",
+    .doc =
+        "Run a small configuration of ferry's own in a private directory, print what to try, and "
+        "remove all of it at the end (Ctrl-C).\v"
+        "EXAMPLES\n"
+        "  ferry demo\n",
 };
 
 static const char configuration[] = "[route echo]\n"
@@ -65,7 +66,7 @@ static int folder_make(char **ret_folder, struct ferry_error *error)
     bool usable = runtime && runtime[0] == '/' && access(runtime, W_OK | X_OK) == 0;
     char *folder;
     if (asprintf(&folder, "%s/ferry-demo-XXXXXX", usable ? runtime : "/tmp") < 0)
-        return error_set_errno(error, -ENOMEM, "folder", NULL);
+        return error_set_errno(error, -ENOMEM, "directory", NULL);
     if (!mkdtemp(folder)) {
         int code = error_set_errno(error, -errno, folder, NULL);
         free(folder);

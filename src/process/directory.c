@@ -21,7 +21,7 @@ static int folder_check(int fd, const char *path, bool above, struct ferry_error
     bool trusted = status.st_uid == geteuid() || (above && status.st_uid == 0);
     bool sticky = above && (status.st_mode & S_ISVTX);
     if (!trusted && !sticky)
-        return error_set(error, -EPERM, path, "choose a folder of your own",
+        return error_set(error, -EPERM, path, "choose a directory of your own",
             "belongs to uid %u, who could replace what is in it", status.st_uid);
     if ((status.st_mode & 0022) && !sticky)
         return error_set(error, -EPERM, path, "chmod go-w it, or choose another",
@@ -51,7 +51,7 @@ static int folder_open(int above, const char *name, const char *path, mode_t mod
     AUTO_FD int fd = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
         return error_set(error, -ENOTDIR, path, "remove it, or choose another",
-            "is not a folder (a symbolic link is not followed)");
+            "is not a directory (a symbolic link is not followed)");
     if (fd < 0)
         return error_set_errno(error, -errno, path, NULL);
     /* Our umask does not decide who may reach the sockets in it. */
@@ -69,7 +69,7 @@ int directory_make(const char *path, mode_t mode, struct ferry_error *error)
     const char *above_path, *name;
     path_split(copy, &above_path, &name);
     if (!name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return error_set(error, -EINVAL, path, NULL, "expected the name of a folder");
+        return error_set(error, -EINVAL, path, NULL, "expected the name of a directory");
 
     AUTO_FD int above = open(above_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (above < 0)
@@ -98,7 +98,7 @@ static int runtime_path(char **ret_path, mode_t *ret_mode, struct ferry_error *e
         length = asprintf(&path, "%s/ferry", user);
     else
         return error_set(error, -ENOENT, "XDG_RUNTIME_DIR",
-            "set it to a folder of your own, or name a path", "is not set");
+            "set it to a directory of your own, or name a path", "is not set");
     if (length < 0)
         return error_set_errno(error, -ENOMEM, "the runtime directory", NULL);
     *ret_path = path;

@@ -81,7 +81,7 @@ static int file_check(int fd, const char *path, struct ferry_error *error)
     if (fstat(fd, &status) < 0)
         return error_set_errno(error, -errno, path, NULL);
     if (S_ISDIR(status.st_mode))
-        return error_set(error, -EISDIR, path, "include FOLDER/*.conf", "is a folder");
+        return error_set(error, -EISDIR, path, "include DIRECTORY/*.conf", "is a directory");
     if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
         return error_set(error, -ESPIPE, path, "write it to a file",
             "is a pipe, which a reload cannot read again");

@@ -38,7 +38,7 @@ static int path_check(const struct address_source *source, size_t at, const char
         size = strcspn(path, "/");
         if (size > NAME_MAX)
             return address_fail(source, -ENAMETOOLONG, at, NULL,
-                "the name of a file or folder has at most %d bytes", NAME_MAX);
+                "the name of a file or directory has at most %d bytes", NAME_MAX);
     }
     return 0;
 }

@@ -190,7 +190,7 @@ def test_who_may_not_list_queues_says_so(actor, queue):
     else:
         assert table.gaps["unlisted_queues"] == 1 and not table.rows
         (line,) = [line for line in done.stderr.splitlines() if "not seen" in line]
-        assert "1 folder of message queues" in line
+        assert "1 directory of message queues" in line
 
 
 def test_a_file_of_a_queues_size_is_none(actor, ls, runtime_dir):

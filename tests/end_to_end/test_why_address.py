@@ -32,7 +32,7 @@ from why_states import (
 def test_a_folder_that_is_missing(why, runtime_dir):
     answer = why(runtime_dir / "none" / "app.sock")
     assert answer["verdict"] == "no-such-path"
-    assert f"the folder {runtime_dir}/none is missing" in answer["headline"]
+    assert f"the directory {runtime_dir}/none is missing" in answer["headline"]
     assert "ENOENT" in answer["client"]
 
 
@@ -66,10 +66,10 @@ def test_a_file_where_a_folder_should_be(why, runtime_dir):
     assert str(runtime_dir / "file") in answer["headline"]
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("kind", ["file", "directory"])
 def test_what_is_no_socket(why, runtime_dir, kind):
     path = runtime_dir / "app.sock"
-    path.mkdir() if kind == "folder" else path.write_text("")
+    path.mkdir() if kind == "directory" else path.write_text("")
     path.chmod(0o750)
     answer = why(path)
     assert answer["verdict"] == "not-a-socket"

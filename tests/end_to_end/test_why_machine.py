@@ -846,7 +846,7 @@ def test_who_may_not_see_all_says_so_once_and_is_not_sure(machine):
     lines = machine.stderr.splitlines()
     assert len(lines) == 2, lines
     assert re.match(r"ferry why: not seen: \d+ process.*CAP_SYS_PTRACE", lines[0])
-    assert lines[1] == "ferry why: not looked at: 1 folder that you may not read"
+    assert lines[1] == "ferry why: not looked at: 1 directory that you may not read"
 
 
 DEAD = """

@@ -78,7 +78,7 @@ static const char *type_name(mode_t mode)
     case S_IFREG:
         return "regular file";
     case S_IFDIR:
-        return "folder";
+        return "directory";
     case S_IFCHR:
         return "character device";
     case S_IFBLK:

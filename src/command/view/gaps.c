@@ -46,8 +46,8 @@ void view_print_gaps(const struct ferry_endpoints_gaps *gaps, unsigned kinds, st
     if (kinds & FERRY_ENDPOINTS_SOCKETS)
         add_count(&gathered, gaps->hidden_namespaces, "network namespace", "network namespaces");
     if (kinds & 1u << FERRY_ENDPOINT_QUEUE)
-        add_count(&gathered, gaps->unlisted_queues, "folder of message queues",
-            "folders of message queues");
+        add_count(&gathered, gaps->unlisted_queues, "directory of message queues",
+            "directories of message queues");
     bool privilege = gathered.size > 0;
     add_kinds(&gathered, gaps->missing_kinds & kinds);
     if (kinds & ACCEPTED)

@@ -78,7 +78,7 @@ int shared_files_find(struct machine *machine, struct shared_files *ret_files)
         code = search_place(&search, "/dev/shm", 3);
     if (search.denied)
         machine_unseen(machine, "%u %s of /dev/shm that you may not read", search.denied,
-            machine_plural(search.denied, "folder", "folders"));
+            machine_plural(search.denied, "directory", "directories"));
     if (search.cut || finding.cut)
         machine_unseen(machine, "files of /dev/shm beyond the first %u", SHARED_FILES_MAX);
     search_fini(&search);

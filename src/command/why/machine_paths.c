@@ -31,7 +31,7 @@ static void orphan_say(struct machine *machine, const struct ferry_endpoint *end
     view_print_local(endpoint, &local);
     view_print_owners(endpoint, &owners);
     bytes_print(&finding->headline, "%s: %s listens there%s, and %s", local.data,
-        owners.size ? owners.data : "somebody", sure ? "" : ", perhaps in another root folder",
+        owners.size ? owners.data : "somebody", sure ? "" : ", perhaps in another root directory",
         missing ? "nobody can connect: the file is gone"
                 : "nobody reaches it: another file is in its place");
     if (missing)
@@ -121,7 +121,7 @@ static void replaceable_say(
     view_print_owners(endpoint, &owners);
     bytes_print(&finding->headline,
         "%s: every user may put his own socket in its place, and take its clients", local.data);
-    finding_evidence(finding, "its folder is writable for all, without the sticky bit");
+    finding_evidence(finding, "its directory is writable for all, without the sticky bit");
     if (owners.size)
         finding_evidence(finding, "%s serves it", owners.data);
     bytes_append_text(&finding->remedy, "chmod +t ");
@@ -143,7 +143,7 @@ static void writable_say(
     view_print_user(server_uid(endpoint), &user);
     bytes_print(&finding->headline, "%s: every user may connect to what %s runs there", local.data,
         user.data ? user.data : "somebody");
-    finding_evidence(finding, "mode %04o, and every folder above lets all pass",
+    finding_evidence(finding, "mode %04o, and every directory above lets all pass",
         (unsigned)(endpoint->path->mode & 07777));
     if (owners.size)
         finding_evidence(finding, "%s serves it", owners.data);

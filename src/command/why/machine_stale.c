@@ -197,9 +197,9 @@ int check_stale(struct machine *machine)
         code = search_all(&search, machine->table);
     if (search.denied)
         machine_unseen(machine, "%u %s that you may not read", search.denied,
-            machine_plural(search.denied, "folder", "folders"));
+            machine_plural(search.denied, "directory", "directories"));
     if (search.cut)
-        machine_unseen(machine, "folders beyond the first %u, or entries beyond the first %u",
+        machine_unseen(machine, "directories beyond the first %u, or entries beyond the first %u",
             SEARCH_FOLDERS_MAX, SEARCH_ENTRIES_MAX);
     search_fini(&search);
     free(stale.bound);

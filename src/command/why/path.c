@@ -13,7 +13,7 @@ static void add_denied(struct why *why, const struct walk *walk)
     who_print_why(&why->who, walk->denied, &walk->denied_status, &reason);
     finding_quote(&quoted, walk->denied);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_NO_SEARCH,
-        "%s may not pass through the folder %s", why->who.words, walk->denied);
+        "%s may not pass through the directory %s", why->who.words, walk->denied);
     finding_set_client(finding, "EACCES (Permission denied), whatever the socket's own mode is");
     finding_prove(finding, "%s: %s", walk->denied, reason.data ? reason.data : "");
     finding_set_remedy(finding, "chmod o+x %s   (or put them in its group, with chmod g+x)",
@@ -48,8 +48,8 @@ static void add_missing(struct why *why, const struct walk *walk)
 
     if (!walk->last) {
         finding = finding_add(&why->diagnosis, VERDICT_NO_PATH,
-            "there is no such path: the folder %s is missing", walk->at);
-        finding_set_remedy(finding, "start what makes that folder (RuntimeDirectory= of a unit, "
+            "there is no such path: the directory %s is missing", walk->at);
+        finding_set_remedy(finding, "start what makes that directory (RuntimeDirectory= of a unit, "
                                     "systemd-tmpfiles), or correct the path");
     } else {
         finding = finding_add(
@@ -67,8 +67,8 @@ static void add_blind(struct why *why, const struct walk *walk)
 
     switch (walk->outcome) {
     case WALK_NOT_DIRECTORY:
-        finding = finding_add(
-            &why->diagnosis, VERDICT_NO_PATH, "there is no such path: %s is no folder", walk->at);
+        finding = finding_add(&why->diagnosis, VERDICT_NO_PATH,
+            "there is no such path: %s is no directory", walk->at);
         finding_set_client(finding, "ENOTDIR (Not a directory)");
         finding_set_remedy(finding, "correct the path");
         break;
@@ -97,7 +97,7 @@ static void add_blind(struct why *why, const struct walk *walk)
 static const char *type_words(mode_t mode)
 {
     return S_ISREG(mode)   ? "a regular file"
-           : S_ISDIR(mode) ? "a folder"
+           : S_ISDIR(mode) ? "a directory"
            : S_ISCHR(mode) ? "a character device"
                            : "a block device";
 }
@@ -163,7 +163,7 @@ void why_path(struct why *why)
         add_denied(why, walk);
     else if (walk->outcome == WALK_FOUND)
         diagnosis_check(
-            &why->diagnosis, "path: %s may pass every folder to %s", why->who.words, walk->at);
+            &why->diagnosis, "path: %s may pass every directory to %s", why->who.words, walk->at);
     if (walk->outcome == WALK_FOUND)
         judge_file(why, walk);
     else if (walk->outcome != WALK_MISSING)

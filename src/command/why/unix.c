@@ -298,11 +298,11 @@ static void add_other_root(struct why *why, const struct ferry_endpoint *endpoin
     view_print_holders(endpoint, &who);
     finding_quote(&quoted, endpoint->path->where);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_ROOT,
-        "the path is not here but in the root folder of %s%s%s", who.data ? who.data : "",
+        "the path is not here but in the root directory of %s%s%s", who.data ? who.data : "",
         process->container ? ", of container " : "", process->container ? process->container : "");
     finding_set_client(finding, "ENOENT (No such file or directory)");
     finding_prove(finding, "from here it is %s", endpoint->path->where);
-    finding_set_remedy(finding, "ferry connect unix:%s   (for good: mount that folder here too)",
+    finding_set_remedy(finding, "ferry connect unix:%s   (for good: mount that directory here too)",
         quoted.data ? quoted.data : "");
 }
 

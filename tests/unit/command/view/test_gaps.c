@@ -39,7 +39,7 @@ START_TEST(queues_and_backlogs_are_of_their_kinds)
 {
     const struct ferry_endpoints_gaps gaps = { .unlisted_queues = 1, .ambiguous_backlogs = 2 };
 
-    expect(&gaps, KIND(QUEUE), "1 folder of message queues", "listeners");
+    expect(&gaps, KIND(QUEUE), "1 directory of message queues", "listeners");
     expect(&gaps, KIND(TCP), "2 listeners' waiting clients", "queues");
     expect(&gaps, KIND(UNIX_DATAGRAM), NULL, NULL);
 }
