@@ -2,7 +2,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,20 +65,26 @@ void bytes_append_number(struct bytes *bytes, unsigned long long number)
     bytes_append(bytes, digits + first, sizeof(digits) - first);
 }
 
+void bytes_vprint(struct bytes *bytes, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    if (size >= 0 && bytes_reserve(bytes, (size_t)size)) {
+        vsnprintf(bytes->data + bytes->size, (size_t)size + 1, format, again);
+        bytes->size += (size_t)size;
+    } else {
+        bytes->failed = true;
+    }
+    va_end(again);
+}
+
 void bytes_print(struct bytes *bytes, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(NULL, 0, format, arguments);
+    bytes_vprint(bytes, format, arguments);
     va_end(arguments);
-    if (size < 0 || !bytes_reserve(bytes, (size_t)size)) {
-        bytes->failed = true;
-        return;
-    }
-    va_start(arguments, format);
-    vsnprintf(bytes->data + bytes->size, (size_t)size + 1, format, arguments);
-    va_end(arguments);
-    bytes->size += (size_t)size;
 }
 
 void bytes_consume(struct bytes *bytes, size_t size)

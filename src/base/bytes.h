@@ -6,6 +6,7 @@
 #ifndef FERRY_BASE_BYTES_H
 #define FERRY_BASE_BYTES_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +31,8 @@ void bytes_append_char(struct bytes *bytes, char character);
 void bytes_append_number(struct bytes *bytes, unsigned long long number);
 __attribute__((format(printf, 2, 3))) void bytes_print(
     struct bytes *bytes, const char *format, ...);
+__attribute__((format(printf, 2, 0))) void bytes_vprint(
+    struct bytes *bytes, const char *format, va_list arguments);
 /* Appends with control characters escaped as text_escape() does. */
 void bytes_append_escaped(struct bytes *bytes, const void *data, size_t size);
 /* Drops the first `size` bytes. */

@@ -18,19 +18,12 @@ void print_label(struct bytes *text, const char *label)
 
 void print_line(struct bytes *text, const char *label, const char *format, ...)
 {
-    AUTO_FREE char *line = NULL;
     va_list arguments;
 
-    va_start(arguments, format);
-    int length = vasprintf(&line, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
-        line = NULL;
-        text->failed = true;
-        return;
-    }
     print_label(text, label);
-    bytes_append_text(text, line);
+    va_start(arguments, format);
+    bytes_vprint(text, format, arguments);
+    va_end(arguments);
     bytes_append_char(text, '\n');
 }
 

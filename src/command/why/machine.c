@@ -23,19 +23,12 @@
 
 void machine_unseen(struct machine *machine, const char *format, ...)
 {
-    AUTO_FREE char *words = NULL;
     va_list arguments;
 
-    va_start(arguments, format);
-    int length = vasprintf(&words, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
-        words = NULL;
-        machine->unseen.failed = true;
-        return;
-    }
     bytes_append_text(&machine->unseen, machine->unseen.size ? ", " : "");
-    bytes_append_text(&machine->unseen, words);
+    va_start(arguments, format);
+    bytes_vprint(&machine->unseen, format, arguments);
+    va_end(arguments);
 }
 
 const char *machine_perhaps(const struct machine *machine)

@@ -115,18 +115,11 @@ struct finding *findings_add(
 
 void finding_evidence(struct finding *finding, const char *format, ...)
 {
-    AUTO_FREE char *line = NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vasprintf(&line, format, arguments);
+    bytes_vprint(&finding->evidence, format, arguments);
     va_end(arguments);
-    if (length < 0) {
-        line = NULL;
-        finding->evidence.failed = true;
-        return;
-    }
-    bytes_append(&finding->evidence, line, (size_t)length);
     bytes_append_char(&finding->evidence, '\n');
 }
 
