@@ -67,14 +67,17 @@ static int dial_speak_as(struct ferry_channel *channel, const struct ferry_crede
     return 0;
 }
 
-/* An empty channel that knows what was asked of it. */
-static int dialled_new(const struct ferry_address *address,
-    const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
+/* An empty channel that knows what was asked of it, and the options as they are read. */
+static int dialled_new(const struct ferry_address *address, const struct ferry_dial_options *given,
+    struct ferry_dial_options *ret_options, struct ferry_channel **ret_channel,
     struct ferry_error *error)
 {
-    struct option_source source = { address, options->profile, ADDRESS_DIAL };
     struct ferry_channel *channel;
-    int r = channel_new(address, &channel);
+    int r = dial_options_read(address, given, ret_options, error);
+    if (r < 0)
+        return r;
+    struct option_source source = { address, ret_options->profile, ADDRESS_DIAL };
+    r = channel_new(address, &channel);
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     r = asked_new(&source, &channel->asked);
@@ -92,10 +95,7 @@ int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_
     struct ferry_dial_options read;
     struct ferry_channel *channel;
 
-    int r = dial_options_read(address, options, &read, error);
-    if (r < 0)
-        return r;
-    r = dialled_new(address, &read, &channel, error);
+    int r = dialled_new(address, options, &read, &channel, error);
     if (r < 0)
         return r;
     r = transport_dial(address, &read, &channel->link, error);
@@ -143,10 +143,7 @@ int ferry_channel_adopt_dialled(const struct ferry_address *address,
     struct ferry_dial_options read;
     struct ferry_channel *channel;
 
-    int r = dial_options_read(address, options, &read, error);
-    if (r < 0)
-        return r;
-    r = dialled_new(address, &read, &channel, error);
+    int r = dialled_new(address, options, &read, &channel, error);
     if (r < 0)
         return r;
     (void)fd_take(&receiving);

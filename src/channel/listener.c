@@ -70,15 +70,18 @@ static int listener_fill(struct ferry_listener *listener, const struct ferry_add
     return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
 }
 
-/* A listener that does not listen yet. */
+/* A listener that does not listen yet, and the options as they are read. */
 static int listener_new(const struct ferry_address *address,
-    const struct ferry_listen_options *options, struct ferry_listener **ret_listener,
-    struct ferry_error *error)
+    const struct ferry_listen_options *given, struct ferry_listen_options *ret_options,
+    struct ferry_listener **ret_listener, struct ferry_error *error)
 {
+    int r = listen_options_read(address, given, ret_options, error);
+    if (r < 0)
+        return r;
     struct ferry_listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return error_set_errno(error, -ENOMEM, ferry_address_text(address), NULL);
-    int r = listener_fill(listener, address, options, error);
+    r = listener_fill(listener, address, ret_options, error);
     if (r < 0) {
         listener_free(listener);
         return r;
@@ -131,10 +134,7 @@ int ferry_listen(const struct ferry_address *address, const struct ferry_listen_
     struct ferry_listen_options read;
     struct ferry_listener *listener;
 
-    int r = listen_options_read(address, options, &read, error);
-    if (r < 0)
-        return r;
-    r = listener_new(address, &read, &listener, error);
+    int r = listener_new(address, options, &read, &listener, error);
     if (r < 0)
         return r;
     read.message_pidfd |=
@@ -155,10 +155,7 @@ static int listener_make(int fd, const struct ferry_address *address,
     struct ferry_listen_options read;
     struct ferry_listener *listener;
 
-    int r = listen_options_read(address, options, &read, error);
-    if (r < 0)
-        return r;
-    r = listener_new(address, &read, &listener, error);
+    int r = listener_new(address, options, &read, &listener, error);
     if (r < 0)
         return r;
     read.message_pidfd |= listener_asks_pidfd(listener, fd);

@@ -360,7 +360,7 @@ static bool place_is_in_use(const char *path, const struct unix_path *opened,
            stale_check(path, opened, &status, options, error) == -EADDRINUSE;
 }
 
-int unix_path_bind(int fd, const char *path, const struct unix_path_options *options,
+static int path_open(const char *path, const struct unix_path_options *options,
     struct unix_path **ret_path, struct ferry_error *error)
 {
     __attribute__((cleanup(cleanup_path))) struct unix_path *opened = calloc(1, sizeof(*opened));
@@ -370,6 +370,18 @@ int unix_path_bind(int fd, const char *path, const struct unix_path_options *opt
     opened->directory = -1;
     opened->pid = getpid();
     int r = directory_open(path, options, opened, error);
+    if (r < 0)
+        return r;
+    *ret_path = TAKE(opened);
+    return 0;
+}
+
+int unix_path_bind(int fd, const char *path, const struct unix_path_options *options,
+    struct unix_path **ret_path, struct ferry_error *error)
+{
+    __attribute__((cleanup(cleanup_path))) struct unix_path *opened = NULL;
+
+    int r = path_open(path, options, &opened, error);
     if (r < 0)
         return r;
     r = directory_lock(opened->directory, options->lock_wait_ms);
@@ -390,14 +402,10 @@ int unix_path_bind(int fd, const char *path, const struct unix_path_options *opt
 int unix_path_resume(int fd, const char *path, const struct unix_path_options *options,
     struct unix_path **ret_path, struct ferry_error *error)
 {
-    __attribute__((cleanup(cleanup_path))) struct unix_path *opened = calloc(1, sizeof(*opened));
+    __attribute__((cleanup(cleanup_path))) struct unix_path *opened = NULL;
     struct stat status, socket;
 
-    if (!opened)
-        return error_set_errno(error, -ENOMEM, options->thing, NULL);
-    opened->directory = -1;
-    opened->pid = getpid();
-    int r = directory_open(path, options, opened, error);
+    int r = path_open(path, options, &opened, error);
     if (r < 0)
         return r;
     if (fstat(fd, &socket) < 0)
