@@ -327,6 +327,12 @@ START_TEST(test_a_listener_outlives_its_process_with_its_path)
 }
 END_TEST
 
+START_TEST(test_to_leave_none_is_allowed)
+{
+    ferry_listener_leave(NULL);
+}
+END_TEST
+
 START_TEST(test_a_path_that_is_another_sockets_is_not_ours)
 {
     struct ferry_listener *other;
@@ -417,6 +423,7 @@ int main(void)
     tcase_add_test(cases, test_commands_pipes_and_datagrams_cannot_leave);
     tcase_add_test(cases, test_only_a_connected_socket_of_its_kind_is_resumed);
     tcase_add_loop_test(cases, test_a_listener_outlives_its_process_with_its_path, 0, 3);
+    tcase_add_test(cases, test_to_leave_none_is_allowed);
     tcase_add_test(cases, test_a_path_that_is_another_sockets_is_not_ours);
     tcase_add_test(cases, test_abstract_names_and_ports_are_compared);
     tcase_add_test(cases, test_a_number_of_a_host_is_compared);
