@@ -110,8 +110,9 @@ class Relay:
     def route(self, *arguments):
         return json.loads(self.status("--json", *arguments))["routes"][0]
 
-    def connection(self):
-        return wait_until(lambda: self.route()["connections"])[0]
+    def connection(self, *ends):
+        """The first, once it has these ends."""
+        return wait_until(lambda: [one for one in self.route()["connections"] if {*ends} <= {*one}])[0]
 
     def port(self):
         return int(re.search(r"^\w+:(?:\S+:)?(\d+)", self.route()["listen"])[1])
@@ -153,7 +154,7 @@ def test_every_option_of_tcp_at_all_ends(root, relay):
         with socket.create_connection(("127.0.0.1", route.port())) as client:
             client.sendall(b"x")
             arrived, _ = server.accept()
-            connection = route.connection()
+            connection = route.connection("peer", "target")
             assert_told(route.route()["options"], ON_TCP)
             assert_told(connection["peer"]["options"], ON_TCP)
             assert_told(connection["target"]["options"], ON_TCP)
@@ -186,7 +187,7 @@ def test_every_option_of_unix_at_all_ends(root, relay, runtime_dir):
         with socket.socket(socket.AF_UNIX, kind) as client:
             client.connect(str(runtime_dir / f"{scheme}.l"))
             arrived, _ = server.accept()
-            connection = route.connection()
+            connection = route.connection("peer", "target")
             assert_told(connection["peer"]["options"], ON_UNIX)
             assert_told(connection["target"]["options"], ON_UNIX)
             tuned = 0
@@ -211,7 +212,7 @@ def test_every_option_of_udp(root, relay):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"x", ("127.0.0.1", route.port()))
             assert server.recv(10) == b"x"
-            connection = route.connection()
+            connection = route.connection("peer", "target")
             assert_told(route.route()["options"], ON_UDP)
             assert_told(connection["peer"]["options"], ON_UDP)
             assert_told(connection["target"]["options"], ON_UDP)
@@ -242,7 +243,7 @@ def test_ss_says_the_same(root, relay):
         with socket.create_connection(("127.0.0.1", route.port())) as client:
             client.sendall(b"x")
             arrived, _ = server.accept()
-            connection = route.connection()
+            connection = route.connection("peer", "target")
             held = sockets_of(route.process.pid)
             seen = ss("--tos")
             lines = [
@@ -476,7 +477,7 @@ def test_what_another_user_dials_has_the_whole_profile(root, relay):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(route.folder / "r.sock"))
             arrived, _ = server.accept()
-            options = told(route.connection()["target"]["options"])
+            options = told(route.connection("target")["target"]["options"])
             for key, effective in ("keepidle", "5m"), ("keepcnt", "6"), ("tos", "cs1"):
                 assert (options[key]["by"], options[key]["effective"]) == ("profile", effective)
             arrived.close()
@@ -509,7 +510,7 @@ def test_a_changed_profile_changes_its_routes(up):
     with socket.create_connection(("127.0.0.1", up.port()), 20) as client:
         client.sendall(b"x")
         assert client.recv(10) == b"x"
-        connection = up.connection()
+        connection = up.connection("peer")
         assert told(connection["peer"]["options"])["keepidle"]["effective"] == "55s"
 
 
@@ -571,7 +572,7 @@ def test_a_profile_on_the_command_line(relay):
     with socket.create_connection(("127.0.0.1", route.port()), 20) as client:
         client.sendall(b"x")
         assert client.recv(10) == b"x"
-        peer = told(route.connection()["peer"]["options"])
+        peer = told(route.connection("peer")["peer"]["options"])
         assert peer["priority"]["effective"] == "6"
         assert "congestion" not in peer
         every = route.route("--options")["connections"][0]["peer"]["options"]
@@ -585,7 +586,7 @@ def test_a_profile_tunes_what_is_dialled(relay, runtime_dir):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(runtime_dir / "l.sock"))
             arrived, _ = server.accept()
-            options = told(route.connection()["target"]["options"])
+            options = told(route.connection("target")["target"]["options"])
             assert (options["keepidle"]["by"], options["keepidle"]["effective"]) == ("address", "21s")
             assert (options["keepintvl"]["by"], options["keepintvl"]["effective"]) == ("profile", "15s")
             assert options["defer-accept"]["note"] == "not for dialling"
