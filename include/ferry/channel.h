@@ -110,6 +110,8 @@ struct ferry_dial_options {
     /* unix: as whom everything is sent that does not say so itself; NULL: as ourselves. Copied. */
     const struct ferry_credentials *credentials;
     const struct ferry_profile *profile; /* how the socket is tuned; NULL: as the address says */
+    bool
+        accepted; /* for ferry_channel_resume(): the address is that of the listener it came from */
 };
 
 /* Opens a channel to an address.
@@ -153,7 +155,9 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **
  *   fd       taken, and closed on failure too; a connected stream or packet socket
  *   address  that the channel came from, of its listener or its target: its frame= and
  *            descriptors= hold; borrowed
- *   options  NULL for the defaults; of them only refuse_descriptors has a meaning
+ *   options  NULL for the defaults; of them refuse_descriptors, profile and accepted have a
+ * meaning. The socket is left as it is tuned: the profile is what ferry_channel_get_options() tells
+ *            was asked for
  *   error    may be NULL
  * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (not of the address's kind), -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_resume(int fd, const struct ferry_address *address,

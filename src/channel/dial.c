@@ -67,26 +67,33 @@ static int dial_speak_as(struct ferry_channel *channel, const struct ferry_crede
     return 0;
 }
 
-/* An empty channel that knows what was asked of it, and the options as they are read. */
+/* An empty channel that knows what was asked of it. */
+static int asked_channel_new(const struct option_source *source, struct ferry_channel **ret_channel,
+    struct ferry_error *error)
+{
+    struct ferry_channel *channel;
+    int r = channel_new(source->address, &channel);
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(source->address), NULL);
+    r = asked_new(source, &channel->asked);
+    if (r < 0) {
+        channel_free_empty(channel);
+        return error_set_errno(error, r, ferry_address_text(source->address), NULL);
+    }
+    *ret_channel = channel;
+    return 0;
+}
+
+/* The same for who dials, and the options as they are read. */
 static int dialled_new(const struct ferry_address *address, const struct ferry_dial_options *given,
     struct ferry_dial_options *ret_options, struct ferry_channel **ret_channel,
     struct ferry_error *error)
 {
-    struct ferry_channel *channel;
     int r = dial_options_read(address, given, ret_options, error);
     if (r < 0)
         return r;
     struct option_source source = { address, ret_options->profile, ADDRESS_DIAL };
-    r = channel_new(address, &channel);
-    if (r < 0)
-        return error_set_errno(error, r, ferry_address_text(address), NULL);
-    r = asked_new(&source, &channel->asked);
-    if (r < 0) {
-        channel_free_empty(channel);
-        return error_set_errno(error, r, ferry_address_text(address), NULL);
-    }
-    *ret_channel = channel;
-    return 0;
+    return asked_channel_new(&source, ret_channel, error);
 }
 
 int ferry_try_dial(const struct ferry_address *address, const struct ferry_dial_options *options,
@@ -122,10 +129,12 @@ int ferry_channel_resume(int fd, const struct ferry_address *address,
     int r = dial_options_read(address, options, &read, error);
     if (r < 0)
         return r;
-    r = channel_new(address, &channel);
+    struct option_source source = { address, read.profile,
+        read.accepted ? ADDRESS_LISTEN : ADDRESS_DIAL };
+    r = asked_channel_new(&source, &channel, error);
     if (r < 0)
-        return error_set_errno(error, r, ferry_address_text(address), NULL);
-    r = resume_link(fd_take(&owned), address, read.refuse_descriptors, &channel->link, error);
+        return r;
+    r = resume_link(fd_take(&owned), &source, read.refuse_descriptors, &channel->link, error);
     if (r < 0) {
         channel_free_empty(channel);
         return r;

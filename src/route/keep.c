@@ -258,12 +258,15 @@ static bool pair_start(struct route *route, int peer, int target)
     AUTO_FD int upstream_fd = target;
     const struct route_settings *settings = route->settings;
     struct ferry_dial_options options = { .struct_size = sizeof(options),
-        .refuse_descriptors = route->refuse_descriptors };
+        .refuse_descriptors = route->refuse_descriptors,
+        .profile = settings->profile,
+        .accepted = true };
     struct ferry_channel *channel, *upstream;
 
     if (ferry_channel_resume(peer, settings->listen, &options, &channel, NULL) < 0)
         return false;
     options.refuse_descriptors = !(ferry_channel_capabilities(channel) & FERRY_HAS_DESCRIPTORS);
+    options.accepted = false;
     if (ferry_channel_resume(fd_take(&upstream_fd), settings->target, &options, &upstream, NULL) <
         0) {
         ferry_channel_close(channel);

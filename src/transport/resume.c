@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "transport/socket.h"
+#include "transport/socket_options.h"
 #include "transport/unix_path.h"
 
 #include <arpa/inet.h>
@@ -77,9 +78,10 @@ static void descriptors_allow(int fd, bool refuse)
         setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on));
 }
 
-int resume_link(int fd, const struct ferry_address *address, bool refuse_descriptors,
+int resume_link(int fd, const struct option_source *source, bool refuse_descriptors,
     struct link *ret_link, struct ferry_error *error)
 {
+    const struct ferry_address *address = source->address;
     AUTO_FD int owned = fd;
     union name peer;
     socklen_t size = sizeof(peer);
@@ -92,7 +94,11 @@ int resume_link(int fd, const struct ferry_address *address, bool refuse_descrip
         return resume_failed(
             address, -ENOTCONN, "the socket that was kept is not connected", error);
     r = socket_link(fd_take(&owned), false, refuse_descriptors, ret_link);
-    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
+    if (r < 0)
+        return error_set_errno(error, r, ferry_address_text(address), NULL);
+    if (options_linger(fd, source))
+        ret_link->flags |= LINK_LINGERS;
+    return 0;
 }
 
 /* --- listening -------------------------------------------------------------------------------- */
@@ -172,6 +178,7 @@ int resume_listening(int fd, const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,
     struct ferry_error *error)
 {
+    struct option_source source = { address, options->profile, ADDRESS_LISTEN };
     AUTO_FD int owned = fd;
     struct unix_path *path = NULL;
     struct ferry_address *bound;
@@ -203,5 +210,9 @@ int resume_listening(int fd, const struct ferry_address *address,
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     }
     ret_listening->path = path;
-    return 0;
+    /* The socket itself is tuned; what it will accept is not. */
+    r = listening_apply_options(ret_listening, 0, &source, error);
+    if (r < 0)
+        ret_listening->ops->close(ret_listening);
+    return r;
 }

@@ -18,7 +18,8 @@
 #include <ferry/listener.h>
 
 struct link;
-struct unix_path; /* transport/unix_path.h: a path that we bound and shall remove */
+struct option_source; /* transport/socket_options.h: what is asked for of a socket's options */
+struct unix_path;     /* transport/unix_path.h: a path that we bound and shall remove */
 
 struct link_ops {
     int (*send)(struct link *link, struct ferry_outgoing *batch, size_t count);
@@ -163,7 +164,7 @@ int descriptor_link_dialled(
 /* A link of a connected socket that has been a channel of that address before, and is nobody
  * else's; takes it, and closes it on failure.
  * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (a socket of another kind), ... */
-int resume_link(int fd, const struct ferry_address *address, bool refuse_descriptors,
+int resume_link(int fd, const struct option_source *source, bool refuse_descriptors,
     struct link *ret_link, struct ferry_error *error);
 /* The same for the socket of a listening. -ESTALE: it is not bound at that address (any more). */
 int resume_listening(int fd, const struct ferry_address *address,
@@ -203,9 +204,8 @@ int socket_credentials_check(const struct ferry_credentials *credentials);
  * stream, which has none, is left alone; an old kernel may refuse: then it stays unknown. */
 void socket_pass(int fd, bool pidfd, bool label);
 /* Sets the options that are asked for on a listening of either kind, and for what will be accepted.
- *   moments  enum option_moment of transport/socket_options.h
+ *   moments  enum option_moment of transport/socket_options.h; 0: only for what will be accepted
  * Returns 0, or -errno with *error; the listening stays the caller's. */
-struct option_source;
 int listening_apply_options(struct listening *listening, unsigned moments,
     const struct option_source *source, struct ferry_error *error);
 /* The text of a socket address: "unix:/path", "unix:@name", "tcp:127.0.0.1:80"; "" for unnamed. */

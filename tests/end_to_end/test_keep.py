@@ -367,6 +367,39 @@ def test_status_and_events_know_a_resumed_connection(manager, conf, runtime_dir,
     assert taker.recv(1) == b""
 
 
+def test_options_are_told_as_before(manager, conf, runtime_dir, run_ferry):
+    """Of a connection that was kept, and of one that the listener which was kept has brought since."""
+    back = listen(runtime_dir / "back")
+    path = conf(
+        f"[profile small]\nrcvbuf = 48k\n[route r]\nlisten = unix:{runtime_dir}/front,sndbuf=64k\n"
+        f"to = unix:{runtime_dir}/back,sndbuf=32k\nprofile = small\n"
+    )
+
+    def visit():
+        client = connect(runtime_dir / "front")
+        taker, _ = back.accept()
+        exchange(client, taker, b"x")
+        return client, taker
+
+    def told():
+        done = run_ferry("status", "--json", "-s", runtime_dir / "c.sock")
+        [route] = [route for route in json.loads(done.stdout)["routes"] if route["name"] == "r"]
+        return [[one[end]["options"] for end in ("peer", "target")] for one in route["connections"]]
+
+    manager.run("up", "--keep", "-c", path)
+    first = visit()
+    [before] = told()
+    asked = [{option["key"]: option["asked"] for option in end} for end in before]
+    assert asked == [{"sndbuf": "64k", "rcvbuf": "48k"}, {"sndbuf": "32k", "rcvbuf": "48k"}]
+    assert manager.stop() == 0
+    manager.run("up", "--keep", "-c", path)
+    manager.process.wait_for("resumed  r: pid ")
+    second = visit()
+    assert told() == [before, before]
+    for end in first + second:
+        end.close()
+
+
 def test_without_a_journal_standard_error_has_to_do(start_ferry, runtime_dir):
     if os.path.exists("/run/systemd/journal/socket"):
         pytest.skip("there is a journal here")

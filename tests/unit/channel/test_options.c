@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ferry/ferry.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -275,6 +276,67 @@ START_TEST(closing_never_lingers)
 }
 END_TEST
 
+static int duplicate(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    ck_assert_int_ge(copy, 0);
+    return copy;
+}
+
+/* Tells of it what was asked where it was made, and does not linger when it is closed. */
+static void is_as_it_was_made(struct ferry_channel *channel, bool dialled)
+{
+    struct ferry_options *options;
+    struct linger linger;
+    socklen_t size = sizeof(linger);
+    AUTO_FD int kept = duplicate(ferry_channel_fd(channel, FERRY_SEND));
+
+    ck_assert_int_eq(ferry_channel_get_options(channel, false, &options), 0);
+    ck_assert_str_eq(find(options, "keepidle")->asked, "33s");
+    ck_assert(!find(options, "keepidle")->from_profile);
+    ck_assert_str_eq(find(options, "priority")->effective, "3"); /* which is not inherited */
+    ck_assert_str_eq(find(options, "linger")->effective, "2s");
+    ck_assert(find(options, "linger")->from_profile);
+    ck_assert_int_eq(find(options, "defer-accept") != NULL, dialled); /* "not for dialling" */
+    ferry_options_free(options);
+    ferry_channel_close(channel);
+    ck_assert_int_eq(getsockopt(kept, SOL_SOCKET, SO_LINGER, &linger, &size), 0);
+    ck_assert_int_eq(linger.l_onoff, 0);
+}
+
+/* By another process, perhaps: with nothing but descriptors, addresses and the profile. */
+START_TEST(what_is_resumed_is_as_it_was_made)
+{
+    struct ferry_profile *profile = profile_of("web", "linger", "2s");
+    struct ferry_listen_options how = { .struct_size = sizeof(how), .profile = profile };
+    struct ferry_dial_options options = { .struct_size = sizeof(options), .profile = profile };
+    struct ferry_listener *first = listen_to("tcp:0,keepidle=33s,priority=3", profile), *second;
+    const struct ferry_address *address = ferry_listener_address(first);
+    struct ferry_channel *ends[2], *client, *later[2];
+
+    int fd = duplicate(ferry_listener_socket(first));
+    ck_assert_int_eq(ferry_listener_resume(fd, address, &how, &second, NULL), 0);
+    ends[0] = dial(address, profile);
+    ck_assert_int_eq(ferry_listener_accept(second, ferry_deadline(5000), &ends[1]), 0);
+    for (int i = 0; i < 2; i++) {
+        fd = duplicate(ferry_channel_fd(ends[i], FERRY_SEND));
+        options.accepted = i == 1;
+        ck_assert_int_eq(ferry_channel_resume(fd, address, &options, &later[i], NULL), 0);
+    }
+    is_as_it_was_made(later[0], true);
+    is_as_it_was_made(later[1], false);
+    ferry_channel_close(ends[0]);
+    ferry_channel_close(ends[1]);
+    client = dial(address, profile);
+    ck_assert_int_eq(ferry_listener_accept(second, ferry_deadline(5000), &ends[1]), 0);
+    is_as_it_was_made(ends[1], false);
+    ferry_channel_close(client);
+    ferry_listener_close(first);
+    ferry_listener_close(second);
+    ferry_profile_free(profile);
+}
+END_TEST
+
 START_TEST(sessions_are_asked_by_their_socket)
 {
     struct ferry_listener *listener = listen_to("udp:0,rcvbuf=64k,tos=cs1", NULL);
@@ -309,6 +371,7 @@ int main(void)
     tcase_add_test(tests, what_is_refused_is_refused_at_the_start);
     tcase_add_test(tests, what_cannot_be_tried_is_told);
     tcase_add_test(tests, closing_never_lingers);
+    tcase_add_test(tests, what_is_resumed_is_as_it_was_made);
     tcase_add_test(tests, sessions_are_asked_by_their_socket);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
