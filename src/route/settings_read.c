@@ -124,6 +124,14 @@ static int include_problem(
     return config_add_problem(reading->config, &entry->place, entry->key, text);
 }
 
+/* Stops glob(3), which else passes over a folder that can't be read as if it were empty; one that
+ * is not there has nothing to be included. */
+static int include_cannot(const char *folder, int code)
+{
+    (void)folder;
+    return code != ENOENT;
+}
+
 static int include_expand(
     struct reading *reading, const struct config_entry *entry, const char *pattern, unsigned depth)
 {
@@ -136,7 +144,7 @@ static int include_expand(
             INCLUDE_DEPTH_MAX);
         return include_problem(reading, entry, &error);
     }
-    int outcome = glob(pattern, 0, NULL, &found);
+    int outcome = glob(pattern, 0, include_cannot, &found);
     if (outcome == GLOB_NOMATCH && strpbrk(pattern, "*?["))
         return 0;
     if (outcome == GLOB_NOMATCH) {
@@ -144,8 +152,14 @@ static int include_expand(
             &error, -ENOENT, pattern, "mend the path, or remove the line", "there is no such file");
         return include_problem(reading, entry, &error);
     }
+    if (outcome == GLOB_ABORTED) {
+        globfree(&found);
+        error_set(&error, -EIO, pattern, "let ferry read it, or remove the line",
+            "a folder can't be read");
+        return include_problem(reading, entry, &error);
+    }
     if (outcome != 0)
-        return outcome == GLOB_NOSPACE ? -ENOMEM : -EIO;
+        return -ENOMEM;
     for (size_t i = 0; i < found.gl_pathc && r == 0; i++)
         r = reading_add(reading, found.gl_pathv[i], depth, entry);
     globfree(&found);

@@ -331,6 +331,18 @@ START_TEST(test_includes)
 }
 END_TEST
 
+/* What stands there is not left out unseen, as a folder is that is not there. */
+START_TEST(test_an_include_whose_folder_cannot_be_read)
+{
+    char loop[128];
+    snprintf(loop, sizeof(loop), "%s/loop", folder);
+    ck_assert_int_eq(symlink("loop", loop), 0);
+    load("include = nowhere/*.conf\ninclude = loop/*.conf\n");
+    ck_assert(has_problem(2, 11, "include", "loop/*.conf: a folder can't be read"));
+    ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
 START_TEST(test_includes_have_an_end)
 {
     char name[32], text[64];
@@ -535,6 +547,7 @@ int main(void)
     tcase_add_test(cases, test_a_service_needs_what_its_listener_has);
     tcase_add_test(cases, test_a_command_stands_beside_no_configuration);
     tcase_add_test(cases, test_includes);
+    tcase_add_test(cases, test_an_include_whose_folder_cannot_be_read);
     tcase_add_test(cases, test_includes_have_an_end);
     tcase_add_test(cases, test_a_folder_is_read_in_order);
     tcase_add_test(cases, test_a_folder_without_a_configuration_has_no_routes);
