@@ -33,7 +33,7 @@ struct check {
 enum { KEY_AS = 0x400, KEY_OPTIONS, KEY_PROFILE };
 
 static const struct argp_option options[] = {
-    { "config", 'c', "PATH", 0, "A file, or a directory of *.conf (/etc/ferry)", 0 },
+    { "config", 'c', "PATH", 0, "A file, or a directory of *.conf (" SETTINGS_FOLDER ")", 0 },
     { "as", KEY_AS, "WHO", 0,
         "Say whether WHO would be admitted, and by which rule: uid:N or user:NAME, gid:N, "
         "group:NAME, exe:PATH, unit:NAME, peer:HOST, parted by commas",

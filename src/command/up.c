@@ -27,7 +27,7 @@ struct up {
 enum { KEY_LOG = 0x400, KEY_GRACE, KEY_KEEP, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
-    { "config", 'c', "PATH", 0, "A file, or a directory of *.conf (/etc/ferry)", 0 },
+    { "config", 'c', "PATH", 0, "A file, or a directory of *.conf (" SETTINGS_FOLDER ")", 0 },
     { "log", KEY_LOG, "FORMAT", 0,
         "Events on standard error: text, json or none; or to the journal", 0 },
     { "grace", KEY_GRACE, "SPAN", 0, "How long connections may finish after SIGTERM (5s)", 0 },
@@ -248,7 +248,7 @@ int command_up(int argc, char **argv)
     run.data = &up;
     run.grace_ms = up.grace_ms;
     run_keep(&run, up.keep);
-    run.registry.configuration = up.path ? up.path : "/etc/ferry";
+    run.registry.configuration = up.path ? up.path : SETTINGS_FOLDER;
     int status = up_start(&run);
     if (status == EXIT_DONE)
         status = run_until_end(&run);

@@ -80,8 +80,11 @@ struct settings {
     bool sandbox_given;
 };
 
+/* What is read unless something else is named. */
+#define SETTINGS_FOLDER "/etc/ferry"
+
 /* Reads one file, or all files ending in .conf of a folder, in the order of their names.
- *   path      NULL: the folder /etc/ferry
+ *   path      NULL: SETTINGS_FOLDER
  *   services  NULL-terminated table of what `to` may name
  * Returns 0 (look at config_problem_count(settings->config)), or -errno with *error when the path
  * itself cannot be read. */

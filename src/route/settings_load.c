@@ -403,7 +403,7 @@ int settings_load(const char *path, const struct service *const *services,
     struct settings **ret_settings, struct ferry_error *error)
 {
     struct builder builder = { .services = services };
-    const char *from = path ? path : "/etc/ferry";
+    const char *from = path ? path : SETTINGS_FOLDER;
     int r = settings_new(&builder.settings);
     if (r < 0)
         return error_set_errno(error, r, from, NULL);
