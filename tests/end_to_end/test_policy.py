@@ -171,7 +171,7 @@ def test_rules_of_a_configuration_stand_in_their_order(start_ferry, runtime_dir,
         f"[route e]\nlisten = unix:{path},mode=0666\nto = echo\n"
         f"allow = uid:{crew['bob'].uid}\ndeny = gid:{crew['gid']}\nallow = any\n"
     )
-    start_ferry("up", "-c", conf, env={"XDG_RUNTIME_DIR": str(runtime_dir)}).wait_for("started  e")
+    start_ferry("up", "-c", conf, env={"RUNTIME_DIRECTORY": str(runtime_dir)}).wait_for("started  e")
     assert answers(path, crew) == {
         "alice": "refused", "bob": "hello", "carol": "hello", "dave": "hello",
     }
@@ -422,7 +422,7 @@ def test_what_a_message_cannot_tell_is_said_at_start(start_ferry, run_ferry, run
         "rule 3 (allow gid:9), rule 4 (allow gid:10) and 1 more refuses whose main group is another"
     )
     assert f"d: {said}" in run_ferry("check", "-c", conf).stdout
-    process = start_ferry("up", "-c", conf, env={"XDG_RUNTIME_DIR": str(runtime_dir)})
+    process = start_ferry("up", "-c", conf, env={"RUNTIME_DIRECTORY": str(runtime_dir)})
     process.wait_for("trouble")
     assert said in event_of(process, "trouble ", "d")
 

@@ -89,8 +89,8 @@ def test_ready_means_ready(start_ferry, runtime_dir):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.settimeout(10)
         manager.bind(str(runtime_dir / "notify.sock"))
-        environment = {"NOTIFY_SOCKET": str(runtime_dir / "notify.sock")}
-        start_ferry("up", "-c", "f.conf", env={**environment, "XDG_RUNTIME_DIR": str(runtime_dir)})
+        environment = {"NOTIFY_SOCKET": f"{runtime_dir}/notify.sock", "RUNTIME_DIRECTORY": str(runtime_dir)}
+        start_ferry("up", "-c", "f.conf", env=environment)
         while b"READY=1" not in manager.recv(4096):
             pass
     for i in range(50):
@@ -162,7 +162,7 @@ def test_a_fifo_without_its_other_end_holds_nobody_up(start_ferry, runtime_dir):
         "[route fifo]\nlisten = unix:fifo.sock\nto = fifo:lonely\n"
         "[route echo]\nlisten = unix:echo.sock\nto = echo\n"
     )
-    start_ferry("up", "-c", "f.conf", env={"XDG_RUNTIME_DIR": str(runtime_dir)})
+    start_ferry("up", "-c", "f.conf", env={"RUNTIME_DIRECTORY": str(runtime_dir)})
     wait_until(lambda: listens(runtime_dir / "echo.sock"))
     with socket.socket(socket.AF_UNIX) as waiting:
         waiting.connect(str(runtime_dir / "fifo.sock"))
