@@ -110,8 +110,7 @@ struct ferry_dial_options {
     /* unix: as whom everything is sent that does not say so itself; NULL: as ourselves. Copied. */
     const struct ferry_credentials *credentials;
     const struct ferry_profile *profile; /* how the socket is tuned; NULL: as the address says */
-    bool
-        accepted; /* for ferry_channel_resume(): the address is that of the listener it came from */
+    bool accepted; /* ferry_channel_resume(): a listener at the address brought it */
 };
 
 /* Opens a channel to an address.
@@ -156,8 +155,8 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **
  *   address  that the channel came from, of its listener or its target: its frame= and
  *            descriptors= hold; borrowed
  *   options  NULL for the defaults; of them refuse_descriptors, profile and accepted have a
- * meaning. The socket is left as it is tuned: the profile is what ferry_channel_get_options() tells
- *            was asked for
+ *            meaning. The socket is left as it is tuned: the profile that it was tuned by is for
+ *            ferry_channel_get_options()
  *   error    may be NULL
  * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (not of the address's kind), -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_resume(int fd, const struct ferry_address *address,
