@@ -1,11 +1,12 @@
 /* ferry.h - everything of libferry: addresses, listeners, channels, identity, policy, profiles, the
- * loop, the relay, the ring. See libferry(3). */
+ * loop, the relay, the ring, the fan-in. See libferry(3). */
 #ifndef FERRY_FERRY_H
 #define FERRY_FERRY_H
 
 #include <ferry/address.h>
 #include <ferry/channel.h>
 #include <ferry/error.h>
+#include <ferry/fan_in.h>
 #include <ferry/identity.h>
 #include <ferry/listener.h>
 #include <ferry/loop.h>

@@ -87,7 +87,8 @@ FERRY_PUBLIC FERRY_CHECK int ferry_ring_attach(enum ferry_direction direction,
     const int descriptors[FERRY_RING_DESCRIPTORS], const struct ferry_ring_options *options,
     struct ferry_ring **ret_ring, struct ferry_error *error);
 
-/* Unmaps and closes. The peer is not told: it sees so by the socket. NULL is allowed. */
+/* Unmaps and closes, and takes it out of a fan-in. The peer is not told: it sees so by the socket.
+ * NULL is allowed. */
 FERRY_PUBLIC void ferry_ring_free(struct ferry_ring *ring);
 
 /* The size of the largest record, in bytes: an eighth of the capacity. */

@@ -26,6 +26,8 @@
 /* Wake-ups one after the other that nothing came with; a peer that keeps to the rules causes one, a
  * successor of it another. */
 #define RING_FALSE_WAKES_MAX 64
+/* Bells of a fan-in that are made quiet at a time; a loop comes back for more. */
+#define FAN_IN_BELLS 64
 /* Looks between two looks at the clock, which costs more than they do. */
 #define RING_SPIN_LOOKS 16
 

@@ -3,10 +3,11 @@
 #define FERRY_MEMORY_RING_H
 
 #include "base/limits.h"
+#include "base/list.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <ferry/ring.h>
+#include <ferry/fan_in.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -150,6 +151,10 @@ struct ferry_ring {
     uint32_t sleep; /* the number of our last */
     int64_t spin_max_ns, spin_ns;
     unsigned unspun; /* sleeps since it was last tried to spin */
+    /* In a fan-in */
+    struct ferry_fan_in *fan_in; /* NULL: in none */
+    struct list turn;
+    void *fan_in_data;
     /* What it holds */
     int fds[FERRY_RING_DESCRIPTORS];
     struct ring_shared *shared;
@@ -166,8 +171,19 @@ int ring_look(struct ferry_ring *ring);
 bool ring_is_satisfied(const struct ferry_ring *ring);
 /* Ends our sleep: the peer need not wake us, and the descriptor is quiet. */
 void ring_awake(struct ferry_ring *ring);
+/* Whether there is what we would sleep for, or the ring has ended. A sleep goes on while the peer
+ * has done nothing. */
+bool ring_is_due(struct ferry_ring *ring);
+/* Says that we sleep, unless we do. False: there was something after all. */
+bool ring_fall_asleep(struct ferry_ring *ring);
 /* Ends the sleep of the peer, whose bell says that it sleeps. */
 void ring_wake_peer(struct ferry_ring *ring, uint64_t bell);
+
+enum { RING_READY = 1, RING_OTHER_READY = 2 };
+
+/* Sleeps until a descriptor, or the other (-1: none), is readable. Returns which, 0 (it was
+ * interrupted), -ETIMEDOUT, or another -errno. */
+int ring_poll(int fd, int other_fd, int64_t deadline_ns);
 
 static inline int ring_wake_fd(const struct ferry_ring *ring, enum ferry_direction direction)
 {

@@ -52,6 +52,7 @@ static struct ferry_ring *ring_alloc(
     if (!ring)
         return NULL;
     ring->direction = direction;
+    list_init(&ring->turn);
     ring->spin_max_ns = ring->spin_ns = spin_max_ns(options);
     for (size_t i = 0; i < COUNT_OF(ring->fds); i++)
         ring->fds[i] = -1;
@@ -85,6 +86,8 @@ void ferry_ring_free(struct ferry_ring *ring)
 {
     if (!ring)
         return;
+    if (ring->fan_in)
+        ferry_fan_in_remove(ring->fan_in, ring);
     if (ring->shared)
         munmap(ring->shared, ring->map_size);
     for (size_t i = 0; i < COUNT_OF(ring->fds); i++)

@@ -114,15 +114,19 @@ static bool ring_spin(struct ferry_ring *ring)
     return paid;
 }
 
-bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
+bool ring_is_due(struct ferry_ring *ring)
 {
     if (ring->state == RING_ASLEEP) {
-        /* A loop asks before each of its turns, whatever the last was for. */
         if (shared_load_32(&ring->other->position) == ring->seen)
             return false;
         ring_awake(ring);
     }
-    if (ring->state != RING_AWAKE || ring_is_ready(ring) || ring_spin(ring))
+    return ring->state != RING_AWAKE || ring_is_ready(ring);
+}
+
+bool ring_fall_asleep(struct ferry_ring *ring)
+{
+    if (ring->state == RING_ASLEEP)
         return true;
     ring->sleep++;
     ring_set_state(ring, RING_ASLEEP);
@@ -133,10 +137,20 @@ bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
     shared_fence();
     if (shared_load_32(&ring->other->position) != ring->seen) {
         ring_awake(ring);
-        return true;
+        return false;
     }
     ring->stats.sleeps++;
-    return false;
+    return true;
+}
+
+bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
+{
+    if (ring_is_due(ring))
+        return true;
+    /* A loop asks before each of its turns, whatever the last was for. */
+    if (ring->state == RING_ASLEEP)
+        return false;
+    return ring_spin(ring) || !ring_fall_asleep(ring);
 }
 
 int ferry_ring_fd(const struct ferry_ring *ring)
@@ -144,23 +158,31 @@ int ferry_ring_fd(const struct ferry_ring *ring)
     return ring_wake_fd(ring, ring->direction);
 }
 
-int ferry_ring_wait(struct ferry_ring *ring, int other_fd, int64_t deadline_ns)
+int ring_poll(int fd, int other_fd, int64_t deadline_ns)
 {
     struct pollfd waited[] = {
-        { .fd = ferry_ring_fd(ring), .events = POLLIN },
+        { .fd = fd, .events = POLLIN },
         { .fd = other_fd, .events = POLLIN },
     };
+    int64_t now_ns = clock_now_ns();
 
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    int count = poll(waited, 2, clock_poll_ms(deadline_ns, now_ns));
+    if (count < 0)
+        return errno == EINTR ? 0 : -errno;
+    return (waited[0].revents ? RING_READY : 0) | (waited[1].revents ? RING_OTHER_READY : 0);
+}
+
+int ferry_ring_wait(struct ferry_ring *ring, int other_fd, int64_t deadline_ns)
+{
     while (!ferry_ring_prepare_sleep(ring)) {
-        int64_t now_ns = clock_now_ns();
-        if (now_ns >= deadline_ns)
-            return -ETIMEDOUT;
-        int ready = poll(waited, 2, clock_poll_ms(deadline_ns, now_ns));
-        if (ready < 0 && errno != EINTR)
-            return -errno;
-        if (ready > 0 && waited[0].revents)
+        int ready = ring_poll(ferry_ring_fd(ring), other_fd, deadline_ns);
+        if (ready < 0)
+            return ready;
+        if (ready & RING_READY)
             ring_awake(ring);
-        if (ready > 0 && waited[1].revents)
+        if (ready & RING_OTHER_READY)
             return ferry_ring_prepare_sleep(ring) ? 0 : 1;
     }
     return 0;

@@ -1,6 +1,7 @@
 /* ring_under_test.c - the ring as it is, and what only tests may do to it. */
 #define RING_TEST
 
+#include "memory/fan_in.c"
 #include "memory/ring.c"
 #include "memory/ring_open.c"
 #include "memory/ring_wait.c"
