@@ -4,13 +4,15 @@
  *     bench-ring sleeps WAY COUNT           the same, both sides asleep while they wait
  *     bench-ring stream WAY COUNT           1 KiB one way, in batches of 16
  *     bench-ring lend   WAY COUNT           64 bytes or 4 MiB lent, there and back
+ *     bench-ring fan    WAY COUNT           1 KiB from four to one, who sleep when they wait
  *
  * WAY: ferry, or what it is compared with: `bare` (trips, stream: a ring of slots without any check
  * and without anybody to wake; sleeps: an eventfd each way, polled and read), `line` (trips: one
  * word in one cache line each way), `blocking` (sleeps: an eventfd each way that blocks), `unix`
- * (stream: a stream socket), `small` and `large` (lend). Two processes, on the first and on the
- * last processor that this one may use. Prints the nanoseconds that it took, and those of processor
- * time, both processes'.
+ * (stream: a stream socket; fan: a seqpacket socket that the senders share), `small` and `large`
+ * (lend), `ring` and `one` (fan: one sender, by its ring alone and in a fan-in). Two processes, on
+ * the first and on the last processor that this one may use; of more, all senders on the last.
+ * Prints the nanoseconds that it took, and those of processor time, all processes'.
  */
 #include <ferry/ferry.h>
 
@@ -30,7 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TRIP_SIZE = 64, MESSAGE_SIZE = 1024, BATCH = 16, LARGE_SIZE = 4 << 20 };
+enum { TRIP_SIZE = 64, MESSAGE_SIZE = 1024, BATCH = 16, LARGE_SIZE = 4 << 20, SENDERS_MAX = 4 };
 
 static void fail(const char *what, int code)
 {
@@ -108,6 +110,7 @@ struct end {
     _Atomic long *line_in, *line_out;
     int in_fd, out_fd;
     struct ferry_ring *in, *out;
+    struct ferry_fan_in *fan_in;
     bool sleeps;
     size_t lent_size;
 };
@@ -136,18 +139,24 @@ static void ring_send(struct end *end, const struct ferry_record *batch, size_t 
     }
 }
 
-static size_t ring_receive(struct end *end, char *data, size_t size, size_t count)
+/* Returns how many came, perhaps none. */
+static size_t ring_try_receive(struct ferry_ring *ring, char *data, size_t size, size_t count)
 {
     struct ferry_record batch[BATCH];
+    int received = ferry_ring_try_receive(ring, data, size * count, batch, count);
 
-    for (;;) {
-        int received = ferry_ring_try_receive(end->in, data, size * count, batch, count);
-        if (received > 0)
-            return (size_t)received;
-        if (received != -EAGAIN)
-            fail("ferry_ring_try_receive", received);
+    if (received < 0 && received != -EAGAIN)
+        fail("ferry_ring_try_receive", received);
+    return received > 0 ? (size_t)received : 0;
+}
+
+static size_t ring_receive(struct end *end, char *data, size_t size, size_t count)
+{
+    size_t received;
+
+    while ((received = ring_try_receive(end->in, data, size, count)) == 0)
         ring_wait(end, end->in);
-    }
+    return received;
 }
 
 /* --- there and back --------------------------------------------------------------------------- */
@@ -241,6 +250,12 @@ static void lent_back(struct end *end)
 
 static char block[BATCH][MESSAGE_SIZE];
 
+/* Of what is left, what goes in one batch. */
+static size_t batch_of(long count)
+{
+    return count < BATCH ? (size_t)count : BATCH;
+}
+
 static void ferry_stream_send(struct end *end, long count)
 {
     struct ferry_record batch[BATCH];
@@ -248,13 +263,13 @@ static void ferry_stream_send(struct end *end, long count)
     for (int i = 0; i < BATCH; i++)
         batch[i] = (struct ferry_record){ block[i], MESSAGE_SIZE, 0 };
     for (; count > 0; count -= BATCH)
-        ring_send(end, batch, BATCH);
+        ring_send(end, batch, batch_of(count));
 }
 
 static void ferry_stream_receive(struct end *end, long count)
 {
     while (count > 0)
-        count -= (long)ring_receive(end, block[0], MESSAGE_SIZE, BATCH);
+        count -= (long)ring_receive(end, block[0], MESSAGE_SIZE, batch_of(count));
 }
 
 static void bare_stream_send(struct end *end, long count)
@@ -286,6 +301,26 @@ static void unix_stream_receive(struct end *end, long count)
     }
 }
 
+/* --- many to one ------------------------------------------------------------------------------ */
+
+static void fan_receive(struct end *end, long count)
+{
+    while (count > 0) {
+        struct ferry_ring *ring = ferry_fan_in_next(end->fan_in, NULL);
+        if (ring)
+            count -= (long)ring_try_receive(ring, block[0], MESSAGE_SIZE, batch_of(count));
+        else if (ferry_fan_in_wait(end->fan_in, -1, FERRY_NEVER) < 0)
+            fail("ferry_fan_in_wait", 0);
+    }
+}
+
+static void packet_receive(struct end *end, long count)
+{
+    for (; count > 0; count--)
+        if (recv(end->in_fd, block, sizeof(block), 0) != MESSAGE_SIZE)
+            fail("recv", 0);
+}
+
 /* --- what there is ---------------------------------------------------------------------------- */
 
 static const struct way {
@@ -294,6 +329,7 @@ static const struct way {
     void (*send)(struct end *end, long count), (*receive)(struct end *end, long count);
     size_t capacity; /* of rings of ferry's; 0: none */
     size_t lent_size;
+    int senders; /* fan: how many processes send, each its share; else it is one other process */
 } ways[] = {
     { "trips", "ferry", ferry_forth, ferry_back, .capacity = 1 << 20 },
     { "trips", "bare", .forth = bare_forth, .back = bare_back },
@@ -305,6 +341,13 @@ static const struct way {
         .capacity = 1 << 19 },
     { "stream", "bare", .send = bare_stream_send, .receive = bare_stream_receive },
     { "stream", "unix", .send = unix_stream_send, .receive = unix_stream_receive },
+    { "fan", "ring", .send = ferry_stream_send, .receive = ferry_stream_receive,
+        .capacity = 1 << 19, .senders = 1 },
+    { "fan", "one", .send = ferry_stream_send, .receive = fan_receive, .capacity = 1 << 19,
+        .senders = 1 },
+    { "fan", "ferry", .send = ferry_stream_send, .receive = fan_receive, .capacity = 1 << 19,
+        .senders = SENDERS_MAX },
+    { "fan", "unix", .send = unix_stream_send, .receive = packet_receive, .senders = SENDERS_MAX },
     { "lend", "small", lent_forth, lent_back, .capacity = 32 << 20, .lent_size = TRIP_SIZE },
     { "lend", "large", lent_forth, lent_back, .capacity = 32 << 20, .lent_size = LARGE_SIZE },
 };
@@ -339,6 +382,18 @@ static void bare_open(const struct way *way, struct end ends[2])
     ends[1].in_fd = ends[0].out_fd = eventfd(0, way->back == blocking_back ? 0 : EFD_NONBLOCK);
 }
 
+/* One socket that all senders have. */
+static void packets_open(struct end ends[1 + SENDERS_MAX])
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+        fail("socketpair", 0);
+    ends[0].in_fd = pair[0];
+    for (int i = 1; i <= SENDERS_MAX; i++)
+        ends[i].out_fd = pair[1];
+}
+
 static struct ferry_ring *ring_attach(const struct ferry_ring *ring, enum ferry_direction direction)
 {
     struct ferry_ring_options options = { .struct_size = sizeof(options), .spin_max_ns = -1 };
@@ -370,6 +425,39 @@ static void rings_open(const struct way *way, struct end ends[2])
     }
 }
 
+/* The receiver's end is the first. */
+static void fan_open(const struct way *way, struct end ends[1 + SENDERS_MAX])
+{
+    struct ferry_ring_options options = {
+        .struct_size = sizeof(options), .capacity = way->capacity, .spin_max_ns = -1
+    };
+    int r = ferry_fan_in_new(&ends[0].fan_in);
+
+    ends[0].sleeps = true;
+    for (int i = 1; r == 0 && i <= way->senders; i++) {
+        r = ferry_ring_new(FERRY_RECEIVE, &options, &ends[0].in, NULL);
+        if (r == 0)
+            r = ferry_fan_in_add(ends[0].fan_in, ends[0].in, NULL);
+        if (r == 0)
+            ends[i].out = ring_attach(ends[0].in, FERRY_SEND);
+        ends[i].sleeps = true;
+    }
+    if (r < 0)
+        fail("ferry_fan_in_add", r);
+}
+
+static void ends_open(const struct way *way, struct end ends[1 + SENDERS_MAX])
+{
+    if (way->senders && way->capacity)
+        fan_open(way, ends);
+    else if (way->senders)
+        packets_open(ends);
+    else if (way->capacity)
+        rings_open(way, ends);
+    else
+        bare_open(way, ends);
+}
+
 /* --- running it ------------------------------------------------------------------------------- */
 
 /* The first processor that may be used for one process, the last for the other. */
@@ -391,6 +479,10 @@ static void pin(bool last)
 
 static void answer(const struct way *way, struct end *end, long count)
 {
+    if (way->senders) {
+        way->send(end, count / way->senders);
+        return;
+    }
     if (way->receive)
         way->receive(end, count);
     for (long i = 0; !way->receive && i < count; i++) {
@@ -401,6 +493,10 @@ static void answer(const struct way *way, struct end *end, long count)
 
 static void ask(const struct way *way, struct end *end, long count)
 {
+    if (way->senders) {
+        way->receive(end, count / way->senders * way->senders);
+        return;
+    }
     if (way->send)
         way->send(end, count);
     for (long i = 0; !way->send && i < count; i++) {
@@ -417,38 +513,44 @@ static long long cpu_ns(int who)
            (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
 }
 
+/* The other processes: they answer, on the last processor. */
+static void others_start(const struct way *way, struct end *ends, long count, int done_fd)
+{
+    for (int i = 0; i < (way->senders ? way->senders : 1); i++) {
+        if (fork() != 0)
+            continue;
+        pin(true);
+        answer(way, &ends[1 + i], count / 16); /* warm */
+        answer(way, &ends[1 + i], count);
+        _exit(write(done_fd, "", 1) != 1);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct way *way = argc == 4 ? way_find(argv[1], argv[2]) : NULL;
     long count = argc == 4 ? atol(argv[3]) / BATCH * BATCH : 0;
-    static struct end ends[2];
+    static struct end ends[1 + SENDERS_MAX];
     int done[2];
     char byte;
 
     if (!way || count <= 0 || pipe(done) < 0) {
-        fprintf(stderr, "usage: bench-ring trips|sleeps|stream|lend WAY COUNT\n");
+        fprintf(stderr, "usage: bench-ring trips|sleeps|stream|lend|fan WAY COUNT\n");
         return 2;
     }
-    if (way->capacity)
-        rings_open(way, ends);
-    else
-        bare_open(way, ends);
-    pid_t child = fork();
-    pin(child == 0);
-    if (child == 0) {
-        answer(way, &ends[1], count / 16); /* warm */
-        answer(way, &ends[1], count);
-        _exit(write(done[1], "", 1) != 1);
-    }
+    ends_open(way, ends);
+    others_start(way, ends, count, done[1]);
+    pin(false);
     ask(way, &ends[0], count / 16);
     int64_t started_ns = ferry_deadline(0);
     long long cpu = cpu_ns(RUSAGE_SELF);
     ask(way, &ends[0], count);
-    if (way->send && read(done[0], &byte, 1) != 1)
+    if (way->send && !way->senders && read(done[0], &byte, 1) != 1)
         fail("the other process", -EPIPE);
     int64_t took_ns = ferry_deadline(0) - started_ns;
     cpu = cpu_ns(RUSAGE_SELF) - cpu;
-    waitpid(child, NULL, 0);
+    while (wait(NULL) > 0)
+        ;
     printf("%lld %lld\n", (long long)took_ns, cpu + cpu_ns(RUSAGE_CHILDREN));
     return 0;
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """ring.py [--quick] - what a ring of libferry costs beside the barest that does the same: round trips
-with both sides looking out, with both asleep, messages of 1 KiB one way, and what is lent in place.
+with both sides looking out, with both asleep, messages of 1 KiB one way, from many to one, and what is
+lent in place.
 
-Two processes on two cores. Cases take turns, forth and back, at least 20 times, the first twice under
+Two processes on two cores, or several that send on one of them. Cases take turns, forth and back, at least 20 times, the first twice under
 two names: what lies between these two is chance.
 """
 
@@ -35,6 +36,13 @@ STREAM = [
     ("bare ring, again", "bare"),
     ("ferry", "ferry"),
     ("unix stream socket", "unix"),
+]
+FAN = [
+    ("ring, one sender", "ring"),
+    ("the same, again", "ring"),
+    ("fan-in, one sender", "one"),
+    ("fan-in, four senders", "ferry"),
+    ("unix seqpacket socket, four senders", "unix"),
 ]
 LEND = [
     ("64 bytes", "small"),
@@ -78,4 +86,5 @@ if __name__ == "__main__":
     table("64 bytes there and back, both sides looking out:", "trips", TRIPS, 400_000)
     table("The same, both sides asleep while they wait:", "sleeps", SLEEPS, 8_000)
     table("1 KiB one way, in batches of 16, copied in and out:", "stream", STREAM, 160_000)
+    table("The same from four processes to one, all asleep while they wait:", "fan", FAN, 163_840)
     table("Lent, filled in with one word, and borrowed, there and back:", "lend", LEND, 200_000)
