@@ -66,6 +66,9 @@ static void well_behaved(void)
 /* Everything that the peer may write: also what it should not. */
 static void attack(void *word, size_t size)
 {
+    if ((char *)word < (char *)attacked->shared ||
+        (char *)word >= (char *)attacked->shared + attacked->map_size)
+        return; /* another ring's */
     uint64_t number = attack_number();
     unsigned char *place = attacked->data + (attacked->own & (CAPACITY - 8));
 
@@ -186,23 +189,28 @@ static uint64_t loads_wanted(void)
     return wanted ? strtoull(wanted, NULL, 10) : 1000000;
 }
 
-/* A ring that is attacked until it breaks, again and again; sometimes it is left in peace for a
- * while. Says how it went. */
+/* Begins anew; sometimes it is left in peace for a while. */
+static void attacked_revive(void)
+{
+    ring_test_loaded = leave_alone;
+    ring_begin_at(attacked, (draw(&chance) - 4096) & ~7u);
+    peace = 1u << draw(&chance) % 8;
+    ring_test_loaded = attack;
+}
+
+/* A ring that is attacked until it breaks, again and again. Says how it went. */
 static void attack_all(enum ferry_direction direction)
 {
     uint64_t wanted = loads_wanted(), lives = 0;
 
     attacked = ring_make_one(direction, CAPACITY);
     for (; loads < wanted; lives++) {
-        ring_begin_at(attacked, (draw(&chance) - 4096) & ~7u);
-        peace = 1u << draw(&chance) % 8;
-        ring_test_loaded = attack;
+        attacked_revive();
         for (int r = 0; r != -EPROTO && loads < wanted;) {
             r = attacked_call();
             if (draw(&chance) % 4 == 0)
                 (void)!ferry_ring_prepare_sleep(attacked);
         }
-        ring_test_loaded = leave_alone;
     }
     ferry_ring_free(attacked);
     printf("%s: %llu loads attacked, broken %llu times, at most %llu loads and %lld ns in a call\n",
@@ -211,6 +219,47 @@ static void attack_all(enum ferry_direction direction)
     MUST(most_loads <= LOADS_MAX);
     MUST(lives > wanted / 2000);
 }
+
+/* --- beside others ---------------------------------------------------------------------------- */
+
+static void good_receive(struct ferry_ring *ring, uint32_t number)
+{
+    struct ferry_record record;
+
+    MUST(ferry_ring_borrow(ring, &record, 1) == 1);
+    MUST(record.type == number && record.size == 4 && memcmp(record.data, "good", 4) == 0);
+    ferry_ring_release(ring);
+}
+
+/* Whatever the attacked one does, it has a turn at most before the other has its own. */
+START_TEST(in_a_fan_in_it_costs_others_a_turn)
+{
+    uint64_t wanted = loads_wanted();
+    struct ends good = ends_make(CAPACITY);
+    struct ferry_fan_in *fan_in;
+    struct ferry_ring *ring;
+
+    MUST(ferry_fan_in_new(&fan_in) == 0);
+    attacked = ring_make_one(FERRY_RECEIVE, CAPACITY);
+    MUST(ferry_fan_in_add(fan_in, attacked, NULL) == 0);
+    MUST(ferry_fan_in_add(fan_in, good.receiver, NULL) == 0);
+    attacked_revive();
+    for (uint32_t number = 0; loads < wanted; number = (number + 1) & FERRY_RING_TYPE_MAX) {
+        if (draw(&chance) % 4 == 0)
+            (void)!ferry_fan_in_prepare_sleep(fan_in);
+        MUST(text_send(good.sender, "good", number) == 1);
+        for (int turns = 0; (ring = ferry_fan_in_next(fan_in, NULL)) != good.receiver; turns++) {
+            MUST(ring == attacked && turns == 0);
+            if (attacked_call() == -EPROTO)
+                attacked_revive();
+        }
+        good_receive(ring, number);
+    }
+    ferry_fan_in_free(fan_in);
+    ferry_ring_free(attacked);
+    ends_free(&good);
+}
+END_TEST
 
 START_TEST(an_attacked_receiver_survives)
 {
@@ -231,5 +280,6 @@ int main(void)
     tcase_set_timeout(tests, 40);
     tcase_add_test(tests, an_attacked_receiver_survives);
     tcase_add_test(tests, an_attacked_sender_survives);
+    tcase_add_test(tests, in_a_fan_in_it_costs_others_a_turn);
     return run_tests(tests, "memory/ring_attacked");
 }
