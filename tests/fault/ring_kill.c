@@ -1,18 +1,20 @@
 /* ring_kill.c - one end of a ring is killed, at every step in turn and at none in particular; the
  * other end lives on, learns of it, and looks at what was left.
  *
- *     fault-ring-kill COUNT SEED
+ *     fault-ring-kill ring   COUNT SEED
+ *     fault-ring-kill fan-in COUNT SEED
  *
  * Kills COUNT processes. Each record has its number for a type, and bytes that follow from it, so
  * that one that is missing, comes twice or is not whole is seen. Where the sender dies, the
  * receiver must get what it had committed, and of what it had only begun nothing. Where the
  * receiver dies, a successor of it must go on behind the last receive that had given back its room.
- * Prints
+ * In a fan-in there are four senders at any time, each of which will be killed and has a successor;
+ * its death is no other's business. Prints
  *
  *     COUNT HANGS CORRUPT LOST DOUBLED
  *
- * and for the socket and for the pidfd by which the death was seen the median, the 99th percentile
- * and the largest of the times, in nanoseconds, from the kill until the survivor knew.
+ * and, of a ring, for the socket and for the pidfd by which the death was seen the median, the 99th
+ * percentile and the largest of the times, in nanoseconds, from the kill until the survivor knew.
  */
 #include "memory/ring_under_test.h"
 
@@ -20,24 +22,28 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CAPACITY = 4096, MAX = CAPACITY / 8, BATCH = 3 };
+enum { CAPACITY = 4096, MAX = CAPACITY / 8, BATCH = 3, SENDERS = 4 };
 #define ANY_STEP RING_STEP_COUNT /* killed from outside */
 
 /* Milliseconds without anything that are a hang. */
 #define PATIENCE_MS 20000
 
-/* What both processes have besides the ring. */
-static struct shared {
-    _Atomic uint32_t done; /* records of the victim's calls that have returned */
-    _Atomic int64_t killed_ns;
+/* What all processes have besides their rings. */
+struct shared {
+    struct victim {
+        _Atomic uint32_t done; /* records of its calls that have returned */
+        _Atomic int64_t killed_ns;
+    } victims[SENDERS];
     _Atomic unsigned long hangs, corrupt, lost, doubled;
-} * shared;
+};
 
+static struct shared *shared;
 static uint64_t chance;
 
 static void give_up(const char *what)
@@ -109,12 +115,13 @@ static int act(struct ferry_ring *ring, uint32_t number)
 
 static enum ring_step fatal_step;
 static unsigned steps_left; /* of that kind */
+static struct victim *victim;
 
 static void step_fatally(enum ring_step step)
 {
     if (step != fatal_step || --steps_left > 0)
         return;
-    shared->killed_ns = ferry_deadline(0);
+    victim->killed_ns = ferry_deadline(0);
     kill(getpid(), SIGKILL);
 }
 
@@ -122,9 +129,9 @@ __attribute__((noreturn)) static void victim_run(struct ferry_ring *ring)
 {
     ring_test_step = step_fatally;
     for (;;) {
-        int r = act(ring, shared->done);
+        int r = act(ring, victim->done);
         if (r > 0)
-            shared->done += (uint32_t)r;
+            victim->done += (uint32_t)r;
         else if (r != -EAGAIN || ferry_ring_wait(ring, -1, FERRY_NEVER) < 0)
             _exit(1);
     }
@@ -134,7 +141,9 @@ __attribute__((noreturn)) static void victim_run(struct ferry_ring *ring)
 
 struct survivor {
     struct ferry_ring *ring;
-    pid_t victim;
+    enum ring_step step; /* at which the other dies */
+    struct victim *victim;
+    pid_t pid;       /* the victim's */
     int life_fd;     /* becomes readable when the victim has died */
     uint32_t number; /* of the next record */
 };
@@ -157,19 +166,19 @@ static void let_it_sleep(const struct survivor *survivor)
 /* Does its part until the victim has died. Returns when it knew, 0: never. */
 static int64_t survivor_run(struct survivor *survivor)
 {
-    uint32_t enough = fatal_step == ANY_STEP ? draw(&chance) % 200 : UINT32_MAX;
+    uint32_t enough = survivor->step == ANY_STEP ? draw(&chance) % 200 : UINT32_MAX;
     int r;
 
     do {
-        if (fatal_step == RING_TO_SLEEP)
+        if (survivor->step == RING_TO_SLEEP)
             let_it_sleep(survivor);
         while ((r = act(survivor->ring, survivor->number)) > 0) {
             survivor->number += (uint32_t)r;
             if (survivor->number < enough)
                 continue;
             enough = UINT32_MAX;
-            shared->killed_ns = ferry_deadline(0);
-            kill(survivor->victim, SIGKILL);
+            survivor->victim->killed_ns = ferry_deadline(0);
+            kill(survivor->pid, SIGKILL);
         }
         if (r == -EAGAIN)
             r = ferry_ring_wait(survivor->ring, survivor->life_fd, ferry_deadline(PATIENCE_MS));
@@ -178,29 +187,28 @@ static int64_t survivor_run(struct survivor *survivor)
     if (r == 1)
         return known_ns;
     ++*(r == -ETIMEDOUT ? &shared->hangs : &shared->corrupt);
-    kill(survivor->victim, SIGKILL);
+    kill(survivor->pid, SIGKILL);
     return 0;
 }
 
 /* How many records the victim's last call may have moved without its having said so. */
-static uint32_t unsaid_max(void)
+static uint32_t unsaid_max(enum ring_step step)
 {
-    return fatal_step == RING_PUBLISHED || fatal_step == RING_WOKEN || fatal_step == ANY_STEP
-               ? BATCH
-               : 0;
+    return step == RING_PUBLISHED || step == RING_WOKEN || step == ANY_STEP ? BATCH : 0;
 }
 
 /* The sender has died: what it had committed, and then the end. */
 static void look_after_sender(struct survivor *survivor)
 {
+    uint32_t done = survivor->victim->done;
     int r;
 
     while ((r = receive_some(survivor->ring, survivor->number)) > 0)
         survivor->number += (uint32_t)r;
-    if (r != -EPIPE || survivor->number > shared->done + unsaid_max())
+    if (r != -EPIPE || survivor->number > done + unsaid_max(survivor->step))
         shared->corrupt++;
-    if (survivor->number < shared->done)
-        shared->lost += shared->done - survivor->number;
+    if (survivor->number < done)
+        shared->lost += done - survivor->number;
 }
 
 /* The receiver has died, and the ring is full: a successor goes on. */
@@ -209,14 +217,14 @@ static void look_after_receiver(struct survivor *survivor)
     struct ferry_ring *successor = ring_attach_to(survivor->ring);
     struct ferry_record first;
     int r = ferry_ring_borrow(successor, &first, 1);
-    uint32_t number = r == 1 ? first.type : 0;
+    uint32_t number = r == 1 ? first.type : 0, done = survivor->victim->done;
 
     if (r != 1 || send_some(survivor->ring, survivor->number) != -EPIPE)
         shared->corrupt++;
-    if (number < shared->done)
-        shared->doubled += shared->done - number;
-    if (number > shared->done + unsaid_max())
-        shared->lost += number - shared->done;
+    if (number < done)
+        shared->doubled += done - number;
+    if (number > done + unsaid_max(survivor->step))
+        shared->lost += number - done;
     for (; r > 0; r = receive_some(successor, number))
         number += (uint32_t)r;
     if (r != -EAGAIN || number > survivor->number)
@@ -233,54 +241,62 @@ static int pidfd_of(pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* One end in a process that will be killed, the other here. */
-static struct survivor life_begin(enum ferry_direction survives, bool by_pidfd)
+/* One end in a process that will be killed at a step, the other here. */
+static struct survivor life_begin(
+    enum ferry_direction survives, enum ring_step step, bool by_pidfd, struct victim *place)
 {
-    struct survivor survivor = { .ring = ring_make_one(survives, CAPACITY) };
+    struct survivor survivor = { .ring = ring_make_one(survives, CAPACITY), step, .victim = place };
     int sockets[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
         give_up("socketpair");
     ring_begin_at(survivor.ring, 0u - 4 * CAPACITY);
-    shared->done = 0;
-    survivor.victim = fork();
-    if (survivor.victim < 0)
+    place->done = 0;
+    victim = place;
+    fatal_step = step;
+    steps_left = draw(&chance) % 30 + 1;
+    survivor.pid = fork();
+    if (survivor.pid < 0)
         give_up("fork");
-    if (survivor.victim == 0)
+    if (survivor.pid == 0)
         victim_run(ring_attach_to(survivor.ring));
     close(sockets[1]);
     survivor.life_fd = sockets[0];
     if (!by_pidfd)
         return survivor;
     close(sockets[0]);
-    survivor.life_fd = pidfd_of(survivor.victim);
+    survivor.life_fd = pidfd_of(survivor.pid);
     if (survivor.life_fd < 0)
         give_up("pidfd_open");
     return survivor;
 }
 
-/* Returns how long it took to know. */
-static int64_t live_and_die(enum ferry_direction survives, enum ring_step step, bool by_pidfd)
+static void life_end(struct survivor *survivor)
 {
     int status;
 
-    fatal_step = step;
-    steps_left = draw(&chance) % 30 + 1;
-    struct survivor survivor = life_begin(survives, by_pidfd);
-    int64_t known_ns = survivor_run(&survivor);
-    if (waitpid(survivor.victim, &status, 0) != survivor.victim || !WIFSIGNALED(status) ||
+    if (waitpid(survivor->pid, &status, 0) != survivor->pid || !WIFSIGNALED(status) ||
         WTERMSIG(status) != SIGKILL) {
-        fprintf(stderr, "the victim was not killed at step %d\n", step);
+        fprintf(stderr, "the victim was not killed at step %d\n", survivor->step);
         exit(1);
     }
+    close(survivor->life_fd);
+    ferry_ring_free(survivor->ring);
+}
+
+/* Returns how long it took to know. */
+static int64_t live_and_die(enum ferry_direction survives, enum ring_step step, bool by_pidfd)
+{
+    struct survivor survivor = life_begin(survives, step, by_pidfd, &shared->victims[0]);
+    int64_t known_ns = survivor_run(&survivor);
+
     ferry_ring_set_peer_gone(survivor.ring);
     if (known_ns && survives == FERRY_RECEIVE)
         look_after_sender(&survivor);
     else if (known_ns)
         look_after_receiver(&survivor);
-    close(survivor.life_fd);
-    ferry_ring_free(survivor.ring);
-    return known_ns - shared->killed_ns;
+    life_end(&survivor);
+    return known_ns - survivor.victim->killed_ns;
 }
 
 /* Where each end can die: what a sender and what a receiver passes. */
@@ -303,6 +319,12 @@ static const struct death {
     { FERRY_SEND, ANY_STEP },
 };
 
+static void counts_print(size_t count)
+{
+    printf("%zu %lu %lu %lu %lu\n", count, shared->hangs, shared->corrupt, shared->lost,
+        shared->doubled);
+}
+
 static int compare(const void *a, const void *b)
 {
     const int64_t *left = a, *right = b;
@@ -316,29 +338,120 @@ static void times_print(int64_t *times, size_t count)
         (long long)times[count - 1]);
 }
 
-int main(int argc, char **argv)
+/* Kills so many, one after the other. */
+static void rings_run(size_t count)
 {
-    size_t count = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
-    size_t half = (count + 1) / 2;
-    int64_t *times[2] = { calloc(half + 1, sizeof(int64_t)), calloc(half + 1, sizeof(int64_t)) };
+    int64_t *times[2] = { calloc(count, sizeof(int64_t)), calloc(count, sizeof(int64_t)) };
 
-    if (count < 2 || !times[0] || !times[1]) {
-        fprintf(stderr, "usage: fault-ring-kill COUNT SEED\n");
-        return 2;
-    }
-    chance = strtoul(argv[2], NULL, 10);
-    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        give_up("mmap");
+    if (!times[0] || !times[1])
+        give_up("calloc");
     for (size_t i = 0; i < count; i++) {
         const struct death *death = &deaths[i / 2 % COUNT_OF(deaths)];
         times[i % 2][i / 2] = live_and_die(death->survives, death->step, i % 2);
     }
-    printf("%zu %lu %lu %lu %lu\n", count, shared->hangs, shared->corrupt, shared->lost,
-        shared->doubled);
-    times_print(times[0], half);
+    counts_print(count);
+    times_print(times[0], (count + 1) / 2);
     times_print(times[1], count / 2);
     free(times[0]);
     free(times[1]);
+}
+
+/* --- in a fan-in ------------------------------------------------------------------------------ */
+
+struct fan {
+    struct ferry_fan_in *fan_in;
+    int lives_fd; /* an epoll of what tells that a sender has died */
+    struct survivor senders[SENDERS];
+};
+
+static void sender_begin(struct fan *fan, size_t i)
+{
+    static const enum ring_step steps[] = { RING_RESERVED, RING_WRITTEN, RING_TO_PUBLISH,
+        RING_PUBLISHED, RING_WOKEN, RING_TO_SLEEP };
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = i };
+    struct survivor *sender = &fan->senders[i];
+
+    *sender = life_begin(
+        FERRY_RECEIVE, steps[draw(&chance) % COUNT_OF(steps)], i % 2, &shared->victims[i]);
+    if (ferry_fan_in_add(fan->fan_in, sender->ring, sender) < 0 ||
+        epoll_ctl(fan->lives_fd, EPOLL_CTL_ADD, sender->life_fd, &event) < 0)
+        give_up("a sender");
+}
+
+/* Turns, until nobody has any. */
+static void turns_take(struct fan *fan)
+{
+    void *data;
+
+    while (ferry_fan_in_next(fan->fan_in, &data)) {
+        struct survivor *sender = data;
+        int r = receive_some(sender->ring, sender->number);
+        if (r > 0)
+            sender->number += (uint32_t)r;
+        else
+            shared->corrupt++;
+    }
+}
+
+/* Returns how many had died. Their successors have begun. */
+static size_t dead_replace(struct fan *fan)
+{
+    struct epoll_event events[SENDERS];
+    int count = epoll_wait(fan->lives_fd, events, SENDERS, 0);
+
+    for (int i = 0; i < count; i++) {
+        struct survivor *sender = &fan->senders[events[i].data.u64];
+        ferry_ring_set_peer_gone(sender->ring);
+        look_after_sender(sender);
+        epoll_ctl(fan->lives_fd, EPOLL_CTL_DEL, sender->life_fd, NULL);
+        life_end(sender);
+        sender_begin(fan, events[i].data.u64);
+    }
+    return count > 0 ? (size_t)count : 0;
+}
+
+/* Kills so many at least. */
+static void fan_in_run(size_t count)
+{
+    struct fan fan = { .lives_fd = epoll_create1(EPOLL_CLOEXEC) };
+    size_t killed = 0;
+    int r = 0;
+
+    if (fan.lives_fd < 0 || ferry_fan_in_new(&fan.fan_in) < 0)
+        give_up("a fan-in");
+    for (size_t i = 0; i < SENDERS; i++)
+        sender_begin(&fan, i);
+    while (killed < count && r >= 0) {
+        turns_take(&fan);
+        killed += dead_replace(&fan);
+        r = ferry_fan_in_wait(fan.fan_in, fan.lives_fd, ferry_deadline(PATIENCE_MS));
+    }
+    shared->hangs += r < 0;
+    ferry_fan_in_free(fan.fan_in);
+    for (size_t i = 0; i < SENDERS; i++) {
+        kill(fan.senders[i].pid, SIGKILL);
+        life_end(&fan.senders[i]);
+    }
+    close(fan.lives_fd);
+    counts_print(killed);
+}
+
+int main(int argc, char **argv)
+{
+    bool fan_in = argc == 4 && strcmp(argv[1], "fan-in") == 0;
+    size_t count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
+
+    if (count < 2 || (!fan_in && strcmp(argv[1], "ring") != 0)) {
+        fprintf(stderr, "usage: fault-ring-kill ring|fan-in COUNT SEED\n");
+        return 2;
+    }
+    chance = strtoul(argv[3], NULL, 10);
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        give_up("mmap");
+    if (fan_in)
+        fan_in_run(count);
+    else
+        rings_run(count);
     return 0;
 }

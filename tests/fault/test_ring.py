@@ -1,8 +1,8 @@
 """The ring, on a larger scale than its unit tests: ends that are killed, and a peer that rewrites what is
 shared after each load.
 
-FERRY_FAULT_KILLS is how many ends are killed, FERRY_FAULT_LOADS how many loads there are at each end;
-`make fault` has twenty thousand and ten million.
+FERRY_FAULT_KILLS is how many ends are killed, of rings and of a fan-in's, FERRY_FAULT_LOADS how many
+loads there are at each end; `make fault` has twenty thousand and ten million.
 """
 
 import os
@@ -17,20 +17,38 @@ KILLS = int(os.environ.get("FERRY_FAULT_KILLS", "390"))
 LOADS = int(os.environ.get("FERRY_FAULT_LOADS", "100000"))
 
 
+@pytest.fixture
+def killed(start, build, capsys):
+    """killed(what) kills KILLS ends of rings, or of a fan-in's; nothing hangs, is corrupt, lost or
+    doubled. Returns the program's other lines, in numbers."""
+
+    def run(what):
+        killer = start(build / "fault-ring-kill", what, KILLS, 1)
+        assert killer.wait(900) == 0, killer.stderr()
+        counts, *others = ([int(word) for word in line.split()] for line in killer.stdout().splitlines())
+        count, hangs, corrupt, lost, doubled = counts
+        with capsys.disabled():
+            print(f"\n{what}: {count} SIGKILLs, {hangs} hangs, {corrupt} corrupt, {lost} lost, {doubled} doubled")
+        assert count >= KILLS
+        assert hangs == corrupt == lost == doubled == 0
+        return others
+
+    return run
+
+
 @pytest.mark.timeout(1000)
-def test_an_end_that_is_killed_loses_nothing_and_holds_up_nobody(start, build, capsys):
+def test_an_end_that_is_killed_loses_nothing_and_holds_up_nobody(killed, capsys):
     """At every step of sending, receiving and falling asleep, and at none in particular: the survivor
     learns of it, and has what was committed, whole and once; so has a dead receiver's successor."""
-    killer = start(build / "fault-ring-kill", KILLS, 1)
-    assert killer.wait(900) == 0, killer.stderr()
-    counts, *times = ([int(word) for word in line.split()] for line in killer.stdout().splitlines())
-    killed, hangs, corrupt, lost, doubled = counts
-    with capsys.disabled():
-        print(f"\n{killed} SIGKILLs: {hangs} hangs, {corrupt} corrupt, {lost} lost, {doubled} doubled")
-        for name, (median, p99, most) in zip(("socket", "pidfd"), times):
+    for name, (median, p99, most) in zip(("socket", "pidfd"), killed("ring")):
+        with capsys.disabled():
             print(f"known by the {name} after {median / 1e3:.0f} us, p99 {p99 / 1e3:.0f}, at most {most / 1e3:.0f}")
-    assert killed == KILLS
-    assert hangs == corrupt == lost == doubled == 0
+
+
+@pytest.mark.timeout(1000)
+def test_a_sender_that_is_killed_costs_a_fan_in_itself_only(killed):
+    """Four at a time, at every step: each leaves what it had committed, and the others go on."""
+    killed("fan-in")
 
 
 @pytest.mark.timeout(1000)
