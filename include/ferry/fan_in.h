@@ -13,8 +13,10 @@
  *
  * Senders share nothing, neither memory nor what wakes: one that dies halfway, stops, breaks its
  * ring, sends without end or wakes for nothing costs itself its ring or its turn, and the others
- * no more than that turn. (But for the instant in which ring.h says that a sender's bell can be
- * made to hold up who rings it.) Records of one sender keep their order; between two there is none.
+ * no more than that turn. Records of one sender keep their order; between two there is none.
+ *
+ * One thing is left to a sender that sets out to do harm: ring.h says how it can hold up whoever
+ * wakes it, and here that is the receiver of all.
  *
  * It belongs to one thread at a time, the rings in it included. Nothing here starts threads, logs,
  * or changes signals.
