@@ -51,7 +51,8 @@ FERRY_PUBLIC void ferry_fan_in_remove(struct ferry_fan_in *fan_in, struct ferry_
  * before any gets another. How much a turn is the caller says, by receiving (or borrowing) from it
  * once, so much as one call brings; a ring whose receive says -EPIPE or -EPROTO is to be removed,
  * or its turns never end. One whose sender breaks the rules may have nothing (-EAGAIN): that was
- * its turn.
+ * its turn. While somebody sends without end there is always a next: who has other things to do
+ * than to receive does them every so many turns.
  *   ret_data  what was given when it was added; may be NULL
  * Returns a borrowed ring, NULL: none has anything. */
 FERRY_PUBLIC struct ferry_ring *ferry_fan_in_next(struct ferry_fan_in *fan_in, void **ret_data);
