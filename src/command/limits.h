@@ -193,9 +193,10 @@
 /* Bytes of the filter that is typed. */
 #define TOP_FILTER_SIZE 64u
 
-/* Messages of `bench` (--size): room for a number, and what is measured here. */
+/* Bytes of a message of `bench` (--size): at least its number; at most what has two rings of 256
+ * MiB. */
 #define BENCH_SIZE_MIN  ((size_t)8)
-#define BENCH_SIZE_MAX  ((size_t)64 << 20)
+#define BENCH_SIZE_MAX  ((size_t)16 << 20)
 #define BENCH_SIZES_MAX 16u
 /* Milliseconds of one slice (--time) and how many there are of each case (--rounds). */
 #define BENCH_SLICE_MS     50

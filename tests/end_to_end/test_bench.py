@@ -171,9 +171,9 @@ def test_epoll_watches_more_than_a_process_may_have(ferry, start):
     "arguments, said",
     [
         (["-m", "pigeon"], "'pigeon': no mechanism; `ferry bench --help` lists them"),
-        (["-s", "7"], "'7': bytes from 8 to 64M are expected"),
-        (["-s", "65M"], "'65M': bytes from 8 to 64M are expected"),
-        (["-s", "4kB"], "'4kB': bytes from 8 to 64M are expected"),
+        (["-s", "7"], "'7': bytes from 8 to 16M are expected"),
+        (["-s", "17M"], "'17M': bytes from 8 to 16M are expected"),
+        (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
         (["now"], "'now': ready is expected, or nothing"),
         (["ready", "-m", "pipe"], "ready has --time, --rounds and --json, no other options"),

@@ -34,7 +34,7 @@ enum { KEY_JSON = 0x600, KEY_ONE_CPU };
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
         "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, mq, tcp, udp (all)", 0 },
-    { "size", 's', "LIST", 0, "Bytes of a message, 8 to 64M (64,1k,64k,1M)", 0 },
+    { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,
         "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
     { "time", 't', "SPAN", 0, "How long a slice is (50ms)", 0 },
@@ -85,7 +85,7 @@ static void take_size(struct argp_state *state, struct bench *bench, const char 
 
     if (size < 1 || size > BENCH_SIZE_MAX || end[shift != 0] != '\0' ||
         size << shift < BENCH_SIZE_MIN || size << shift > BENCH_SIZE_MAX)
-        argp_error(state, "'%s': bytes from 8 to 64M are expected, as 64 or 4k", word);
+        argp_error(state, "'%s': bytes from 8 to 16M are expected, as 64 or 4k", word);
     else if (bench->size_count == BENCH_SIZES_MAX)
         argp_error(state, "%u sizes at most", BENCH_SIZES_MAX);
     else
