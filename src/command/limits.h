@@ -203,8 +203,9 @@
 #define BENCH_SLICE_MS_MAX 10000
 #define BENCH_ROUNDS       5u
 #define BENCH_ROUNDS_MAX   100u
-/* Milliseconds of silence after which messages count as lost, or the other process as dead. */
-#define BENCH_SILENCE_MS 500
+/* Milliseconds of silence after which messages count as lost; where none can be, as stuck. */
+#define BENCH_LOST_MS  500
+#define BENCH_STUCK_MS 10000
 /* Tries of who spins between looks at the clock, messages between those of who sends; a look takes
  * as long as a small message in shared memory. Larger ones are worth a look each. */
 #define BENCH_TRIES_A_LOOK    1024u

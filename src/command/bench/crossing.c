@@ -73,8 +73,9 @@ static int patience_wait(struct patience *patience, struct bench_end *end,
 {
     if (end->wait != BENCH_SPIN || ++patience->tries % BENCH_TRIES_A_LOOK == 0) {
         int64_t now_ns = clock_now_ns();
+        int64_t silence_ms = end->mechanism->may_lose ? BENCH_LOST_MS : BENCH_STUCK_MS;
         if (!patience->deadline_ns)
-            patience->deadline_ns = clock_after(now_ns, BENCH_SILENCE_MS * NS_PER_MS);
+            patience->deadline_ns = clock_after(now_ns, silence_ms * NS_PER_MS);
         else if (now_ns >= patience->deadline_ns)
             return -ETIMEDOUT;
     }

@@ -48,7 +48,7 @@ static const char *reason_of(const struct bench_case *one)
     case -EMSGSIZE:
         return "no message may be so large";
     case -ETIMEDOUT:
-        return "messages were lost";
+        return one->crossing.mechanism->may_lose ? "messages were lost" : "nothing came any more";
     default:
         return strerror(-one->code);
     }
