@@ -167,6 +167,16 @@ def test_epoll_watches_more_than_a_process_may_have(ferry, start):
     wait_until(lambda: not any(os.path.exists(f"/proc/{child}") for child in children), 20)
 
 
+def test_steps_are_taken_as_often_as_is_said(traced):
+    cases, calls, _ = traced("steps", "-t", "2ms", "-r", "2")
+    counts = {case["step"]: case["count"] for case in cases}
+    connections = [count for step, count in counts.items() if step.startswith("connection, ")]
+    assert len(connections) == 3 and sum(connections) == calls["accept4"] == calls["connect"]
+    assert counts["pipe"] == calls["pipe2"]
+    assert counts["descriptor, one"] + counts["descriptor, of 64"] / 64 == calls["recvmsg"]
+    assert len(counts) == 9 and all(case["cpu_ns"] > 0 for case in cases)
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
@@ -175,8 +185,9 @@ def test_epoll_watches_more_than_a_process_may_have(ferry, start):
         (["-s", "17M"], "'17M': bytes from 8 to 16M are expected"),
         (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
-        (["now"], "'now': ready is expected, or nothing"),
-        (["ready", "-m", "pipe"], "ready has --time, --rounds and --json, no other options"),
+        (["now"], "'now': ready or steps is expected, or nothing"),
+        (["ready", "-m", "pipe"], "ready and steps have --time, --rounds and --json, no other options"),
+        (["steps", "--one-cpu"], "ready and steps have --time, --rounds and --json, no other options"),
     ],
 )
 def test_what_is_asked_wrongly(ferry, arguments, said):

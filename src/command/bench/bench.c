@@ -23,7 +23,8 @@ struct bench {
     size_t size_count;
     unsigned mechanisms; /* 1 << index; 0: all */
     unsigned waits;      /* 1 << enum bench_wait; 0: all */
-    bool ready, one_cpu, json;
+    enum { BENCH_CROSSINGS, BENCH_READY, BENCH_STEPS } what;
+    bool one_cpu, json;
     struct bench_method method;
     struct bench_case *cases;
     size_t count;
@@ -121,14 +122,16 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         bench->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (strcmp(argument, "ready") != 0 || state->arg_num > 0)
-            argp_error(state, "'%s': ready is expected, or nothing", argument);
-        bench->ready = true;
+        bench->what = strcmp(argument, "ready") == 0   ? BENCH_READY
+                      : strcmp(argument, "steps") == 0 ? BENCH_STEPS
+                                                       : BENCH_CROSSINGS;
+        if (bench->what == BENCH_CROSSINGS || state->arg_num > 0)
+            argp_error(state, "'%s': ready or steps is expected, or nothing", argument);
         return 0;
     case ARGP_KEY_END:
-        if (bench->ready &&
+        if (bench->what != BENCH_CROSSINGS &&
             (bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu))
-            argp_error(state, "ready has --time, --rounds and --json, no other options");
+            argp_error(state, "ready and steps have --time, --rounds and --json, no other options");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -138,18 +141,20 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = bench_parse,
-    .args_doc = "[ready]",
+    .args_doc = "[ready|steps]",
     .doc =
         "Measure how the mechanisms of this machine compare: round trips between two processes "
         "(TRIP is the median), as many messages as they can one way, and the time of a processor "
         "that a message costs both. SPREAD is how far slices of the same lie apart: what differs "
         "by less is chance.\n\n"
-        "ready: select, poll and epoll instead, with 10 to 100,000 descriptors.\v"
+        "ready: select, poll and epoll instead, with 10 to 100,000 descriptors. steps: what a "
+        "connection costs, a descriptor that is handed over, and the like.\v"
         "EXAMPLES\n"
         "  ferry bench\n"
         "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"
         "  ferry bench --one-cpu -m pipe,unix,mq\n"
         "  ferry bench ready\n"
+        "  ferry bench steps\n"
         "  ferry bench --json | jq '.cases[] | [.mechanism, .round_trip.median_ns]'\n",
 };
 
@@ -338,6 +343,22 @@ static int bench_ready(const struct bench *bench)
     return bench_say(&text);
 }
 
+static void steps_progress(size_t done, size_t all)
+{
+    progress_say("steps", done, all);
+}
+
+static int bench_steps(const struct bench *bench)
+{
+    struct step_figure figures[STEP_COUNT];
+    struct bytes text = BYTES_EMPTY;
+
+    steps_run(bench->method.slice_ms * NS_PER_MS, bench->method.rounds, steps_progress, figures);
+    progress_end();
+    (bench->json ? steps_report_json : steps_report)(&bench->method, figures, &text);
+    return bench_say(&text);
+}
+
 int command_bench(int argc, char **argv)
 {
     struct bench bench = {
@@ -346,7 +367,9 @@ int command_bench(int argc, char **argv)
 
     if (argp_parse(&argp, argc, argv, 0, NULL, &bench) != 0)
         return EXIT_USAGE;
-    int status = bench.ready ? bench_ready(&bench) : bench_crossings(&bench);
+    int status = bench.what == BENCH_READY   ? bench_ready(&bench)
+                 : bench.what == BENCH_STEPS ? bench_steps(&bench)
+                                             : bench_crossings(&bench);
     free(bench.cases);
     return status;
 }

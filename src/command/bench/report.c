@@ -270,6 +270,39 @@ void ready_report(
             result->descriptors_max);
 }
 
+void steps_report(const struct bench_method *method, const struct step_figure figures[STEP_COUNT],
+    struct bytes *text)
+{
+    static const char *const headings[] = { "STEP", ">CPU", ">/S", ">SPREAD", "", NULL };
+    struct table table;
+
+    machine_report(text);
+    slices_report(method, "each", text);
+    bytes_append_char(text, '\n');
+    table_init(&table, headings);
+    for (size_t i = 0; i < STEP_COUNT; i++) {
+        const struct step_figure *figure = &figures[i];
+        double each_ns = per((double)figure->cpu_ns, (double)figure->steps);
+        char spread[24];
+        table_add(&table, figure->name);
+        if (figure->code < 0) {
+            for (unsigned column = 0; column < 3; column++)
+                table_add(&table, "-");
+            table_add(&table, strerror(-figure->code));
+            continue;
+        }
+        add_time(&table, (int64_t)each_ns);
+        add_rate(&table, per((double)NS_PER_S, each_ns));
+        snprintf(spread, sizeof(spread), "%.0f%%",
+            per(100 * (figure->slowest_ns - figure->fastest_ns),
+                figure->slowest_ns + figure->fastest_ns));
+        table_add(&table, spread);
+        table_add(&table, figure->help);
+    }
+    table_print(&table, text);
+    table_fini(&table);
+}
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static void set_number(json_t *object, const char *key, double number)
@@ -396,6 +429,35 @@ void ready_report_json(
     for (size_t i = 0; i < READY_STEP_COUNT; i++)
         for (unsigned way = 0; way < READY_WAY_COUNT; way++)
             json_array_append_new(rows, ready_json(result, i, way));
+    json_object_set_new(document, "cases", rows);
+    document_print(document, text);
+}
+
+static json_t *step_json(const struct step_figure *figure)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "step", json_string(figure->name));
+    json_object_set_new(object, "what", json_string(figure->help));
+    if (figure->code < 0) {
+        json_object_set_new(object, "missing", json_string(strerror(-figure->code)));
+        return object;
+    }
+    set_number(object, "count", (double)figure->steps);
+    set_number(object, "cpu_ns", per((double)figure->cpu_ns, (double)figure->steps));
+    set_number(object, "fastest_slice_ns", figure->fastest_ns);
+    set_number(object, "slowest_slice_ns", figure->slowest_ns);
+    return object;
+}
+
+void steps_report_json(const struct bench_method *method,
+    const struct step_figure figures[STEP_COUNT], struct bytes *text)
+{
+    json_t *document = json_object(), *rows = json_array();
+
+    json_object_set_new(document, "method", method_json(method));
+    for (size_t i = 0; i < STEP_COUNT; i++)
+        json_array_append_new(rows, step_json(&figures[i]));
     json_object_set_new(document, "cases", rows);
     document_print(document, text);
 }

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "command/bench/crossing.h"
 #include "command/bench/ready.h"
+#include "command/bench/steps.h"
 
 /* One row: slices of a mechanism at one size. */
 struct bench_case {
@@ -36,5 +37,11 @@ void ready_report(
     const struct bench_method *method, const struct ready_result *result, struct bytes *text);
 void ready_report_json(
     const struct bench_method *method, const struct ready_result *result, struct bytes *text);
+
+/* Appends a table of what single steps cost. */
+void steps_report(const struct bench_method *method, const struct step_figure figures[STEP_COUNT],
+    struct bytes *text);
+void steps_report_json(const struct bench_method *method,
+    const struct step_figure figures[STEP_COUNT], struct bytes *text);
 
 #endif
