@@ -105,7 +105,8 @@ def test_ten_thousand_connections_leave_no_descriptor(relay, runtime_dir, saniti
     with connect(runtime_dir / "r.sock") as first:
         first.sendall(b"warm")
         assert first.recv(10) == b"warm"
-    wait_until(lambda: "closed" in relayed.stderr())
+    for which in (relayed, process):
+        wait_until(lambda: "closed" in which.stderr())
     before = descriptor_count(relayed.pid), descriptor_count(process.pid)
     for number in range(count):
         with connect(runtime_dir / "r.sock") as client:
