@@ -1,5 +1,6 @@
 /* test_dial.c - dialling names: each of their addresses gets its try. */
 #include "base/cleanup.h"
+#include "network.h"
 #include "suite.h"
 
 #include <arpa/inet.h>
@@ -19,16 +20,6 @@
 #include <unistd.h>
 
 static const char *const hosts[] = { "127.0.0.1", "[::1]" };
-
-static bool ipv6_works(void)
-{
-    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-    AUTO_FD int fd = socket(AF_INET6, SOCK_STREAM, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        return true;
-    skipped("no IPv6 here");
-    return false;
-}
 
 /* Makes localhost both addresses, as the usual /etc/hosts does, for this process alone. */
 static bool localhost_is_both(void)

@@ -55,6 +55,19 @@ MAYBE_UNUSED static const char *scratch_path(const char *name)
     return path;
 }
 
+/* A socket bound there without any of our care; it listens unless backlog is -1. */
+MAYBE_UNUSED static int bound_socket(const char *path, int type, int backlog)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    if (backlog >= 0)
+        ck_assert_int_eq(listen(fd, backlog), 0);
+    return fd;
+}
+
 MAYBE_UNUSED __attribute__((format(printf, 1, 2))) static struct ferry_address *address_of(
     const char *format, ...)
 {

@@ -336,19 +336,9 @@ START_TEST(number_is_taken)
 }
 END_TEST
 
-static int bound_socket(int type, const char *path)
-{
-    struct sockaddr_un name = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-    strcpy(name.sun_path, path);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-    return fd;
-}
-
 START_TEST(listening_sockets_are_adopted)
 {
-    int fd = bound_socket(SOCK_STREAM, scratch_path("adopted"));
-    ck_assert_int_eq(listen(fd, 4), 0);
+    int fd = bound_socket(scratch_path("adopted"), SOCK_STREAM, 4);
     struct listening listening = listen_at(address_of("fd:%d", passed(fd)));
     struct link client = dial_to(address_of("unix:%s", scratch_path("adopted")));
     struct link server = accept_one(&listening);
@@ -364,7 +354,7 @@ END_TEST
 
 START_TEST(datagram_sockets_bring_sessions)
 {
-    int fd = bound_socket(SOCK_DGRAM, scratch_path("datagrams"));
+    int fd = bound_socket(scratch_path("datagrams"), SOCK_DGRAM, -1);
     struct listening listening = listen_at(address_of("fd:%d", passed(fd)));
     struct link client = dial_to(address_of("unix-dgram:%s", scratch_path("datagrams")));
     ck_assert_int_eq(link_send_text(&client, "one"), 1);
@@ -412,8 +402,7 @@ END_TEST
 
 START_TEST(stdin_may_listen)
 {
-    int fd = bound_socket(SOCK_STREAM, scratch_path("stdin"));
-    ck_assert_int_eq(listen(fd, 4), 0);
+    int fd = bound_socket(scratch_path("stdin"), SOCK_STREAM, 4);
     become(fd, 0);
     struct listening listening = listen_at(address_of("-"));
     struct link client = dial_to(address_of("unix:%s", scratch_path("stdin")));

@@ -1,19 +1,10 @@
 /* test_inet.c - tcp and udp on loopback. */
+#include "network.h"
 #include "scratch.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-
-static bool ipv6_works(void)
-{
-    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-    AUTO_FD int fd = socket(AF_INET6, SOCK_STREAM, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        return true;
-    skipped("no IPv6 here");
-    return false;
-}
 
 static void connected(struct link *link)
 {

@@ -7,18 +7,6 @@
 #include <stddef.h>
 #include <sys/mount.h>
 
-static int bound_socket(const char *path, int type, int backlog)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    if (backlog >= 0)
-        ck_assert_int_eq(listen(fd, backlog), 0);
-    return fd;
-}
-
 static struct unix_place place_of(const char *path)
 {
     struct stat status;

@@ -50,18 +50,6 @@ static struct ferry_error refused_at(const char *path, int code)
     return error;
 }
 
-static int raw_bind(const char *path, int type, int backlog)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    if (backlog >= 0)
-        ck_assert_int_eq(listen(fd, backlog), 0);
-    return fd;
-}
-
 static ino_t inode_of(const char *path)
 {
     struct stat status;
@@ -184,7 +172,7 @@ START_TEST(end_spares_what_is_no_longer_ours)
 
     ck_assert_int_eq(bind_at(path, &bound, NULL, &fd), 0);
     ck_assert_int_eq(unlink(path), 0);
-    int other = raw_bind(path, SOCK_STREAM, 5);
+    int other = bound_socket(path, SOCK_STREAM, 5);
     unix_path_remove(bound);
     ck_assert(connects(path, SOCK_STREAM));
     close(other);
@@ -246,7 +234,7 @@ START_TEST(living_socket_is_left_and_its_owner_named)
 
     name[6] = (char)('0' + _i);
     const char *path = scratch_path(name);
-    int fd = raw_bind(path, cases[_i].type, cases[_i].backlog);
+    int fd = bound_socket(path, cases[_i].type, cases[_i].backlog);
     ino_t inode = inode_of(path);
     struct ferry_error error = refused_at(path, -EADDRINUSE);
     snprintf(expected, sizeof(expected), "pid %d (", (int)getpid());
@@ -260,7 +248,7 @@ END_TEST
 START_TEST(living_server_sees_no_connection)
 {
     const char *path = scratch_path("undisturbed");
-    int fd = raw_bind(path, SOCK_STREAM, 5);
+    int fd = bound_socket(path, SOCK_STREAM, 5);
 
     refused_at(path, -EADDRINUSE);
     fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -273,7 +261,7 @@ END_TEST
 START_TEST(full_backlog_is_alive)
 {
     const char *path = scratch_path("backlog");
-    int fd = raw_bind(path, SOCK_STREAM, 0);
+    int fd = bound_socket(path, SOCK_STREAM, 0);
 
     while (true) {
         int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -295,7 +283,7 @@ START_TEST(owner_that_is_not_visible_is_still_named)
     ck_assert_int_eq(mkdir(path, 0777), 0);
     ck_assert_int_eq(chmod(path, 01777), 0);
     strcat(path, "/socket");
-    int fd = raw_bind(path, SOCK_STREAM, 5);
+    int fd = bound_socket(path, SOCK_STREAM, 5);
     ck_assert_int_eq(chmod(path, 0666), 0);
     pid_t owner = getpid(), pid = fork();
     if (pid == 0) {
@@ -350,7 +338,7 @@ START_TEST(what_is_no_socket_is_left)
         ck_assert_int_eq(mkdir(path, 0700), 0);
         break;
     case 2:
-        close(raw_bind(scratch_path("target"), SOCK_STREAM, 1));
+        close(bound_socket(scratch_path("target"), SOCK_STREAM, 1));
         ck_assert_int_eq(symlink(scratch_path("target"), path), 0);
         break;
     default:
@@ -372,7 +360,7 @@ START_TEST(dead_socket_of_another_user_is_left)
 
     if (skipped_without_root())
         return;
-    close(raw_bind(path, SOCK_STREAM, 1));
+    close(bound_socket(path, SOCK_STREAM, 1));
     ck_assert_int_eq(chown(path, STRANGER, STRANGER), 0);
     ino_t inode = inode_of(path);
     struct ferry_error error = refused_at(path, -EPERM);
@@ -396,7 +384,7 @@ START_TEST(one_of_many_starts_wins)
     struct unix_path *bound;
     int fd;
 
-    close(raw_bind(path, SOCK_STREAM, 1));
+    close(bound_socket(path, SOCK_STREAM, 1));
     ck_assert_int_eq(pipe(go), 0);
     ck_assert_int_eq(pipe(done), 0);
     for (int i = 0; i < STARTS; i++) {
@@ -553,7 +541,7 @@ START_TEST(living_socket_behind_a_lock_is_named)
     ck_assert_int_eq(mkdir(folder, 0700), 0);
     int directory = open(folder, O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(flock(directory, LOCK_EX), 0);
-    int living = raw_bind(path, SOCK_STREAM, 1);
+    int living = bound_socket(path, SOCK_STREAM, 1);
     struct ferry_error error = refused_at(path, -EADDRINUSE);
     snprintf(expected, sizeof(expected), "pid %d (", (int)getpid());
     ck_assert_msg(strstr(error.reason, expected) != NULL, "%s", error.reason);
