@@ -177,6 +177,27 @@ def test_steps_are_taken_as_often_as_is_said(traced):
     assert len(counts) == 9 and all(case["cpu_ns"] > 0 for case in cases)
 
 
+def test_claims_are_judged_by_what_was_measured(bench):
+    claims = {case["claim"]: case for case in bench("claims", *QUICK)["cases"]}
+    assert len(claims) == 19
+    for claim in claims.values():
+        if "here" not in claim:
+            assert claim["verdict"] == "not measured" and claim["why"]
+            continue
+        less = claim["unit"] == "ns"
+        better = claim["claimed"] / claim["here"] if less else claim["here"] / claim["claimed"]
+        assert claim["verdict"] == (
+            "better here" if better > 1.25 else "not here" if better < 0.8 else "reproduced"
+        )
+    here = {name: claim.get("here") for name, claim in claims.items()}
+    kib = "1,000,000 x 1 KiB, "
+    assert here["memory beside tcp"] == pytest.approx(here[kib + "tcp"] / here[kib + "memory"], rel=1e-3)
+    assert here["unix beside tcp"] == pytest.approx(here[kib + "tcp"] / here[kib + "unix"], rel=1e-3)
+    assert here["throughput, unix"] * here["1 MB, unix"] == pytest.approx(2**20 * 1e9, rel=1e-3)
+    missing = {name for name in claims if name not in here or here[name] is None}
+    assert missing >= {"ICMP, UDP, TCP over 1000 km", "256 KiB of buffers, a long path"}
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
@@ -185,9 +206,10 @@ def test_steps_are_taken_as_often_as_is_said(traced):
         (["-s", "17M"], "'17M': bytes from 8 to 16M are expected"),
         (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
-        (["now"], "'now': ready or steps is expected, or nothing"),
-        (["ready", "-m", "pipe"], "ready and steps have --time, --rounds and --json, no other options"),
-        (["steps", "--one-cpu"], "ready and steps have --time, --rounds and --json, no other options"),
+        (["now"], "'now': ready, steps or claims is expected, or nothing"),
+        (["claims", "-s", "64"], "ready, steps and claims have --time, --rounds and --json, no other options"),
+        (["ready", "-m", "pipe"], "ready, steps and claims have --time, --rounds and --json, no other options"),
+        (["steps", "--one-cpu"], "ready, steps and claims have --time, --rounds and --json, no other options"),
     ],
 )
 def test_what_is_asked_wrongly(ferry, arguments, said):

@@ -13,7 +13,6 @@
 #include "command/limits.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +22,7 @@ struct bench {
     size_t size_count;
     unsigned mechanisms; /* 1 << index; 0: all */
     unsigned waits;      /* 1 << enum bench_wait; 0: all */
-    enum { BENCH_CROSSINGS, BENCH_READY, BENCH_STEPS } what;
+    enum bench_what { BENCH_CROSSINGS, BENCH_READY, BENCH_STEPS, BENCH_CLAIMS } what;
     bool one_cpu, json;
     struct bench_method method;
     struct bench_case *cases;
@@ -93,6 +92,18 @@ static void take_size(struct argp_state *state, struct bench *bench, const char 
         bench->sizes[bench->size_count++] = (size_t)size << shift;
 }
 
+/* BENCH_CROSSINGS: none of the words. */
+static enum bench_what what_parse(const char *word)
+{
+    static const char *const words[] = {
+        [BENCH_READY] = "ready", [BENCH_STEPS] = "steps", [BENCH_CLAIMS] = "claims"
+    };
+    for (unsigned what = BENCH_READY; what < COUNT_OF(words); what++)
+        if (strcmp(word, words[what]) == 0)
+            return what;
+    return BENCH_CROSSINGS;
+}
+
 static error_t bench_parse(int key, char *argument, struct argp_state *state)
 {
     struct bench *bench = state->input;
@@ -122,16 +133,15 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         bench->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        bench->what = strcmp(argument, "ready") == 0   ? BENCH_READY
-                      : strcmp(argument, "steps") == 0 ? BENCH_STEPS
-                                                       : BENCH_CROSSINGS;
+        bench->what = what_parse(argument);
         if (bench->what == BENCH_CROSSINGS || state->arg_num > 0)
-            argp_error(state, "'%s': ready or steps is expected, or nothing", argument);
+            argp_error(state, "'%s': ready, steps or claims is expected, or nothing", argument);
         return 0;
     case ARGP_KEY_END:
         if (bench->what != BENCH_CROSSINGS &&
             (bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu))
-            argp_error(state, "ready and steps have --time, --rounds and --json, no other options");
+            argp_error(state,
+                "ready, steps and claims have --time, --rounds and --json, no other options");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -141,40 +151,26 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = bench_parse,
-    .args_doc = "[ready|steps]",
+    .args_doc = "[ready|steps|claims]",
     .doc =
         "Measure how the mechanisms of this machine compare: round trips between two processes "
         "(TRIP is the median), as many messages as they can one way, and the time of a processor "
         "that a message costs both. SPREAD is how far slices of the same lie apart: what differs "
         "by less is chance.\n\n"
         "ready: select, poll and epoll instead, with 10 to 100,000 descriptors. steps: what a "
-        "connection costs, a descriptor that is handed over, and the like.\v"
+        "connection costs, a descriptor that is handed over, and the like. claims: figures that "
+        "are "
+        "quoted of these mechanisms, and whether they hold here.\v"
         "EXAMPLES\n"
         "  ferry bench\n"
         "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"
         "  ferry bench --one-cpu -m pipe,unix,mq\n"
         "  ferry bench ready\n"
-        "  ferry bench steps\n"
+        "  ferry bench claims\n"
         "  ferry bench --json | jq '.cases[] | [.mechanism, .round_trip.median_ns]'\n",
 };
 
 /* --- what is measured ------------------------------------------------------------------------- */
-
-/* The first two processors that we may use; one twice, if there are no two. */
-static void cpus_choose(struct bench *bench)
-{
-    cpu_set_t cpus;
-    unsigned found = 0;
-
-    bench->method.cpus[0] = bench->method.cpus[1] = -1;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
-        return;
-    for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
-        if (CPU_ISSET((size_t)cpu, &cpus))
-            bench->method.cpus[found++] = cpu;
-    if (found == 1 || bench->one_cpu)
-        bench->method.cpus[1] = bench->method.cpus[0];
-}
 
 static bool is_wanted(const struct bench *bench, const struct mechanism *mechanism, unsigned wait)
 {
@@ -207,43 +203,6 @@ static int cases_make(struct bench *bench)
     return bench->count ? 0 : -EINVAL;
 }
 
-static void result_add(struct crossing_result *sum, const struct crossing_result *slice)
-{
-    sum->messages += slice->messages;
-    sum->lost += slice->lost;
-    sum->time_ns += slice->time_ns;
-    sum->cpu_ns += slice->cpu_ns;
-}
-
-static void rate_note(struct bench_case *one, const struct crossing_result *slice)
-{
-    double rate = (double)slice->messages * (double)NS_PER_S /
-                  (double)(slice->time_ns > 0 ? slice->time_ns : 1);
-
-    if (one->slowest == 0 || rate < one->slowest)
-        one->slowest = rate;
-    if (rate > one->fastest)
-        one->fastest = rate;
-}
-
-/* One slice each way. */
-static void case_run(struct bench_case *one)
-{
-    struct crossing_result slice = { 0 };
-
-    if (one->code < 0)
-        return;
-    one->code = crossing_trips(&one->crossing, &one->times, &slice);
-    if (one->code < 0)
-        return;
-    result_add(&one->trips, &slice);
-    one->code = crossing_one_way(&one->crossing, &slice);
-    if (one->code < 0)
-        return;
-    result_add(&one->one_way, &slice);
-    rate_note(one, &slice);
-}
-
 /* On a terminal, how far it is. */
 static void progress_say(const char *what, size_t done, size_t all)
 {
@@ -269,7 +228,7 @@ static void cases_run(struct bench *bench)
             struct bench_case *one = &bench->cases[round % 2 ? bench->count - 1 - i : i];
             progress_say(one->crossing.mechanism->name, round * bench->count + i,
                 bench->method.rounds * bench->count);
-            case_run(one);
+            bench_case_run(one);
         }
     }
     progress_end();
@@ -308,7 +267,9 @@ static int bench_crossings(struct bench *bench)
         memcpy(bench->sizes, usual, sizeof(usual));
         bench->size_count = COUNT_OF(usual);
     }
-    cpus_choose(bench);
+    bench_cpus(bench->method.cpus);
+    if (bench->one_cpu)
+        bench->method.cpus[1] = bench->method.cpus[0];
     int code = cases_make(bench);
     if (code == -EINVAL) {
         error_set(&error, code, "--wait", "ask for sleep, or for two processors",
@@ -359,6 +320,40 @@ static int bench_steps(const struct bench *bench)
     return bench_say(&text);
 }
 
+static void claims_progress(size_t done, size_t all)
+{
+    progress_say("claims", done, all);
+}
+
+static int bench_claims(struct bench *bench)
+{
+    struct claim claims[CLAIM_COUNT];
+    struct bytes text = BYTES_EMPTY;
+
+    bench_cpus(bench->method.cpus);
+    int code = claims_run(bench->method.slice_ms * NS_PER_MS, bench->method.rounds,
+        bench->method.cpus, claims_progress, claims);
+    progress_end();
+    if (code < 0)
+        return command_fail_errno("bench", "what the claims need", code);
+    (bench->json ? claims_report_json : claims_report)(&bench->method, claims, &text);
+    return bench_say(&text);
+}
+
+static int bench_run(struct bench *bench)
+{
+    switch (bench->what) {
+    case BENCH_READY:
+        return bench_ready(bench);
+    case BENCH_STEPS:
+        return bench_steps(bench);
+    case BENCH_CLAIMS:
+        return bench_claims(bench);
+    default:
+        return bench_crossings(bench);
+    }
+}
+
 int command_bench(int argc, char **argv)
 {
     struct bench bench = {
@@ -367,9 +362,7 @@ int command_bench(int argc, char **argv)
 
     if (argp_parse(&argp, argc, argv, 0, NULL, &bench) != 0)
         return EXIT_USAGE;
-    int status = bench.what == BENCH_READY   ? bench_ready(&bench)
-                 : bench.what == BENCH_STEPS ? bench_steps(&bench)
-                                             : bench_crossings(&bench);
+    int status = bench_run(&bench);
     free(bench.cases);
     return status;
 }

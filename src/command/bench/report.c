@@ -26,11 +26,6 @@ static double per(double amount, double count)
     return count > 0 ? amount / count : 0;
 }
 
-static double messages_per_s(const struct crossing_result *result)
-{
-    return per((double)result->messages * (double)NS_PER_S, (double)result->time_ns);
-}
-
 static double cpu_ns(const struct crossing_result *result)
 {
     return per((double)result->cpu_ns, (double)result->messages);
@@ -117,7 +112,7 @@ static void add_rate(struct table *table, double rate)
 static void add_case(struct table *table, const struct bench_case *one)
 {
     char spread[24];
-    double rate = messages_per_s(&one->one_way);
+    double rate = bench_case_messages_per_s(one);
 
     table_add(table, one->crossing.mechanism->name);
     table_add(table, waits[one->crossing.wait]);
@@ -303,6 +298,52 @@ void steps_report(const struct bench_method *method, const struct step_figure fi
     table_fini(&table);
 }
 
+static void add_amount(struct table *table, enum claim_unit unit, double amount)
+{
+    char text[24];
+
+    if (amount < 0) {
+        table_add(table, "-");
+    } else if (unit == CLAIM_NS) {
+        add_time(table, (int64_t)amount);
+    } else if (unit == CLAIM_TIMES) {
+        snprintf(text, sizeof(text), "%.3g x", amount);
+        table_add(table, text);
+    } else {
+        if (amount < 1e6)
+            snprintf(text, sizeof(text), "%.3g kB/s", amount / 1e3);
+        else
+            snprintf(text, sizeof(text), "%.3g GB/s", amount / 1e9);
+        table_add(table, text);
+    }
+}
+
+void claims_report(
+    const struct bench_method *method, const struct claim claims[CLAIM_COUNT], struct bytes *text)
+{
+    static const char *const headings[] = { "CLAIM", ">CLAIMED", ">HERE", "VERDICT", "METHOD",
+        NULL };
+    struct table table;
+
+    method_report(method, text);
+    bytes_append_char(text, '\n');
+    table_init(&table, headings);
+    for (size_t i = 0; i < CLAIM_COUNT; i++) {
+        table_add(&table, claims[i].what);
+        add_amount(&table, claims[i].unit, claims[i].claimed);
+        add_amount(&table, claims[i].unit, claims[i].here);
+        table_add(&table, claim_verdict_name(claims[i].verdict));
+        table_add(&table, claims[i].method);
+    }
+    table_print(&table, text);
+    table_fini(&table);
+    bytes_append_char(text, '\n');
+    for (size_t i = 0; i < CLAIM_COUNT; i++)
+        if (claims[i].why)
+            bytes_print(text, "%s: %s\n", claims[i].what, claims[i].why);
+    bytes_append_text(text, "\"Reproduced\" is within a quarter. Times are of other machines.\n");
+}
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static void set_number(json_t *object, const char *key, double number)
@@ -325,7 +366,7 @@ static json_t *trips_json(const struct bench_case *one)
 static json_t *one_way_json(const struct bench_case *one)
 {
     json_t *one_way = json_object();
-    double rate = messages_per_s(&one->one_way);
+    double rate = bench_case_messages_per_s(one);
 
     set_number(one_way, "messages", (double)one->one_way.messages);
     set_number(one_way, "lost", (double)one->one_way.lost);
@@ -378,7 +419,7 @@ static json_t *method_json(const struct bench_method *method)
 /* Takes the document over. */
 static void document_print(json_t *document, struct bytes *text)
 {
-    char *dumped = json_dumps(document, JSON_COMPACT);
+    char *dumped = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     if (dumped)
         bytes_print(text, "%s\n", dumped);
@@ -458,6 +499,37 @@ void steps_report_json(const struct bench_method *method,
     json_object_set_new(document, "method", method_json(method));
     for (size_t i = 0; i < STEP_COUNT; i++)
         json_array_append_new(rows, step_json(&figures[i]));
+    json_object_set_new(document, "cases", rows);
+    document_print(document, text);
+}
+
+static json_t *claim_json(const struct claim *claim)
+{
+    static const char *const units[] = {
+        [CLAIM_NS] = "ns", [CLAIM_BYTES_PER_S] = "bytes_per_second", [CLAIM_TIMES] = "times"
+    };
+    json_t *object = json_object();
+
+    json_object_set_new(object, "claim", json_string(claim->what));
+    json_object_set_new(object, "method", json_string(claim->method));
+    json_object_set_new(object, "unit", json_string(units[claim->unit]));
+    json_object_set_new(object, "claimed", json_real(claim->claimed));
+    if (claim->here >= 0)
+        json_object_set_new(object, "here", json_real(claim->here));
+    json_object_set_new(object, "verdict", json_string(claim_verdict_name(claim->verdict)));
+    if (claim->why)
+        json_object_set_new(object, "why", json_string(claim->why));
+    return object;
+}
+
+void claims_report_json(
+    const struct bench_method *method, const struct claim claims[CLAIM_COUNT], struct bytes *text)
+{
+    json_t *document = json_object(), *rows = json_array();
+
+    json_object_set_new(document, "method", method_json(method));
+    for (size_t i = 0; i < CLAIM_COUNT; i++)
+        json_array_append_new(rows, claim_json(&claims[i]));
     json_object_set_new(document, "cases", rows);
     document_print(document, text);
 }

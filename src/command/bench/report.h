@@ -3,18 +3,10 @@
 #define FERRY_COMMAND_BENCH_REPORT_H
 
 #include "base/bytes.h"
-#include "command/bench/crossing.h"
+#include "command/bench/cases.h"
+#include "command/bench/claims.h"
 #include "command/bench/ready.h"
 #include "command/bench/steps.h"
-
-/* One row: slices of a mechanism at one size. */
-struct bench_case {
-    struct crossing crossing;
-    int code;                              /* -errno: why there are no figures */
-    struct times times;                    /* of all round trips */
-    struct crossing_result trips, one_way; /* sums of all slices */
-    double slowest, fastest;               /* slice one way, messages a second */
-};
 
 /* How it was measured. */
 struct bench_method {
@@ -43,5 +35,11 @@ void steps_report(const struct bench_method *method, const struct step_figure fi
     struct bytes *text);
 void steps_report_json(const struct bench_method *method,
     const struct step_figure figures[STEP_COUNT], struct bytes *text);
+
+/* Appends what is claimed, what is so here, and the verdict. */
+void claims_report(
+    const struct bench_method *method, const struct claim claims[CLAIM_COUNT], struct bytes *text);
+void claims_report_json(
+    const struct bench_method *method, const struct claim claims[CLAIM_COUNT], struct bytes *text);
 
 #endif

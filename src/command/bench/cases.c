@@ -1,0 +1,66 @@
+/* cases.c - slices, and what they come to. */
+#include "command/bench/cases.h"
+#include "base/clock.h"
+
+#include <sched.h>
+
+void bench_cpus(int ret_cpus[2])
+{
+    cpu_set_t cpus;
+    unsigned found = 0;
+
+    ret_cpus[0] = ret_cpus[1] = -1;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
+        return;
+    for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+        if (CPU_ISSET((size_t)cpu, &cpus))
+            ret_cpus[found++] = cpu;
+    if (found == 1)
+        ret_cpus[1] = ret_cpus[0];
+}
+
+static void result_add(struct crossing_result *sum, const struct crossing_result *slice)
+{
+    sum->messages += slice->messages;
+    sum->lost += slice->lost;
+    sum->time_ns += slice->time_ns;
+    sum->cpu_ns += slice->cpu_ns;
+}
+
+static double messages_per_s(const struct crossing_result *result)
+{
+    return result->time_ns > 0
+               ? (double)result->messages * (double)NS_PER_S / (double)result->time_ns
+               : 0;
+}
+
+void bench_case_run(struct bench_case *one)
+{
+    struct crossing_result slice = { 0 };
+
+    if (one->code < 0)
+        return;
+    one->code = crossing_trips(&one->crossing, &one->times, &slice);
+    if (one->code < 0)
+        return;
+    result_add(&one->trips, &slice);
+    one->code = crossing_one_way(&one->crossing, &slice);
+    if (one->code < 0)
+        return;
+    result_add(&one->one_way, &slice);
+    double rate = messages_per_s(&slice);
+    if (one->slowest == 0 || rate < one->slowest)
+        one->slowest = rate;
+    if (rate > one->fastest)
+        one->fastest = rate;
+}
+
+double bench_case_messages_per_s(const struct bench_case *one)
+{
+    return messages_per_s(&one->one_way);
+}
+
+double bench_case_bytes_per_s(const struct bench_case *one)
+{
+    return messages_per_s(&one->one_way) * (double)one->crossing.size;
+}

@@ -1,0 +1,25 @@
+/* cases.h - what is measured of a mechanism at one size: slices both ways, added up. */
+#ifndef FERRY_COMMAND_BENCH_CASES_H
+#define FERRY_COMMAND_BENCH_CASES_H
+
+#include "command/bench/crossing.h"
+
+struct bench_case {
+    struct crossing crossing;
+    int code;                              /* -errno: why there are no figures */
+    struct times times;                    /* of all round trips */
+    struct crossing_result trips, one_way; /* sums of all slices */
+    double slowest, fastest;               /* slice one way, messages a second */
+};
+
+/* The first two processors that we may use; one twice, if there are no two; -1: not told. */
+void bench_cpus(int ret_cpus[2]);
+/* One slice each way, unless it has failed before. */
+void bench_case_run(struct bench_case *one);
+
+/* They need a slice at least. */
+
+double bench_case_messages_per_s(const struct bench_case *one);
+double bench_case_bytes_per_s(const struct bench_case *one);
+
+#endif
