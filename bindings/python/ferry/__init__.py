@@ -1,0 +1,33 @@
+"""libferry from Python: bytes, messages, descriptors and identity between the processes of a machine.
+
+dial() and listen() lead to a Channel; README.md shows both. The library is libferry.so.0, or what the
+environment variable FERRY_LIBRARY names; without it importing fails.
+"""
+
+from ._address import Address, Scheme
+from ._channel import Capability, Channel, Direction, Listener, dial, listen, pair, try_dial
+from ._error import FerryError
+from ._identity import Fact, Identity, Known
+from ._message import Inbox, Message, Outgoing
+from ._wait import Deadline
+
+__all__ = [
+    "Address",
+    "Capability",
+    "Channel",
+    "Deadline",
+    "Direction",
+    "Fact",
+    "FerryError",
+    "Identity",
+    "Inbox",
+    "Known",
+    "Listener",
+    "Message",
+    "Outgoing",
+    "Scheme",
+    "dial",
+    "listen",
+    "pair",
+    "try_dial",
+]

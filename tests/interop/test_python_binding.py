@@ -1,0 +1,615 @@
+"""The binding for Python, bindings/python: at the other end always somebody else, a plain socket, socat
+or ferry."""
+
+import array
+import errno
+import gc
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from programs import listening_port, need
+from support import BUILD, ROOT, SANITIZER, descriptor_count, listens, wait_until
+
+if SANITIZER:
+    pytest.skip("Python itself is built without the sanitizer", allow_module_level=True)
+
+BINDING = ROOT / "bindings" / "python"
+ENVIRONMENT = {"FERRY_LIBRARY": str(BUILD / "libferry.so"), "PYTHONPATH": str(BINDING)}
+os.environ.setdefault("FERRY_LIBRARY", ENVIRONMENT["FERRY_LIBRARY"])
+sys.path.insert(0, str(BINDING))
+import ferry as binding  # noqa: E402 # a fixture has the other name
+
+MEGABYTE = 1 << 20
+KINDS = {
+    "unix": socket.SOCK_STREAM,
+    "unix-seq": socket.SOCK_SEQPACKET,
+    "unix-dgram": socket.SOCK_DGRAM,
+}
+
+
+@pytest.fixture
+def meet(runtime_dir):
+    """meet(scheme) is a channel and the plain socket at its other end; `accepts`: the channel is the
+    listener's."""
+    kept = []
+
+    def connect(scheme="unix", accepts=False):
+        path = str(runtime_dir / f"{len(kept)}.sock")
+        if accepts:
+            listener = binding.listen(f"{scheme}:{path}")
+            kept.append(listener)
+            plain = socket.socket(socket.AF_UNIX, KINDS[scheme])
+            plain.settimeout(10)
+            if scheme == "unix-dgram":
+                plain.bind(path + ".client")
+            plain.connect(path)
+            if scheme == "unix-dgram":
+                plain.send(b"first")
+            channel = listener.accept(10)
+        else:
+            server = socket.socket(socket.AF_UNIX, KINDS[scheme])
+            server.settimeout(10)
+            server.bind(path)
+            kept.append(server)
+            if scheme == "unix-dgram":
+                channel, plain = binding.dial(f"{scheme}:{path}", 10), server
+            else:
+                server.listen()
+                channel = binding.dial(f"{scheme}:{path}", 10)
+                plain, _ = server.accept()
+            plain.settimeout(10)
+        kept.extend((channel, plain))
+        return channel, plain
+
+    yield connect
+    for one in reversed(kept):
+        one.close()
+
+
+def echo(start_ferry, runtime_dir, scheme):
+    relay = start_ferry("relay", f"{scheme}:echo.sock", "echo")
+    relay.wait_for("started")
+    return relay, f"{scheme}:{runtime_dir / 'echo.sock'}"
+
+
+# --- bytes and messages ------------------------------------------------------------------------------
+
+
+def test_a_stream_both_ways_at_once(start_ferry, runtime_dir):
+    """More than all buffers hold: one thread sends while another receives."""
+    _, address = echo(start_ferry, runtime_dir, "unix")
+    data = os.urandom(8 * MEGABYTE)
+    with binding.dial(address, 10) as channel:
+
+        def send():
+            channel.send(data, timeout=30)
+            channel.shutdown()
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        received = b"".join(message.data for message in channel)
+        sender.join()
+    assert received == data
+
+
+@pytest.mark.parametrize("accepts", [False, True], ids=["dials", "accepts"])
+def test_messages_keep_their_boundaries(accepts, meet):
+    channel, plain = meet("unix-seq", accepts)
+    for size in (1, 0, 1000, 65536):
+        channel.send(b"m" * size)
+        assert plain.recv(MEGABYTE) == b"m" * size
+        plain.send(b"n" * size)
+        assert channel.receive(10).data == b"n" * size
+    channel.send([b"of", bytearray(b" several "), memoryview(b"parts"), array.array("b", [33])])
+    assert plain.recv(100) == b"of several parts!"
+    plain.close()
+    assert channel.receive(10) is None
+
+
+def test_a_batch_is_received_at_once(meet):
+    channel, plain = meet("unix-seq")
+    for number in range(20):
+        plain.send(b"%d" % number)
+    batches = [channel.receive_batch(16, 10), channel.try_receive(16)]
+    assert [len(batch) for batch in batches] == [16, 4]
+    assert [int(one.data) for batch in batches for one in batch] == list(range(20))
+    with pytest.raises(BlockingIOError):
+        channel.try_receive()
+
+
+def test_a_batch_is_sent_whole(meet):
+    channel, plain = meet("unix-seq")
+    batch = [binding.Outgoing(b"%d" % number) for number in range(100)]
+    receiver = threading.Thread(target=channel.send_batch, args=(batch, 10))
+    receiver.start()
+    assert [int(plain.recv(100)) for _ in range(100)] == list(range(100))
+    receiver.join()
+    assert all(one.complete for one in batch)
+
+
+def test_progress_survives_and_descriptors_go_once(meet):
+    """What try_send() left the next one goes on with."""
+    channel, plain = meet("unix")
+    data = os.urandom(MEGABYTE)
+    with open("/dev/null") as null:
+        outgoing = binding.Outgoing(data, [null.fileno()])
+        received, descriptors, refused = b"", [], 0
+        while len(received) < len(data):
+            try:
+                channel.try_send([outgoing])
+            except BlockingIOError:
+                refused += 1
+            except binding.FerryError:
+                assert outgoing.complete
+            part, passed, _, _ = socket.recv_fds(plain, 65536, 5)
+            received, descriptors = received + part, descriptors + passed
+    assert received == data and refused > 1
+    assert outgoing.complete and outgoing.sent_size == len(data)
+    assert len(descriptors) == 1
+    os.close(descriptors[0])
+
+
+def test_datagrams_know_their_senders(meet):
+    """Each message's own, until the next receive into the inbox: then whoever has not asked is told so."""
+    channel, plain = meet("unix-dgram", accepts=True)
+    first = channel.receive(10)
+    assert first.data == b"first"
+    assert (first.sender.pid, first.sender.uid) == (os.getpid(), os.getuid())
+    assert first.sender.known(binding.Fact.UID) is binding.Known.FORGEABLE
+    plain.send(b"second")
+    second = channel.receive(10)
+    assert (second.data, second.sender.gid) == (b"second", os.getgid())
+    assert first.sender.pid == os.getpid()
+    with pytest.raises(binding.FerryError) as caught:
+        first.sender.gid
+    assert caught.value.errno == errno.ESTALE
+    channel.send(b"answer")
+    assert plain.recv(100) == b"answer"
+
+
+def test_a_message_that_does_not_fit_is_told(meet):
+    channel, plain = meet("unix-seq")
+    plain.send(b"m" * 1000)
+    with binding.Inbox(100) as inbox, pytest.raises(binding.FerryError) as caught:
+        channel.receive(10, inbox)
+    assert caught.value.errno == errno.EMSGSIZE and "Inbox" in caught.value.remedy
+
+
+def test_a_command_is_a_channel_too():
+    with binding.dial("exec:/bin/cat - /dev/fd/0", 10, environment={"WORD": "x"}) as channel:
+        channel.send(b"through cat")
+        channel.shutdown()
+        assert b"".join(message.data for message in channel) == b"through cat"
+    with binding.dial("exec:/usr/bin/printenv WORD", 10, environment={"WORD": "a word"}) as channel:
+        assert b"".join(message.data for message in channel) == b"a word\n"
+
+
+def test_tcp_to_ferry_and_a_name_of_several_addresses(start_ferry, runtime_dir):
+    echo(start_ferry, runtime_dir, "unix")
+    relay = start_ferry("relay", "tcp:127.0.0.1:0", "unix:echo.sock", "--allow", "any")
+    with binding.dial(f"tcp:localhost:{listening_port(relay)}", 10) as channel:
+        assert channel.identity.pid is None  # nobody vouches
+        channel.send(b"by TCP")
+        assert channel.receive(10).data == b"by TCP"
+
+
+# --- what is lent ------------------------------------------------------------------------------------
+
+
+def test_what_is_borrowed_ends_with_the_next_receive(meet):
+    channel, plain = meet("unix-seq")
+    with binding.Inbox() as inbox:
+        for word in (b"one", b"two"):
+            plain.send(word)
+        first = channel.receive(10, inbox)
+        assert isinstance(first.data, memoryview) and first.data.readonly
+        assert bytes(first.data) == b"one"
+        second = channel.receive(10, inbox)
+        assert bytes(second.data) == b"two"
+        with pytest.raises(ValueError):
+            bytes(first.data)
+        part = second.data[1:]
+        plain.send(b"three")
+        with pytest.raises(BufferError):
+            channel.receive(10, inbox)
+        with pytest.raises(BufferError):
+            inbox.close()
+        assert bytes(part) == b"wo"
+        part.release()
+        third = channel.receive(10, inbox)
+        assert bytes(third.data) == b"three"
+    with pytest.raises(ValueError):
+        bytes(third.data)
+
+
+def test_a_view_keeps_the_memory_that_it_lies_in(meet):
+    channel, plain = meet("unix-seq")
+    plain.send(b"kept")
+    view = channel.receive(10, binding.Inbox()).data
+    gc.collect()
+    assert bytes(view) == b"kept"
+
+
+def test_a_copy_is_for_ever(meet):
+    channel, plain = meet("unix-seq")
+    for word in (b"one", b"two"):
+        plain.send(word)
+    first, second = channel.receive(10), channel.receive(10)
+    assert (first.data, second.data) == (b"one", b"two")
+
+
+# --- descriptors -------------------------------------------------------------------------------------
+
+
+def test_descriptors_both_ways(meet, runtime_dir):
+    channel, plain = meet("unix-seq")
+    for number in range(3):
+        (runtime_dir / f"file{number}").write_text(f"content {number}")
+    names = [runtime_dir / f"file{number}" for number in range(3)]
+    ours = [os.open(name, os.O_RDONLY) for name in names]
+    channel.send(b"three", ours)
+    data, theirs, _, _ = socket.recv_fds(plain, 100, 5)
+    assert (data, len(theirs)) == (b"three", 3)
+    socket.send_fds(plain, [b"back"], theirs)
+    message = channel.receive(10)
+    assert message.data == b"back" and len(message.descriptors) == 3
+    taken = [message.take(), *message.take_all()]
+    with pytest.raises(binding.FerryError):
+        message.take()
+    assert [os.read(fd, 100).decode() for fd in taken] == [f"content {n}" for n in range(3)]
+    for fd in taken:
+        assert not os.get_inheritable(fd)
+    for fd in ours + list(theirs) + taken:
+        os.close(fd)
+
+
+def test_those_that_are_not_taken_are_closed(meet):
+    channel, plain = meet("unix-seq")
+    before = descriptor_count(os.getpid())
+
+    def receive():
+        socket.send_fds(plain, [b"two"], [0, 1])
+        return channel.receive(10)
+
+    with receive() as message:
+        assert descriptor_count(os.getpid()) == before + 2
+        os.close(message.take())
+    assert descriptor_count(os.getpid()) == before
+    message = receive()
+    message.close()
+    message.close()
+    assert descriptor_count(os.getpid()) == before
+    receive()
+    gc.collect()
+    assert descriptor_count(os.getpid()) == before
+
+
+def test_ten_thousand_messages_leave_no_descriptor(meet):
+    channel, plain = meet("unix-seq")
+    before = descriptor_count(os.getpid())
+    with open("/dev/null") as null:
+        for number in range(10000):
+            channel.send(b"there", [null.fileno()])
+            _, passed, _, _ = socket.recv_fds(plain, 100, 5)
+            socket.send_fds(plain, [b"back"], passed)
+            os.close(passed[0])
+            message = channel.receive(10)
+            assert len(message.descriptors) == 1
+            if number % 2:
+                os.close(message.take())
+    del message
+    assert descriptor_count(os.getpid()) == before
+
+
+def test_to_ferry_take_and_from_ferry_pass(start_ferry, runtime_dir):
+    (runtime_dir / "file").write_text("content\n")
+    taker = start_ferry("take", "unix:files.sock", "--", "cat", "/dev/fd/3")
+    wait_until(lambda: listens(runtime_dir / "files.sock"))
+    with open(runtime_dir / "file") as file:
+        with binding.dial(f"unix:{runtime_dir}/files.sock", 10) as channel:
+            channel.send(b"file", [file.fileno()], timeout=10)
+            channel.shutdown()
+            assert channel.receive(10) is None
+    assert taker.wait() == 0 and taker.stdout() == b"content\n"
+
+    with binding.listen(f"unix:{runtime_dir}/taker.sock") as listener:
+        passer = start_ferry("pass", "unix:taker.sock", "file")
+        with listener.accept(10) as channel:
+            with channel.receive(10) as message, open(message.take()) as file:
+                assert file.read() == "content\n"
+            channel.shutdown()
+            while channel.receive(10):
+                pass
+    assert passer.wait() == 0
+
+
+# --- identity ----------------------------------------------------------------------------------------
+
+
+def test_who_is_at_the_other_end(start, start_ferry, runtime_dir):
+    relay, address = echo(start_ferry, runtime_dir, "unix")
+    with binding.dial(address, 10) as channel:
+        who = channel.identity
+        assert (who.pid, who.uid, who.gid) == (relay.pid, os.geteuid(), os.getegid())
+        assert who.known(binding.Fact.PID) is binding.Known.AT_CONNECT
+        assert str(who.known(binding.Fact.PID)) == "at connect" and str(binding.Fact.PID) == "pid"
+    with pytest.raises(binding.FerryError):
+        who.groups
+    assert who.pid == relay.pid
+
+    with binding.listen(f"unix:{runtime_dir}/asks.sock") as listener:
+        client = start(need("socat"), "-", "UNIX-CONNECT:asks.sock", stdin=subprocess.PIPE)
+        with listener.accept(10) as channel:
+            who = channel.identity
+            assert (who.pid, who.uid) == (client.pid, os.geteuid())
+            assert who.groups == tuple(sorted(os.getgroups()))
+            if who.known(binding.Fact.PIDFD) is not binding.Known.UNKNOWN:  # from Linux 6.5
+                assert who.name == "socat"
+                assert who.is_executable(os.path.realpath(need("socat")))
+                assert not who.is_executable("/bin/sh")
+            channel.send(b"said")
+            wait_until(lambda: client.stdout() == b"said")
+
+
+def test_who_is_refused_by_the_address_never_arrives(runtime_dir):
+    path = runtime_dir / "guarded.sock"
+    with binding.listen(f"unix:{path},deny=uid:{os.geteuid()}") as listener:
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.connect(str(path))
+            with pytest.raises(TimeoutError):
+                listener.accept(0.05)
+            assert listener.refused == 1
+
+
+# --- failures and ends -------------------------------------------------------------------------------
+
+
+def test_a_failure_says_what_why_and_the_remedy(runtime_dir):
+    path = runtime_dir / "nobody.sock"
+    with pytest.raises(FileNotFoundError) as caught:
+        binding.dial(f"unix:{path}")
+    error = caught.value
+    assert isinstance(error, binding.FerryError) and isinstance(error, OSError)
+    assert error.errno == errno.ENOENT
+    assert (error.thing, error.reason) == (f"unix:{path}", "there is no such socket")
+    assert str(error) == f"{error.thing}: {error.reason}; {error.remedy}" and error.remedy
+    with pytest.raises(binding.FerryError, match="column 1"):
+        binding.Address("nonsense")
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.bind(str(path))
+        with pytest.raises(ConnectionRefusedError):
+            binding.dial(f"unix:{path}")
+
+
+def test_an_address_is_asked_about():
+    address = binding.Address("unix:/run/a\\,b.sock,mode=0660")
+    assert address.scheme is binding.Scheme.UNIX and address.option("mode") == "0660"
+    assert address.option("group") is None
+    assert address == binding.Address(str(address)) != binding.Address("unix:/run/a.sock")
+
+
+def test_a_peer_that_is_gone(meet):
+    channel, plain = meet("unix")
+    plain.close()
+    with pytest.raises(BrokenPipeError):
+        channel.send(b"to nobody")
+
+
+def test_a_deadline_is_shared(meet):
+    channel, plain = meet("unix")
+    plain.send(b"there")
+    deadline = binding.Deadline(0.05)
+    assert channel.receive(deadline).data == b"there"
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            channel.receive(deadline)
+    plain.send(b"late")
+    assert channel.receive(deadline).data == b"late"  # what is there is received, however late
+
+
+def test_closing_twice_and_using_what_is_closed(meet):
+    channel, plain = meet("unix")
+    before = descriptor_count(os.getpid())
+    channel.close()
+    channel.close()
+    assert descriptor_count(os.getpid()) == before - 1 and channel.closed
+    for use in (channel.receive, channel.fileno, lambda: channel.send(b"x"), lambda: channel.peer):
+        with pytest.raises(binding.FerryError) as caught:
+            use()
+        assert caught.value.errno == errno.EBADF
+    assert plain.recv(10) == b""
+
+
+def test_a_channel_that_is_forgotten_is_closed_and_warned_of(runtime_dir):
+    path = str(runtime_dir / "x.sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        before = descriptor_count(os.getpid())
+        with pytest.warns(ResourceWarning):
+            binding.dial(f"unix:{path}")
+            gc.collect()
+        assert descriptor_count(os.getpid()) == before
+
+
+def test_threads_that_use_and_close_one_channel(meet):
+    """Nothing breaks: each gets messages or a failure, and every message is got once."""
+    for _ in range(20):
+        channel, plain = meet("unix-seq")
+        got, lock = [], threading.Lock()
+
+        def use():
+            while not channel.closed:
+                try:
+                    for message in channel.try_receive(4):
+                        with lock:
+                            got.append(int(message.data))
+                except BlockingIOError:
+                    pass
+                except binding.FerryError as error:
+                    assert error.errno == errno.EBADF
+
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(100):
+            plain.send(b"%d" % number)
+        wait_until(lambda: len(got) == 100)
+        channel.close()
+        for thread in threads:
+            thread.join()
+        assert sorted(got) == list(range(100))
+
+
+WAITS = {
+    "receive": "ferry.pair()[0].receive()",
+    "send": "ferry.pair()[0].send(bytes(1 << 24))",
+    "accept": "ferry.listen('unix:accepts.sock').accept()",
+    "dial": "ferry.dial('fifo:nobody-reads')",
+}
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_an_interrupt_ends_a_wait(what, start, runtime_dir):
+    os.mkfifo(runtime_dir / "nobody-reads")
+    code = f"""
+import ferry
+pair = ferry.pair()
+ferry.pair = lambda: pair
+print("begins", flush=True)
+try:
+    {WAITS[what]}
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    program = start("/usr/bin/python3", "-c", code, env=ENVIRONMENT)
+    program.wait_for("begins")
+    stat = Path(f"/proc/{program.pid}/stat")
+    # Asleep, and for some time: not a lock on the way.
+    wait_until(lambda: [stat.read_text().split()[2] for _ in range(50)] == ["S"] * 50)
+    program.send(signal.SIGINT)
+    assert program.wait() == 0, program.stderr()
+    assert program.stdout().endswith(b"interrupted\n")
+
+
+# --- the library, the examples, the package ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["/nonexistent/libferry.so.0", "libc.so.6"])
+def test_without_the_library_importing_says_what_is_missing(library):
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", "import ferry"],
+        env={**os.environ, **ENVIRONMENT, "FERRY_LIBRARY": library},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: {library}") and "FERRY_LIBRARY" in last
+
+
+def example(name, *words, python="/usr/bin/python3", env=ENVIRONMENT):
+    return [str(one) for one in (python, BINDING / "examples" / name, *words)], {**os.environ, **env}
+
+
+def run_example(*words, **options):
+    command, environment = example(*words, **options)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("scheme", KINDS)
+def test_the_example_that_asks(scheme, start_ferry, runtime_dir):
+    relay, address = echo(start_ferry, runtime_dir, scheme)
+    done = run_example("ask.py", address, "good day")
+    assert done.stdout == "good day\n"
+    if scheme != "unix-dgram":
+        assert done.stderr == f"pid {relay.pid} uid {os.geteuid()}, known at connect\n"
+
+
+@pytest.mark.parametrize("frame", ["", ",frame=lf"], ids=["bytes", "lines"])
+def test_the_echo_server_in_asyncio(frame, start, runtime_dir):
+    """Lines that came together are answered together, though the descriptor says nothing of them."""
+    command, environment = example("echo_server.py", f"unix:echo.sock{frame}")
+    server = start(*command, env=environment)
+    server.wait_for("listens on")
+    data = b"".join(b"line %d\n" % number for number in range(10000))
+    (runtime_dir / "data").write_bytes(data)
+    for _ in range(2):
+        done = subprocess.run(
+            [need("socat"), "-t10", "-", "UNIX-CONNECT:echo.sock"],
+            stdin=open(runtime_dir / "data"),
+            capture_output=True,
+            cwd=runtime_dir,
+            timeout=30,
+        )
+        assert done.stdout == data
+    server.send(signal.SIGINT)
+    assert server.wait() == 0 and server.stderr() == ""
+
+
+def test_the_echo_server_sends_descriptors_back(start, runtime_dir):
+    command, environment = example("echo_server.py", "unix-seq:echo.sock")
+    server = start(*command, env=environment)
+    server.wait_for("listens on")
+    before = descriptor_count(server.pid)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as plain:
+        plain.settimeout(10)
+        plain.connect(str(runtime_dir / "echo.sock"))
+        with open("/dev/null") as null:
+            socket.send_fds(plain, [b"null"], [null.fileno()] * 3)
+            data, passed, _, _ = socket.recv_fds(plain, 100, 5)
+            assert data == b"null" and all(os.path.sameopenfile(fd, null.fileno()) for fd in passed)
+            assert len(passed) == 3
+    for fd in passed:
+        os.close(fd)
+    wait_until(lambda: descriptor_count(server.pid) == before)
+
+
+@pytest.mark.timeout(120)
+def test_the_package_is_built_and_installed(start_ferry, runtime_dir):
+    for module in ("setuptools", "wheel", "pip", "ensurepip"):
+        if subprocess.run(["/usr/bin/python3", "-c", f"import {module}"], capture_output=True).returncode:
+            pytest.skip(f"no {module}: scripts/install-dependencies interop")
+    copy = runtime_dir / "source"
+    shutil.copytree(BINDING, copy, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    alone = {"PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {**os.environ, **alone}
+    for name in ("PYTHONPATH", "PIP_INDEX_URL"):
+        environment.pop(name, None)
+    offline = ["--no-index", "--quiet"]
+
+    def run(*command):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run(
+        *("/usr/bin/python3", "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"),
+        *(*offline, "-w", str(runtime_dir), str(copy)),
+    )
+    [wheel] = runtime_dir.glob("*.whl")
+    assert wheel.name == "ferry-0.1.0-py3-none-any.whl"
+    run("/usr/bin/python3", "-m", "venv", "--system-site-packages", str(runtime_dir / "venv"))
+    python = runtime_dir / "venv" / "bin" / "python"
+    run(str(python), "-m", "pip", "install", *offline, str(wheel))
+    there = {"FERRY_LIBRARY": ENVIRONMENT["FERRY_LIBRARY"], "PYTHONPATH": ""}
+    where = subprocess.run(
+        [python, "-c", "import ferry, pathlib; print(ferry.__file__); p = pathlib.Path(ferry.__file__)\n"
+         "assert p.with_name('py.typed').exists()"],
+        env={**os.environ, **there},
+        capture_output=True,
+        text=True,
+        cwd=runtime_dir,
+    )
+    assert where.stdout.startswith(str(runtime_dir / "venv")), where.stderr
+    _, address = echo(start_ferry, runtime_dir, "unix")
+    assert run_example("ask.py", address, "good day", python=python, env=there).stdout == "good day\n"
