@@ -5,6 +5,7 @@ import array
 import errno
 import gc
 import os
+import re
 import shutil
 import signal
 import socket
@@ -184,7 +185,7 @@ def test_a_message_that_does_not_fit_is_told(meet):
 
 
 def test_a_command_is_a_channel_too():
-    with binding.dial("exec:/bin/cat - /dev/fd/0", 10, environment={"WORD": "x"}) as channel:
+    with binding.dial("exec:/bin/cat", 10) as channel:
         channel.send(b"through cat")
         channel.shutdown()
         assert b"".join(message.data for message in channel) == b"through cat"
@@ -369,6 +370,163 @@ def test_who_is_refused_by_the_address_never_arrives(runtime_dir):
             assert listener.refused == 1
 
 
+# --- the ring ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start_in_c(start, tmp_path):
+    """start_in_c(name, argument...) compiles an example in C, and starts it."""
+
+    def run(name, *words):
+        source, program = ROOT / "examples" / f"{name}.c", tmp_path / name
+        linking = ["-L", BUILD, f"-Wl,-rpath,{BUILD}", "-lferry"]
+        command = ["gcc", "-I", ROOT / "include", source, "-o", program, *linking]
+        subprocess.run(command, check=True)
+        return start(program, *words)
+
+    return run
+
+
+def attached(channel):
+    with channel.receive(10) as message:
+        return binding.Ring.attach(binding.Direction.RECEIVE, message.take_all())
+
+
+@pytest.mark.parametrize("borrows", [False, True], ids=["copies", "borrows"])
+def test_frames_of_a_publisher_in_c(borrows, start_in_c, runtime_dir):
+    start_in_c("frame_publisher", "unix:frames.sock")
+    wait_until(lambda: listens(runtime_dir / "frames.sock"))
+    frames = []
+    with binding.dial(f"unix:{runtime_dir}/frames.sock", 10) as channel, attached(channel) as ring:
+        assert ring.record_max == 8 * MEGABYTE
+        while True:
+            try:
+                if not ring.wait(10, channel):
+                    ring.set_peer_gone()  # what it had committed comes still
+                for frame in ring.borrow() if borrows else ring.try_receive():
+                    letters = bytes(frame.data[:1]), bytes(frame.data[-1:])
+                    frames.append((frame.type, len(frame.data), letters))
+                if borrows:
+                    ring.release()
+                    with pytest.raises(ValueError):
+                        frame.data[0]
+            except BrokenPipeError:
+                break
+            except BlockingIOError:
+                pass
+    letters = [bytes([97 + number]) for number in range(10)]
+    assert frames == [(n, 4 * MEGABYTE, (letters[n], letters[n])) for n in range(10)]
+
+
+def test_frames_to_a_subscriber_in_c(start_in_c, runtime_dir):
+    with binding.listen(f"unix:{runtime_dir}/frames.sock") as listener:
+        subscriber = start_in_c("frame_subscriber", "unix:frames.sock")
+        with listener.accept(10) as channel, binding.Ring(binding.Direction.SEND, 1 << 16) as ring:
+            channel.send(b"r", ring.descriptors)
+            for number in range(100):
+                if number % 2:
+                    ring.send(b"sent" * 1000, number, 10, channel)
+                    continue
+                while True:
+                    try:
+                        room = ring.loan(4000)
+                        break
+                    except BlockingIOError:
+                        assert ring.wait(10, channel)
+                room[:] = b"lent" * 1000
+                ring.commit(400, number)
+                with pytest.raises(ValueError):
+                    room[0]
+            assert ring.stats["records"] == 100
+            channel.shutdown()
+            subscriber.wait_for("frame 99")
+    subscriber.wait()
+    kinds = [(400, "lent"), (4000, "sent")]
+    lines = ["frame %d: %d of %s" % (number, *kinds[number % 2]) for number in range(100)]
+    assert subscriber.stdout().decode().splitlines() == lines
+
+
+@pytest.fixture
+def both_ends():
+    send = binding.Ring(binding.Direction.SEND, 1 << 16)
+    descriptors = [os.dup(fd) for fd in send.descriptors]
+    with send, binding.Ring.attach(binding.Direction.RECEIVE, descriptors) as receive:
+        yield send, receive
+
+
+def test_what_a_ring_lends_is_not_taken_away_in_silence(both_ends):
+    send, receive = both_ends
+    for misuse in (send.try_receive, lambda: receive.loan(1), send.commit):
+        with pytest.raises(ValueError):
+            misuse()
+    with pytest.raises(binding.FerryError) as caught:
+        send.send(bytes(send.record_max + 1))
+    assert caught.value.errno == errno.EMSGSIZE
+    room = send.loan(10)
+    part = room[2:]
+    with pytest.raises(BufferError):
+        send.commit()
+    part.release()
+    send.send(b"whole", 7)
+    with pytest.raises(ValueError):
+        room[0]
+    [record] = receive.borrow()
+    assert (bytes(record.data), record.type) == (b"whole", 7)
+    part = record.data[1:]
+    for use in (receive.try_receive, receive.release, receive.close):
+        with pytest.raises(BufferError):
+            use()
+    part.release()
+    send.send(b"", 8)
+    assert receive.receive(timeout=10) == [binding.Record(b"", 8)]
+    with pytest.raises(TimeoutError):
+        receive.receive(timeout=0.01)
+
+
+def test_who_sleeps_is_woken(both_ends):
+    send, receive = both_ends
+    got = []
+    sleeper = threading.Thread(target=lambda: got.extend(receive.receive(timeout=10)))
+    sleeper.start()
+    wait_until(lambda: receive.stats["sleeps"])
+    send.send(b"wake")
+    sleeper.join()
+    assert got == [binding.Record(b"wake", 0)]
+
+
+@pytest.mark.parametrize("borrows", [False, True], ids=["copies", "borrows"])
+def test_room_is_given_back_at_once(borrows, both_ends):
+    send, receive = both_ends
+
+    def fill():
+        record, count = binding.Record(b"r" * 1000), 0
+        try:
+            while True:
+                count += send.try_send([record])
+        except BlockingIOError:
+            return count
+
+    fills = [fill()]
+    for _ in range(10):
+        got = receive.borrow(1000) if borrows else receive.try_receive(1000)
+        assert len(got) == fills[-1]
+        assert {bytes(record.data) for record in got} == {b"r" * 1000}
+        if borrows:
+            assert fill() == 0
+            receive.release()
+        fills.append(fill())
+    assert min(fills) > 50
+
+
+def test_descriptors_that_are_no_ring_are_refused_and_closed():
+    before = descriptor_count(os.getpid())
+    for count in (2, 3):
+        with pytest.raises(binding.FerryError) as caught:
+            binding.Ring.attach(binding.Direction.SEND, [os.dup(0) for _ in range(count)])
+        assert caught.value.errno == errno.EPROTO
+    assert descriptor_count(os.getpid()) == before
+
+
 # --- failures and ends -------------------------------------------------------------------------------
 
 
@@ -474,6 +632,7 @@ WAITS = {
     "send": "ferry.pair()[0].send(bytes(1 << 24))",
     "accept": "ferry.listen('unix:accepts.sock').accept()",
     "dial": "ferry.dial('fifo:nobody-reads')",
+    "ring": "ferry.Ring(ferry.Direction.RECEIVE).receive()",
 }
 
 
@@ -516,6 +675,24 @@ def test_without_the_library_importing_says_what_is_missing(library):
     assert last.startswith(f"ImportError: {library}") and "FERRY_LIBRARY" in last
 
 
+def test_a_library_of_another_version_is_refused(runtime_dir):
+    """All functions are there, but not those whose structs the package knows."""
+    exported = (ROOT / "src" / "libferry.map").read_text()
+    names = re.findall(r"^    (ferry_\w+);", exported, re.M)
+    (runtime_dir / "stub.c").write_text("".join(f"void {name}(void) {{}}\n" for name in names))
+    (runtime_dir / "stub.map").write_text(exported.replace("LIBFERRY_0", "LIBFERRY_9"))
+    library = runtime_dir / "libferry.so"
+    command = ["gcc", "-shared", "-fPIC", "stub.c", "-Wl,--version-script=stub.map", "-o", library]
+    subprocess.run(command, cwd=runtime_dir, check=True)
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", "import ferry"],
+        env={**os.environ, **ENVIRONMENT, "FERRY_LIBRARY": str(library)},
+        capture_output=True,
+        text=True,
+    )
+    assert "has no ferry_address_parse of version LIBFERRY_0" in done.stderr
+
+
 def example(name, *words, python="/usr/bin/python3", env=ENVIRONMENT):
     return [str(one) for one in (python, BINDING / "examples" / name, *words)], {**os.environ, **env}
 
@@ -536,31 +713,54 @@ def test_the_example_that_asks(scheme, start_ferry, runtime_dir):
         assert done.stderr == f"pid {relay.pid} uid {os.geteuid()}, known at connect\n"
 
 
-@pytest.mark.parametrize("frame", ["", ",frame=lf"], ids=["bytes", "lines"])
-def test_the_echo_server_in_asyncio(frame, start, runtime_dir):
-    """Lines that came together are answered together, though the descriptor says nothing of them."""
-    command, environment = example("echo_server.py", f"unix:echo.sock{frame}")
-    server = start(*command, env=environment)
-    server.wait_for("listens on")
-    data = b"".join(b"line %d\n" % number for number in range(10000))
+@pytest.fixture
+def echo_server(start, runtime_dir):
+    """The example, started with an address."""
+
+    def run(address):
+        command, environment = example("echo_server.py", address)
+        server = start(*command, env=environment)
+        server.wait_for("listens on")
+        return server
+
+    return run
+
+
+def test_the_echo_server_in_asyncio(echo_server, runtime_dir):
+    server = echo_server("unix:echo.sock")
+    data = os.urandom(MEGABYTE)
     (runtime_dir / "data").write_bytes(data)
     for _ in range(2):
-        done = subprocess.run(
-            [need("socat"), "-t10", "-", "UNIX-CONNECT:echo.sock"],
-            stdin=open(runtime_dir / "data"),
-            capture_output=True,
-            cwd=runtime_dir,
-            timeout=30,
-        )
+        with open(runtime_dir / "data") as file:
+            done = subprocess.run(
+                [need("socat"), "-t10", "-", "UNIX-CONNECT:echo.sock"],
+                stdin=file,
+                capture_output=True,
+                cwd=runtime_dir,
+                timeout=30,
+            )
         assert done.stdout == data
     server.send(signal.SIGINT)
     assert server.wait() == 0 and server.stderr() == ""
 
 
-def test_the_echo_server_sends_descriptors_back(start, runtime_dir):
-    command, environment = example("echo_server.py", "unix-seq:echo.sock")
-    server = start(*command, env=environment)
-    server.wait_for("listens on")
+def test_what_is_pending_is_echoed_too(echo_server, runtime_dir):
+    """Lines that came together are received in several batches; of the later ones the descriptor says
+    nothing, and nothing else comes."""
+    echo_server("unix:echo.sock,frame=lf")
+    data = b"".join(b"line %d\n" % number for number in range(1000))
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(10)
+        plain.connect(str(runtime_dir / "echo.sock"))
+        plain.sendall(data)
+        received = b""
+        while len(received) < len(data):
+            received += plain.recv(65536)
+        assert received == data
+
+
+def test_the_echo_server_sends_descriptors_back(echo_server, runtime_dir):
+    server = echo_server("unix-seq:echo.sock")
     before = descriptor_count(server.pid)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as plain:
         plain.settimeout(10)

@@ -5,10 +5,12 @@ environment variable FERRY_LIBRARY names; without it importing fails.
 """
 
 from ._address import Address, Scheme
-from ._channel import Capability, Channel, Direction, Listener, dial, listen, pair, try_dial
+from ._channel import Capability, Channel, Listener, dial, listen, pair, try_dial
 from ._error import FerryError
 from ._identity import Fact, Identity, Known
 from ._message import Inbox, Message, Outgoing
+from ._open import Direction
+from ._ring import Record, Ring
 from ._wait import Deadline
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "Listener",
     "Message",
     "Outgoing",
+    "Record",
+    "Ring",
     "Scheme",
     "dial",
     "listen",

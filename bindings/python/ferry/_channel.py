@@ -6,16 +6,16 @@ import errno
 import os
 import select
 import threading
-import warnings
 import weakref
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ._address import Address, Scheme, address_of
-from ._error import FerryError, closed, failure
+from ._error import FerryError, failure
 from ._identity import Identity
 from ._library import ferry_credentials, ferry_dial_options, ferry_error
 from ._library import ferry_listen_options, ferry_outgoing, lib
 from ._message import Bytes, Credentials, Inbox, Message, Outgoing, inbox_of_thread
+from ._open import Direction, Open
 from ._wait import Timeout, Wait, deadline_of
 
 
@@ -33,71 +33,12 @@ class Capability(enum.IntFlag):
     HAS_HOST = 1 << 8
 
 
-class Direction(enum.IntEnum):
-    RECEIVE = 0
-    SEND = 1
-
-
 # Receives that wait before they try, once one had to wait: in a conversation the answer is not there
 # at once. Each time but one in so many.
 _QUIET = 16
 
 
-class _Open:
-    """Something of the library's that is closed once. Calls of several threads follow one another: the
-    lock is held during each call, and never during a wait."""
-
-    _handle: Optional[ctypes.c_void_p] = None
-
-    def __init__(self, handle: ctypes.c_void_p, thing: str, lock: Optional[Any] = None) -> None:
-        self._lock = lock or threading.RLock()
-        self._thing = thing
-        self._handle = handle
-
-    def _get(self) -> ctypes.c_void_p:
-        if self._handle is None:
-            raise closed(self._thing)
-        return self._handle
-
-    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        with self._lock:
-            return function(self._get(), *arguments)
-
-    def _check(self, function: Callable[..., int], *arguments: Any) -> int:
-        code = self._ask(function, *arguments)
-        if code < 0:
-            raise failure(code, self._thing)
-        return code
-
-    def _close(self, function: Callable[[ctypes.c_void_p], None]) -> None:
-        with self._lock:
-            handle, self._handle = self._handle, None
-            if handle is not None:
-                function(handle)
-
-    @property
-    def closed(self) -> bool:
-        return self._handle is None
-
-    def close(self) -> None:
-        raise NotImplementedError
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if self._handle is not None:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
-            self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._thing}{' (closed)' if self.closed else ''}>"
-
-
-class Channel(_Open):
+class Channel(Open):
     """An open way to a peer, whatever carries it: from dial(), pair(), a Listener, or Channel.adopt().
 
     Every call that sends or receives may fail as ferry/channel.h says, with a FerryError: EPIPE and
@@ -178,7 +119,7 @@ class Channel(_Open):
             if before == left[0].sent_size:
                 wait.pause()
             else:
-                wait.until(self.fileno(Direction.SEND), select.POLLOUT)
+                wait.until((self.fileno(Direction.SEND), select.POLLOUT))
             before = left[0].sent_size
 
     # --- receiving ---
@@ -230,7 +171,7 @@ class Channel(_Open):
         wait = Wait(timeout, self._thing)
         if self._quiet and not self.pending:
             self._quiet -= 1
-            wait.perhaps(self.fileno(), select.POLLIN)
+            wait.perhaps((self.fileno(), select.POLLIN))
         fruitless = False
         while True:
             received = self._try_receive(count, inbox)
@@ -240,7 +181,7 @@ class Channel(_Open):
                 wait.pause()
             else:
                 self._quiet = _QUIET if self._has_end else 0
-                wait.until(self.fileno(), select.POLLIN)
+                wait.until((self.fileno(), select.POLLIN))
             fruitless = True
 
     def __iter__(self) -> Iterator[Message]:
@@ -463,7 +404,7 @@ def _listen_options(
     )
 
 
-class Listener(_Open):
+class Listener(Open):
     """A place where peers arrive, each as a channel: from listen() or Listener.adopt()."""
 
     @classmethod
@@ -524,7 +465,7 @@ class Listener(_Open):
                 if fruitless:
                     wait.pause()
                 else:
-                    wait.until(self.fileno(), select.POLLIN)
+                    wait.until((self.fileno(), select.POLLIN))
                 fruitless = not fruitless
 
     def __iter__(self) -> Iterator[Channel]:

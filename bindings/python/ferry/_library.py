@@ -16,6 +16,7 @@ VERSION = "LIBFERRY_0"  # of its symbols, src/libferry.map
 NEVER = (1 << 63) - 1
 DESCRIPTORS_MAX = 253
 RING_DESCRIPTORS = 3
+RING_TYPE_MAX = 0x3FFFFFFF
 
 
 class iovec(ctypes.Structure):
@@ -147,6 +148,20 @@ FUNCTIONS = {
     "ferry_listener_dropped": (c_uint64, c_void_p),
     "ferry_listener_refused": (c_uint64, c_void_p),
     "ferry_listener_capabilities": (c_uint, c_void_p),
+    "ferry_ring_new": (c_int, c_int, c_void_p, c_void_p, c_void_p),
+    "ferry_ring_get_descriptors": (None, c_void_p, c_void_p),
+    "ferry_ring_attach": (c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p),
+    "ferry_ring_free": (None, c_void_p),
+    "ferry_ring_record_max": (c_size_t, c_void_p),
+    "ferry_ring_try_send": (c_int, c_void_p, c_void_p, c_size_t),
+    "ferry_ring_loan": (c_int, c_void_p, c_size_t, c_void_p),
+    "ferry_ring_commit": (None, c_void_p, c_size_t, c_uint),
+    "ferry_ring_borrow": (c_int, c_void_p, c_void_p, c_size_t),
+    "ferry_ring_release": (None, c_void_p),
+    "ferry_ring_fd": (c_int, c_void_p),
+    "ferry_ring_prepare_sleep": (c_bool, c_void_p),
+    "ferry_ring_set_peer_gone": (None, c_void_p),
+    "ferry_ring_get_stats": (None, c_void_p, c_void_p),
 }
 
 # Each answers from memory, or by one short system call.
@@ -163,6 +178,10 @@ QUICK = {
     "ferry_identity_uid",
     "ferry_known_name",
     "ferry_listener_fd",
+    "ferry_ring_borrow",
+    "ferry_ring_fd",
+    "ferry_ring_record_max",
+    "ferry_ring_release",
 }
 
 

@@ -4,30 +4,27 @@ import ctypes
 import errno
 import os
 import threading
-import weakref
 from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
 from ._error import FerryError, failure
 from ._identity import Identity
 from ._library import ferry_credentials, ferry_message, ferry_outgoing, iovec, lib
+from ._loan import Loans
 
 Bytes = Union[bytes, bytearray, memoryview]
-
-# A type for each size would have to be made when the size is first seen: this one is cut to size.
-_Memory = ctypes.c_ubyte * (1 << 40)
 Credentials = Tuple[int, int, int]
 
 
-def _lend(data: Bytes) -> Tuple[int, Any]:
-    """Where its bytes are, and what keeps them there."""
+def lend(data: Bytes) -> Tuple[int, int, Any]:
+    """Where its bytes are, how many, and what keeps them there."""
     if isinstance(data, bytes):
         holder = ctypes.c_char_p(data)
-        return ctypes.c_void_p.from_buffer(holder).value or 0, holder
+        return ctypes.c_void_p.from_buffer(holder).value or 0, len(data), holder
     view = memoryview(data)
     if view.readonly or not view.c_contiguous or not view.nbytes:
-        return _lend(view.tobytes())
+        return lend(view.tobytes())
     first = ctypes.c_char.from_buffer(view)
-    return ctypes.addressof(first), first
+    return ctypes.addressof(first), view.nbytes, first
 
 
 class Outgoing:
@@ -55,8 +52,7 @@ class Outgoing:
         self._struct = struct = ferry_outgoing(ctypes.addressof(vector), len(parts))
         self._kept = kept = [vector]
         for slot, part in zip(vector, parts):
-            slot.iov_base, holder = _lend(part)
-            slot.iov_len = len(part) if isinstance(part, bytes) else memoryview(part).nbytes
+            slot.iov_base, slot.iov_len, holder = lend(part)
             kept.append(holder)
         if descriptors:
             passed = list(descriptors)
@@ -158,15 +154,15 @@ class Inbox:
         self._batch = (ferry_message * self._count)()
         self._address = ctypes.addressof(self._batch)
         self._lock = threading.RLock()
-        self._lent: List[Tuple["weakref.ref[Any]", memoryview]] = []
+        self._loans = Loans()
         # Senders are in the inbox too: those of earlier receives are gone.
         self._receives = 0
 
     def _receive(self, channel: Any, count: int, copies: bool) -> Union[List[Message], int]:
         """Messages, in a list of its own; or what the library returned: 0, or -errno."""
         with self._lock:
-            if self._lent:
-                self._end_loans()
+            if self._loans:
+                self._loans.end()
             self._receives += 1
             batch = self._batch
             try:
@@ -186,7 +182,7 @@ class Inbox:
         if copies:
             data = ctypes.string_at(raw.data, raw.size) if raw.size else b""
         else:
-            data = self._borrow(raw.data, raw.size)
+            data = self._loans.lend(self, raw.data, raw.size)
         message = Message(data, raw.priority, self._descriptors(raw) if raw.descriptor_count else [])
         if raw.sender:
             receives = self._receives
@@ -202,27 +198,10 @@ class Inbox:
             os.close(fd)
         return owned
 
-    def _borrow(self, address: int, size: int) -> memoryview:
-        """A view that keeps the inbox, and of which it is known whether a slice of it is still held."""
-        if not size:
-            return memoryview(b"")
-        memory = _Memory.from_address(address)
-        memory.inbox = self
-        view = memoryview(memory).cast("B")[:size].toreadonly()
-        self._lent.append((weakref.ref(memory), view))
-        return view
-
-    def _end_loans(self) -> None:
-        for _, view in self._lent:
-            view.release()
-        if any(memory() is not None for memory, _ in self._lent):
-            raise BufferError("a slice of what was received into this inbox is still held")
-        self._lent.clear()
-
     def close(self) -> None:
         """Frees it, and ends what was borrowed from it. BufferError: a slice of that is still held."""
         with self._lock:
-            self._end_loans()
+            self._loans.end()
             self._receives += 1
             lib.ferry_inbox_free(self._handle)
             self._handle = None

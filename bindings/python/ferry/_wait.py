@@ -3,7 +3,7 @@
 import errno
 import select
 import time
-from typing import Optional, Union
+from typing import List, Optional, Tuple, Union
 
 from ._error import FerryError
 from ._library import NEVER
@@ -51,18 +51,19 @@ class Wait:
     def _timed_out(self) -> FerryError:
         return FerryError(errno.ETIMEDOUT, self._thing)
 
-    def perhaps(self, fd: int, events: int) -> None:
-        """Until there is something at the descriptor, or the time is up."""
+    def perhaps(self, *descriptors: Tuple[int, int]) -> List[Tuple[int, int]]:
+        """Until there is something at one of them, or the time is up. Each with its events, poll(2)."""
         left = self._left()
         poll = select.poll()
-        poll.register(fd, events)
-        poll.poll(None if left is None else left * 1000)
+        for fd, events in descriptors:
+            poll.register(fd, events)
+        return poll.poll(None if left is None else left * 1000)
 
-    def until(self, fd: int, events: int) -> None:
-        """Until there is something at the descriptor. FerryError: ETIMEDOUT."""
+    def until(self, *descriptors: Tuple[int, int]) -> List[Tuple[int, int]]:
+        """Until there is something at one of them. FerryError: ETIMEDOUT."""
         if self._left() == 0:
             raise self._timed_out()
-        self.perhaps(fd, events)
+        return self.perhaps(*descriptors)
 
     def pause(self) -> None:
         """Where the descriptor has just been ready and was of no use: it is shared with others, or there

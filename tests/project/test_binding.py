@@ -37,7 +37,7 @@ def enumerations():
     """{FERRY_NAME: value} of the enumerations that are written out in Python."""
     prefixes = {"Scheme": "", "Capability": "", "Direction": "", "Fact": "FACT_", "Known": ""}
     found = {}
-    for name in ("_address.py", "_channel.py", "_identity.py"):
+    for name in ("_address.py", "_channel.py", "_identity.py", "_open.py"):
         for one in ast.walk(tree(name)):
             if isinstance(one, ast.ClassDef) and one.name in prefixes:
                 for line in one.body:
@@ -48,7 +48,7 @@ def enumerations():
 
 
 def constants():
-    names = ("NEVER", "DESCRIPTORS_MAX", "RING_DESCRIPTORS")
+    names = ("NEVER", "DESCRIPTORS_MAX", "RING_DESCRIPTORS", "RING_TYPE_MAX")
     return {f"FERRY_{name}": NAMES[name] for name in names}
 
 
