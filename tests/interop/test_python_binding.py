@@ -231,6 +231,18 @@ def test_what_is_borrowed_ends_with_the_next_receive(meet):
         bytes(third.data)
 
 
+def test_a_closed_inbox_receives_nothing(meet):
+    channel, plain = meet("unix-seq")
+    inbox = binding.Inbox()
+    inbox.close()
+    inbox.close()
+    plain.send(b"waits")
+    with pytest.raises(binding.FerryError) as caught:
+        channel.receive(10, inbox)
+    assert caught.value.errno == errno.EBADF
+    assert channel.receive(10).data == b"waits"
+
+
 def test_a_view_keeps_the_memory_that_it_lies_in(meet):
     channel, plain = meet("unix-seq")
     plain.send(b"kept")
@@ -307,6 +319,27 @@ def test_ten_thousand_messages_leave_no_descriptor(meet):
             if number % 2:
                 os.close(message.take())
     del message
+    assert descriptor_count(os.getpid()) == before
+
+
+def test_an_interrupt_while_descriptors_are_taken_over_leaves_none(meet, monkeypatch):
+    channel, plain = meet("unix-seq")
+    before = descriptor_count(os.getpid())
+    take_over, calls = binding.Inbox._message, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return take_over(*arguments)
+
+    monkeypatch.setattr(binding.Inbox, "_message", interrupted)
+    for _ in range(4):
+        socket.send_fds(plain, [b"two"], [0, 1])
+    with pytest.raises(KeyboardInterrupt):
+        channel.receive_batch(16, 10)
+    calls.clear()
+    gc.collect()
     assert descriptor_count(os.getpid()) == before
 
 
@@ -711,6 +744,25 @@ def test_the_example_that_asks(scheme, start_ferry, runtime_dir):
     assert done.stdout == "good day\n"
     if scheme != "unix-dgram":
         assert done.stderr == f"pid {relay.pid} uid {os.geteuid()}, known at connect\n"
+
+
+def test_what_the_readme_shows(start, runtime_dir):
+    """Both programs of it, as they stand there, talk to each other."""
+    text = (BINDING / "README.md").read_text()
+    client, server = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (runtime_dir / "report.txt").write_text("all is well")
+    programs = []
+    for name, program in (("server", server), ("client", client)):
+        assert "/run/app.sock" in program
+        program = program.replace("/run/app.sock", "app.sock").replace("group:staff", "any")
+        (runtime_dir / f"{name}.py").write_text(program)
+        programs.append(start("/usr/bin/python3", "-u", f"{name}.py", env=ENVIRONMENT))
+        wait_until(lambda: listens(runtime_dir / "app.sock"))
+    for one in reversed(programs):
+        assert one.wait() == 0, one.stderr()
+    served, asked = programs
+    said = f"served by pid {served.pid} uid {os.geteuid()}\nall is well\n"
+    assert asked.stdout().decode() == said
 
 
 @pytest.fixture

@@ -111,6 +111,7 @@ class Channel(Open):
             code = self._try_send(left)
             if code >= 0:
                 del left[:code]
+                before = -1
                 continue
             if code != -errno.EAGAIN:
                 raise failure(code, self._thing)
@@ -237,9 +238,11 @@ class Channel(Open):
                 borrowed = ctypes.c_void_p()
                 self._check(lib.ferry_channel_identity, ctypes.byref(borrowed))
                 this = weakref.ref(self)
-                self._identity = Identity(
-                    borrowed.value, self._lock, lambda one: getattr(this(), "_identity", None) is one
-                )
+
+                def is_there(identity: Identity) -> bool:
+                    return getattr(this(), "_identity", None) is identity
+
+                self._identity = Identity(borrowed.value, self._lock, is_there)
             return self._identity
 
     def forget_identity(self) -> None:
@@ -366,7 +369,7 @@ def _interruptible(call: Callable[[], Channel]) -> Channel:
     def run() -> None:
         try:
             outcome.append(call())
-        except OSError as error:
+        except BaseException as error:  # raised again where it is waited for
             outcome.append(error)
         if left.is_set():
             end()
@@ -456,17 +459,11 @@ class Listener(Open):
     def accept(self, timeout: Timeout = None) -> Channel:
         """The same, waiting. FerryError: ETIMEDOUT."""
         wait = Wait(timeout, self._thing)
-        fruitless = False
         while True:
             try:
                 return self.try_accept()
             except BlockingIOError:
-                # Readable, and yet nobody: who came was refused, or has gone again.
-                if fruitless:
-                    wait.pause()
-                else:
-                    wait.until((self.fileno(), select.POLLIN))
-                fruitless = not fruitless
+                wait.until((self.fileno(), select.POLLIN))
 
     def __iter__(self) -> Iterator[Channel]:
         """Peers, as they arrive, for ever."""

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
-from ._error import FerryError, failure
+from ._error import FerryError, closed, failure
 from ._identity import Identity
 from ._library import ferry_credentials, ferry_message, ferry_outgoing, iovec, lib
 from ._loan import Loans
@@ -166,6 +166,8 @@ class Inbox:
             self._receives += 1
             batch = self._batch
             try:
+                if self._handle is None:
+                    raise closed("inbox")
                 code = lib.ferry_channel_try_receive(
                     channel, self._handle, self._address, min(count, self._count)
                 )

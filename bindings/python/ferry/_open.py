@@ -10,6 +10,8 @@ from ._error import closed, failure
 
 
 class Direction(enum.IntEnum):
+    """One of the two that a channel has, or that of an end of a ring."""
+
     RECEIVE = 0
     SEND = 1
 

@@ -10,6 +10,8 @@ from ._library import NEVER
 
 # Seconds between tries where poll(2) can't tell; doubles up to the maximum.
 PAUSE, PAUSE_MAX = 0.001, 0.032
+# The longest single wait: poll(2) counts in an int.
+POLL_MS_MAX = 1 << 30
 
 
 class Deadline:
@@ -31,7 +33,8 @@ def deadline_of(timeout: Timeout) -> int:
     """The point on CLOCK_MONOTONIC in nanoseconds, as the library has it."""
     if timeout is None:
         return NEVER
-    return timeout.ns if isinstance(timeout, Deadline) else Deadline(timeout).ns
+    deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+    return min(deadline.ns, NEVER)
 
 
 class Wait:
@@ -57,7 +60,7 @@ class Wait:
         poll = select.poll()
         for fd, events in descriptors:
             poll.register(fd, events)
-        return poll.poll(None if left is None else left * 1000)
+        return poll.poll(None if left is None else min(left * 1000, POLL_MS_MAX))
 
     def until(self, *descriptors: Tuple[int, int]) -> List[Tuple[int, int]]:
         """Until there is something at one of them. FerryError: ETIMEDOUT."""
