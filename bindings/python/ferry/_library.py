@@ -69,6 +69,7 @@ class ferry_dial_options(ctypes.Structure):
         ("message_label", c_bool),
         ("credentials", POINTER(ferry_credentials)),
         ("profile", c_void_p),
+        ("accepted", c_bool),
     ]
 
 
