@@ -224,7 +224,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/snapshot");
+    Suite *suite = suite_create("command/ls/snapshot");
     TCase *cases = tcase_create("snapshot");
     tcase_set_timeout(cases, 50);
     tcase_add_test(cases, test_everything_is_read);

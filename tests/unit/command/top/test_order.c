@@ -1,4 +1,4 @@
-/* test_top_order.c - the rows that are shown are the first of all, in order. */
+/* test_order.c - the rows that are shown are the first of all, in order. */
 #include "base/cleanup.h"
 #include "command/top/order.h"
 #include "suite.h"
@@ -92,7 +92,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/top_order");
+    Suite *suite = suite_create("command/top/order");
     TCase *test = tcase_create("order");
 
     tcase_add_loop_test(test, test_the_first_are_those_of_the_whole_order, 0, 20);

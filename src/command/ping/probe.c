@@ -1,4 +1,4 @@
-/* ping_probe.c - how far away one address is, asked again and again.
+/* probe.c - how far away one address is, asked again and again.
  *
  * A question is dialled, connected, sent, awaited. probe_step() goes on from wherever it is, and is
  * called by the start, by the timer (a backlog or queue that was full), and by a connection that is
@@ -10,7 +10,7 @@
  * done() comes last in whatever ends a question, but receiving goes on behind it: what was in the
  * same batch is counted.
  */
-#include "command/ping_probe.h"
+#include "command/ping/probe.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"

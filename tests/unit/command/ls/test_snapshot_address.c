@@ -66,7 +66,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/snapshot_address");
+    Suite *suite = suite_create("command/ls/snapshot_address");
     TCase *cases = tcase_create("snapshot_address");
     tcase_set_timeout(cases, 10);
     tcase_add_test(cases, test_what_was_printed_is_printed_again);

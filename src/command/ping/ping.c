@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "command/argument.h"
 #include "command/command.h"
-#include "command/ping_report.h"
+#include "command/ping/report.h"
 #include "process/resolve.h"
 #include "wire/address.h"
 

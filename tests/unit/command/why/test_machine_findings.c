@@ -135,7 +135,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/machine_findings");
+    Suite *suite = suite_create("command/why/machine_findings");
     TCase *cases = tcase_create("findings");
     tcase_set_timeout(cases, 10);
     tcase_add_test(cases, test_the_worst_comes_first);

@@ -1,4 +1,4 @@
-/* test_top_listeners.c - whose connection a socket is, and how fast they come and go. */
+/* test_listeners.c - whose connection a socket is, and how fast they come and go. */
 #include "base/clock.h"
 #include "command/top/listeners.h"
 #include "command/top/past.h"
@@ -143,7 +143,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/top_listeners");
+    Suite *suite = suite_create("command/top/listeners");
     TCase *test = tcase_create("listeners");
 
     tcase_add_test(test, test_a_name_leads_to_its_listener);

@@ -81,7 +81,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/components");
+    Suite *suite = suite_create("command/ls/components");
     TCase *cases = tcase_create("components");
     tcase_set_timeout(cases, 30);
     tcase_add_test(cases, test_nothing);

@@ -1,4 +1,4 @@
-/* ping_probe.h - how far away one address is, asked again and again.
+/* probe.h - how far away one address is, asked again and again.
  *
  * The method follows from what the channel can do, never more than the address asks for:
  *     echo     messages without an end (icmp, udp, unix-dgram), or an address with reply=: a

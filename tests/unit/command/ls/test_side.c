@@ -105,7 +105,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/side");
+    Suite *suite = suite_create("command/ls/side");
     TCase *tests = tcase_create("side");
 
     tcase_add_test(tests, ports);

@@ -1,4 +1,4 @@
-/* test_top_cells.c - figures in few characters, and what is not known as such. */
+/* test_cells.c - figures in few characters, and what is not known as such. */
 #include "base/clock.h"
 #include "command/top/cells.h"
 #include "suite.h"
@@ -124,7 +124,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/top_cells");
+    Suite *suite = suite_create("command/top/cells");
     TCase *test = tcase_create("cells");
 
     tcase_add_test(test, test_short_figures);

@@ -1,9 +1,9 @@
-/* ping_report.h - what `ferry ping` says: a line for each question, and all at the end. */
+/* report.h - what `ferry ping` says: a line for each question, and all at the end. */
 #ifndef FERRY_COMMAND_PING_REPORT_H
 #define FERRY_COMMAND_PING_REPORT_H
 
 #include "base/bytes.h"
-#include "command/ping_probe.h"
+#include "command/ping/probe.h"
 
 /* Appends what the probe's last result says, and before the first one how it is asked. */
 void ping_report_result(const struct ping_probe *probe, struct bytes *text);

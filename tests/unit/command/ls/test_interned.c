@@ -42,7 +42,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/interned");
+    Suite *suite = suite_create("command/ls/interned");
     TCase *cases = tcase_create("interned");
     tcase_set_timeout(cases, 10);
     tcase_add_test(cases, test_the_same_text_is_the_same_number);

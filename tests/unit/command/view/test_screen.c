@@ -87,7 +87,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/screen");
+    Suite *suite = suite_create("command/view/screen");
     TCase *tests = tcase_create("screen");
 
     tcase_add_test(tests, what_fits_is_whole);

@@ -1,5 +1,5 @@
-/* ping_report.c - what `ferry ping` says, for people and as JSON. */
-#include "command/ping_report.h"
+/* report.c - what `ferry ping` says, for people and as JSON. */
+#include "command/ping/report.h"
 #include "base/cleanup.h"
 #include "command/table.h"
 

@@ -1,4 +1,4 @@
-/* test_show_tcp.c - figures of TCP_INFO for people. */
+/* test_tcp.c - figures of TCP_INFO for people. */
 #include "base/cleanup.h"
 #include "command/show/tcp.h"
 #include "suite.h"
@@ -62,7 +62,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("command/show_tcp");
+    Suite *suite = suite_create("command/show/tcp");
     TCase *all = tcase_create("all");
     tcase_add_test(all, test_units);
     tcase_add_test(all, test_rates);
