@@ -193,6 +193,8 @@
 /* Bytes of the filter that is typed. */
 #define TOP_FILTER_SIZE 64u
 
+/* Bytes of JSON that are printed at once. */
+#define VIEW_PRINT_SIZE ((size_t)64 << 10)
 /* Bytes of a message of `bench` (--size): at least its number; at most what has two rings of 256
  * MiB. */
 #define BENCH_SIZE_MIN  ((size_t)8)

@@ -409,17 +409,11 @@ static const struct argp argp = {
 
 static int show_json(struct ls *ls, const struct ferry_endpoints *table)
 {
-    json_t *document = view_json_table(table, ls_filter_wants, &ls->filter);
     unsigned kinds = ls_filter_kinds(&ls->filter);
 
     /* What is not of these is missing from a snapshot, not from the machine. */
-    json_object_set_new(
-        document, "kinds", view_json_kinds(kinds ? kinds : FERRY_ENDPOINTS_SOCKETS));
-    int code = document && json_dumpf(document, stdout, JSON_COMPACT) == 0 ? 0 : -ENOMEM;
-
-    json_decref(document);
-    putchar('\n');
-    return code;
+    return view_json_print(
+        table, kinds ? kinds : FERRY_ENDPOINTS_SOCKETS, ls_filter_wants, &ls->filter, stdout);
 }
 
 static int show_rows(struct ls *ls, const struct ferry_endpoints *table,

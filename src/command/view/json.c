@@ -6,6 +6,7 @@
 #include "command/limits.h"
 #include "command/view/names.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -348,33 +349,84 @@ bool view_boot_read(char boot[VIEW_BOOT_SIZE])
     return boot[0];
 }
 
-json_t *view_json_table(const struct ferry_endpoints *table,
-    bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data)
+/* A document that is printed while it is made. */
+struct printing {
+    struct bytes text; /* not printed yet */
+    FILE *stream;
+    bool failed; /* no memory for a value */
+};
+
+static int text_take(const char *text, size_t size, void *data)
+{
+    bytes_append(data, text, size);
+    return 0;
+}
+
+static void printing_flush(struct printing *printing)
+{
+    printing->failed |= bytes_failed(&printing->text);
+    if (printing->text.size)
+        fwrite(printing->text.data, 1, printing->text.size, printing->stream);
+    printing->text.size = 0;
+}
+
+/* The next value, taken over. */
+static void print_value(struct printing *printing, json_t *value)
+{
+    if (!value ||
+        json_dump_callback(value, text_take, &printing->text, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+        printing->failed = true;
+    json_decref(value);
+    if (printing->text.size >= VIEW_PRINT_SIZE)
+        printing_flush(printing);
+}
+
+static void print_member(struct printing *printing, const char *name, json_t *value)
+{
+    bytes_print(&printing->text, ",\"%s\":", name);
+    print_value(printing, value);
+}
+
+/* One of an array; `before` is what stands before it. */
+static void print_item(struct printing *printing, char *before, json_t *value)
+{
+    if (*before)
+        bytes_append_char(&printing->text, *before);
+    *before = ',';
+    print_value(printing, value);
+}
+
+int view_json_print(const struct ferry_endpoints *table, unsigned kinds,
+    bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data, FILE *stream)
 {
     AUTO_FREE unsigned char *marks = calloc(ferry_endpoints_process_count(table) + 1, 1);
-    json_t *document = json_object();
-    json_t *endpoints = json_array(), *processes = json_array();
-    char boot[VIEW_BOOT_SIZE];
+    struct printing printing = { .text = BYTES_EMPTY, .stream = stream };
+    char boot[VIEW_BOOT_SIZE], before = '\0';
 
-    view_json_set_number(document, "schema", VIEW_SCHEMA);
-    view_json_set_text(document, "boot", view_boot_read(boot) ? boot : NULL);
-    for (size_t i = 0; marks && i < ferry_endpoints_count(table); i++) {
+    if (!marks)
+        return -ENOMEM;
+    bytes_print(&printing.text, "{\"schema\":%d", VIEW_SCHEMA);
+    if (view_boot_read(boot))
+        print_member(&printing, "boot", view_json_text(boot));
+    bytes_append_text(&printing.text, ",\"endpoints\":[");
+    for (size_t i = 0; i < ferry_endpoints_count(table); i++) {
         const struct ferry_endpoint *endpoint = ferry_endpoints_get(table, i);
         if (wanted && !wanted(endpoint, data))
             continue;
-        json_array_append_new(endpoints, view_json_endpoint(endpoint));
+        print_item(&printing, &before, view_json_endpoint(endpoint));
         mark_owners(table, endpoint, marks);
     }
-    for (size_t i = 0; marks && i < ferry_endpoints_process_count(table); i++)
+    before = '\0';
+    bytes_append_text(&printing.text, "],\"processes\":[");
+    for (size_t i = 0; i < ferry_endpoints_process_count(table); i++)
         if (marks[i])
-            json_array_append_new(
-                processes, view_json_process(ferry_endpoints_get_process(table, i)));
-    json_object_set_new(document, "endpoints", endpoints);
-    json_object_set_new(document, "processes", processes);
-    json_object_set_new(document, "gaps", view_json_gaps(table));
-    if (!marks) {
-        json_decref(document);
-        return NULL;
-    }
-    return document;
+            print_item(
+                &printing, &before, view_json_process(ferry_endpoints_get_process(table, i)));
+    bytes_append_char(&printing.text, ']');
+    print_member(&printing, "gaps", view_json_gaps(table));
+    print_member(&printing, "kinds", view_json_kinds(kinds));
+    bytes_append_text(&printing.text, "}\n");
+    printing_flush(&printing);
+    bytes_fini(&printing.text);
+    return printing.failed ? -ENOMEM : 0;
 }

@@ -9,6 +9,7 @@
 
 #include <ferry/endpoints.h>
 #include <jansson.h>
+#include <stdio.h>
 
 #define VIEW_SCHEMA 1
 
@@ -40,11 +41,13 @@ json_t *view_json_process(const struct ferry_process *process);
 bool view_boot_read(char boot[VIEW_BOOT_SIZE]);
 /* A set of kinds as the list of their names. */
 json_t *view_json_kinds(unsigned kinds);
-/* {schema, boot, endpoints, processes, gaps}: the endpoints for which `wanted` is true (NULL: all),
- * and the processes that hold one of them; `ls` adds the kinds that it asked for. NULL: out of
- * memory. */
-json_t *view_json_table(const struct ferry_endpoints *table,
-    bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data);
+/* Prints {schema, boot, endpoints, processes, gaps, kinds} and a line feed: the endpoints for which
+ * `wanted` is true (NULL: all), the processes that hold one of them, and the kinds that were asked
+ * for. Each row is printed as it is made, so that the memory is that of one.
+ * Returns 0, -ENOMEM (what was printed ends somewhere); whether the stream took it, ferror(3) says.
+ */
+int view_json_print(const struct ferry_endpoints *table, unsigned kinds,
+    bool (*wanted)(const struct ferry_endpoint *endpoint, void *data), void *data, FILE *stream);
 /* A text that a process chose: what is no UTF-8 is written as \xHH. NULL: out of memory. */
 json_t *view_json_text(const char *text);
 /* The same of each line, as an array. */
