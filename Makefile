@@ -44,8 +44,8 @@ run: all
 
 # Those that look at the whole machine, or would be in the way of one that does (a ferry that is
 # stopped keeps top waiting), one after the other; beside them those that look at what they have started
-# themselves, and the project's rules, in two groups that take as long as each other; after all of them
-# those whose numbers anybody else would change.
+# themselves, and the project's rules, in two groups that take as long as each other, and the unit tests;
+# after all of them those whose numbers anybody else would change.
 end_to_end = $(wildcard tests/end_to_end/test_*.py)
 looking    = $(filter $(patsubst %,tests/end_to_end/test_%,\
     endpoints.py endpoints_n% endpoints_f% endpoints_a% graph% identity% ls% metrics% show% top% why%),$(end_to_end))
