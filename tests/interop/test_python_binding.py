@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -658,6 +659,52 @@ def test_threads_that_use_and_close_one_channel(meet):
         for thread in threads:
             thread.join()
         assert sorted(got) == list(range(100))
+
+
+def test_sessions_of_one_socket_in_threads(runtime_dir):
+    """They share the listener's socket, and what one thread takes out of it may be another's: so none of
+    them sleeps on it."""
+    path, count = str(runtime_dir / "sessions.sock"), 2000
+    with binding.listen(f"unix-dgram:{path}") as listener:
+        plains, sessions = [], []
+        for number in range(4):
+            plain = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            plain.settimeout(30)
+            plain.bind(f"{path}.{number}")
+            plain.connect(path)
+            plain.send(b"0")
+            plains.append(plain)
+            sessions.append(listener.accept(10))
+
+        def answer(session):
+            for expected in range(count):
+                message = next_of(session)
+                assert int(message.data) == expected
+                session.send(message.data, timeout=30)
+            answered.append(session)
+
+        def next_of(session):
+            while True:
+                try:
+                    [message] = session.try_receive()
+                    return message
+                except BlockingIOError:
+                    time.sleep(0)
+
+        answered = []
+        threads = [threading.Thread(target=answer, args=(one,)) for one in sessions]
+        for thread in threads:
+            thread.start()
+        for number in range(1, count + 1):
+            for plain in plains:
+                assert plain.recv(100) == b"%d" % (number - 1)
+                if number < count:
+                    plain.send(b"%d" % number)
+        for thread in threads:
+            thread.join()
+        assert len(answered) == 4
+        for one in plains + sessions:
+            one.close()
 
 
 WAITS = {

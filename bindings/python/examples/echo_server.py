@@ -8,13 +8,15 @@ import ferry
 
 
 class Echo:
-    """One client: received while everything is sent back, else waits until there is room."""
+    """One client. Nothing is received of it while it takes nothing of what is sent back."""
 
     def __init__(self, channel):
         self.channel, self.loop = channel, asyncio.get_running_loop()
         self.receive()
 
     def receive(self):
+        if self.channel.closed:
+            return  # since it was called for
         try:
             messages = self.channel.try_receive(16)
             if not messages:
