@@ -716,6 +716,12 @@ WAITS = {
 }
 
 
+def is_asleep(program):
+    """For some time: not for a lock on the way."""
+    stat = Path(f"/proc/{program.pid}/stat")
+    return all(stat.read_text().split()[2] == "S" for _ in range(50))
+
+
 @pytest.mark.parametrize("what", WAITS)
 def test_an_interrupt_ends_a_wait(what, start, runtime_dir):
     os.mkfifo(runtime_dir / "nobody-reads")
@@ -731,12 +737,36 @@ except KeyboardInterrupt:
 """
     program = start("/usr/bin/python3", "-c", code, env=ENVIRONMENT)
     program.wait_for("begins")
-    stat = Path(f"/proc/{program.pid}/stat")
-    # Asleep, and for some time: not a lock on the way.
-    wait_until(lambda: [stat.read_text().split()[2] for _ in range(50)] == ["S"] * 50)
+    wait_until(lambda: is_asleep(program))
     program.send(signal.SIGINT)
     assert program.wait() == 0, program.stderr()
     assert program.stdout().endswith(b"interrupted\n")
+
+
+def test_what_an_interrupted_dial_brings_is_closed(start, runtime_dir):
+    """It goes on by itself; who then opens the other side of the FIFO sees its end."""
+    os.mkfifo(runtime_dir / "fifo")
+    code = """
+import ferry
+print("begins", flush=True)
+try:
+    ferry.dial("fifo:fifo")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    input()
+"""
+    program = start("/usr/bin/python3", "-c", code, env=ENVIRONMENT, stdin=subprocess.PIPE)
+    program.wait_for("begins")
+    wait_until(lambda: is_asleep(program))
+    before = descriptor_count(program.pid)
+    program.send(signal.SIGINT)
+    program.wait_for("interrupted")
+    with open(runtime_dir / "fifo", "rb") as reader:
+        assert reader.read() == b""
+    assert descriptor_count(program.pid) == before
+    program.stdin.write(b"\n")
+    program.stdin.flush()
+    assert program.wait() == 0
 
 
 # --- the library, the examples, the package ----------------------------------------------------------
