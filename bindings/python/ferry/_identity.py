@@ -60,7 +60,7 @@ def _text(function: str, description: str) -> "cached_property[Optional[str]]":
 class Identity:
     """A peer. Each fact is gathered when it is first asked for, and kept; an unknown one is None. That of
     a channel can be asked until the channel is closed or told to forget, that of a message's sender
-    until the next receive into the same inbox; what was asked before stays.
+    until the next receive; what was asked before stays.
 
     FerryError: ESTALE, asked too late.
     """

@@ -83,7 +83,8 @@ class Message:
     data      bytes, a copy; or, received into an Inbox, a memoryview of it, until the next receive
     priority  where the channel has priorities
     sender    who sent it, as the kernel says with each message of a unix datagram or packet socket;
-              None: nobody vouches
+              None: nobody vouches. What else than pid, uid and gid is to be known of it must be asked
+              before the next receive of this thread; received into an Inbox, all of it must
     """
 
     __slots__ = ("data", "priority", "sender", "_descriptors")
@@ -131,7 +132,7 @@ class Message:
             self.close()
 
     def __repr__(self) -> str:
-        return f"<Message of {len(self.data)} bytes, {len(self._descriptors)} descriptors>"
+        return f"<Message {self.data!r:.40}, {len(self._descriptors)} descriptors>"
 
 
 class Inbox:
@@ -188,7 +189,10 @@ class Inbox:
         message = Message(data, raw.priority, self._descriptors(raw) if raw.descriptor_count else [])
         if raw.sender:
             receives = self._receives
-            message.sender = Identity(raw.sender, self._lock, lambda _: self._receives == receives)
+            sender = Identity(raw.sender, self._lock, lambda _: self._receives == receives)
+            message.sender = sender
+            if copies:  # as good as the data: other channels of the thread use this inbox too
+                sender.pid, sender.uid, sender.gid
         return message
 
     @staticmethod
