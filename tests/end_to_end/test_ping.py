@@ -180,7 +180,7 @@ def test_a_peer_that_answers_every_second_message(run_ferry):
             server.sendto(data, sender)
 
     address = f"udp:{udp_server(answer)}"
-    entry = ping(run_ferry, "-c6", "-i2ms", "-W500ms", "-s100", address)[address]
+    entry = ping(run_ferry, "-c6", "-i2ms", "-W1s", "-s100", address)[address]
     assert (entry["sent"], entry["answered"], entry["lost"]) == (6, 3, 3)
     assert entry["loss_percent"] == 50
     assert (entry["late"], entry["twice"], entry["foreign"]) == (0, 0, 0)
