@@ -63,6 +63,17 @@ def state_of(pid):
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
+def wait_at_rest(*pids):
+    """Until they sleep who work for each other: the end of a connection is told before the last of its
+    descriptors is closed."""
+    wait_until(lambda: all(state_of(pid) == "S" for pid in (*pids, *pids)), what="all sleep")
+
+
+def descriptors_at_rest(pid):
+    wait_at_rest(pid)
+    return descriptor_count(pid)
+
+
 def fill(client, send, pids):
     """Calls send() until the way is full for good: the kernel refuses although all of these sleep who
     could make room. (Who waits for a time, and not for a peer, sleeps too.)"""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support import children_of, descriptor_count, listens, state_of, wait_until
+from support import children_of, descriptor_count, listens, wait_at_rest, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 
@@ -329,7 +329,7 @@ def test_a_thousand_connections_leave_nothing_behind(relay, start_ferry, run_fer
     visit()
     wait_until(lambda: process.stderr().count(" closed ") == 1)
     wait_until(lambda: children_of(dialler) == [])
-    wait_until(lambda: all(state_of(pid) == "S" for pid in (dialler, process.pid, dialler)))
+    wait_at_rest(dialler, process.pid)
     before = counts()
     for _ in range(1000):
         visit()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, descriptors_at_rest, wait_until
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_target_that_is_full_for_a_while_is_dialled_again(injected, runtime_di
 def test_commands_that_have_ended_leave_no_zombie(start_ferry, runtime_dir):
     process = start_ferry("relay", f"unix:{runtime_dir}/c.sock", "exec:cat")
     process.wait_for("started")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     clients = [connect(runtime_dir / "c.sock") for _ in range(20)]
     for client in clients:
         client.sendall(b"x")
@@ -153,7 +153,7 @@ def test_status_of_many_connections_keeps_no_descriptor(start_ferry, run_ferry, 
     for client in clients:
         client.sendall(b"x")
         assert client.recv(1) == b"x"
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     status = run_ferry("status", "--json", "-s", f"unix:{runtime_dir}/control.sock")
     assert status.stdout.count('"name"') >= 50
     wait_until(lambda: descriptor_count(process.pid) == before, what="descriptors as before")

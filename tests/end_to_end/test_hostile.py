@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import descriptor_count, listens, wait_until
+from support import descriptor_count, descriptors_at_rest, listens, wait_until
 
 
 def status_of(run_ferry, control, name):
@@ -55,7 +55,7 @@ def test_descriptors_that_nobody_takes_are_bounded(start_ferry, runtime_dir):
     silent.bind(str(runtime_dir / "target.sock"))
     process = start_ferry("relay", "unix-dgram:in.sock", "unix-dgram:target.sock")
     process.wait_for("started")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [silent.fileno()] * 10))]
     path = str(runtime_dir / "in.sock")
     most = 0

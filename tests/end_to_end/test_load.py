@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import descriptor_count, fill, wait_until
+from support import descriptor_count, descriptors_at_rest, fill, wait_until
 
 BLOCK = os.urandom(4 << 20)
 
@@ -107,7 +107,7 @@ def test_ten_thousand_connections_leave_no_descriptor(relay, runtime_dir, saniti
         assert first.recv(10) == b"warm"
     for which in (relayed, process):
         wait_until(lambda: "closed" in which.stderr())
-    before = descriptor_count(relayed.pid), descriptor_count(process.pid)
+    before = descriptors_at_rest(relayed.pid), descriptors_at_rest(process.pid)
     for number in range(count):
         with connect(runtime_dir / "r.sock") as client:
             if number % 3 == 0:
@@ -221,7 +221,7 @@ def test_a_client_killed_at_every_stage_leaves_nothing(relay, runtime_dir):
         client.sendall(b"warm")
         assert client.recv(10) == b"warm"
     wait_until(lambda: "closed" in process.stderr())
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     for stage in range(6):
         child = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(runtime_dir / "r.sock"), str(stage)],
@@ -276,8 +276,7 @@ def test_many_descriptors_in_one_message(relay, runtime_dir):
     client = connect(runtime_dir / "r.sock")
     arrived, _ = server.accept()
     arrived.settimeout(20)
-    wait_until(lambda: descriptor_count(process.pid) > 0)
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     read_end, write_end = os.pipe()
     inode = os.fstat(read_end).st_ino
     client.sendmsg(

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from support import descriptor_count, listens, wait_until
+from support import descriptor_count, descriptors_at_rest, listens, wait_until
 
 
 def unix_client(path, kind=socket.SOCK_STREAM):
@@ -88,7 +88,7 @@ def test_descriptors_pass(start_ferry, runtime_dir):
     echo.wait_for("started")
     relay = start_ferry("relay", "unix:a.sock", "unix:b.sock")
     relay.wait_for("started")
-    before = descriptor_count(relay.pid), descriptor_count(echo.pid)
+    before = descriptors_at_rest(relay.pid), descriptors_at_rest(echo.pid)
     with unix_client(runtime_dir / "a.sock") as client, open("/etc/hostname", "rb") as file:
         socket.send_fds(client, [b"take this"], [file.fileno()])
         data, (back,), flags, _ = socket.recv_fds(client, 100, 4)
@@ -294,7 +294,7 @@ def test_descriptors_that_nobody_receives_are_closed(start_ferry, runtime_dir):
     """More in one message than fit is refused by the kernel; 253 pass."""
     relay = start_ferry("relay", "unix:a.sock", "echo")
     relay.wait_for("started")
-    before = descriptor_count(relay.pid)
+    before = descriptors_at_rest(relay.pid)
     with unix_client(runtime_dir / "a.sock") as client, open("/dev/null") as null:
         fds = array.array("i", [null.fileno()] * 253)
         client.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from support import descriptor_count, listens, wait_until
+from support import descriptor_count, descriptors_at_rest, listens, wait_until
 
 
 def route(name, listen, to, *lines):
@@ -181,7 +181,7 @@ def test_status_counts_refusals(up, runtime_dir):
 
 def test_status_leaves_no_descriptor(up):
     running = up(ECHO)
-    before = descriptor_count(running.process.pid)
+    before = descriptors_at_rest(running.process.pid)
     for _ in range(20):
         running.status()
     # The connection that asked may have been counted too; a leak would be twenty.

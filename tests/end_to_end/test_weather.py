@@ -17,7 +17,7 @@ from collections import Counter
 
 import pytest
 
-from support import descriptor_count, fill, wait_until
+from support import descriptor_count, descriptors_at_rest, fill, wait_until
 
 
 def listen(path, kind=socket.SOCK_STREAM):
@@ -318,7 +318,7 @@ def test_descriptors_cross(relayed, runtime_dir, kind):
 
 def test_descriptors_on_the_way_to_nobody_are_closed(relayed):
     process, client, target = relayed(",delay=3s")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     for _ in range(5):
         with open("/dev/zero") as file:
             socket.send_fds(client, [b"x"], [file.fileno()])

@@ -15,7 +15,7 @@ import socket
 
 import pytest
 
-from support import descriptor_count, listens, wait_until
+from support import descriptor_count, descriptors_at_rest, listens, wait_until
 
 MESSAGES = int(os.environ.get("FERRY_FAULT_MESSAGES", "30000"))
 ALICE = 4001
@@ -132,7 +132,7 @@ def test_malformed_messages_leave_nothing(
     )
     process.wait_for("started  control")
     count = MESSAGES if not room else MESSAGES // 5
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     malformed(600, 1000, runtime_dir)
     memory = resident_kib(process.pid)
     taken, refused, ended, back = malformed(count, 1, runtime_dir)
@@ -194,7 +194,7 @@ def test_what_cannot_be_on_its_way_yet_waits(parked, runtime_dir):
     reading, writing = os.pipe()
     with connect(runtime_dir / "r.sock") as client, connect(runtime_dir / "r.sock") as bystander:
         arrived, beside = target.accept()[0], target.accept()[0]
-        before = descriptor_count(process.pid)
+        before = descriptors_at_rest(process.pid)
         client.sendmsg([b"mine"], rights(writing))
         os.close(writing)
         wait_until(lambda: descriptor_count(process.pid) == before + 1, what="ferry has it")
@@ -218,7 +218,7 @@ def test_what_cannot_be_on_its_way_yet_waits(parked, runtime_dir):
 def test_what_cannot_be_on_its_way_at_all_ends_with_its_connection(parked, runtime_dir):
     """At the connection's deadline both ends are told, and nothing is left."""
     process, _, target = parked("--idle", "1s")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     reading, writing = os.pipe()
     with connect(runtime_dir / "r.sock") as client:
         arrived, _ = target.accept()
@@ -260,7 +260,7 @@ def test_a_message_that_was_cut_is_not_passed_on(
         preexec_fn=limited(40),
     )
     process.wait_for("started  control")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
 
     def dropped():
         report = json.loads(run_ferry("status", "--json", "-s", f"unix:{runtime_dir}/control.sock").stdout)
@@ -309,7 +309,7 @@ def test_take_gives_its_command_what_it_counts(start, start_ferry, build, runtim
     started; and what passed through a relay leaves nothing in it."""
     relay = start_ferry("relay", "unix:r.sock", "unix:t.sock", "--idle", "300ms")
     relay.wait_for("started")
-    before = descriptor_count(relay.pid)
+    before = descriptors_at_rest(relay.pid)
     started = 0
     # The folder that the shell reads is one more.
     count = ["sh", "-c", "set -- /proc/$$/fd/*; echo $# $LISTEN_FDS"]

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from support import FAST, descriptor_count, wait_until
+from support import FAST, descriptor_count, descriptors_at_rest, wait_until
 
 
 def connect(path):
@@ -38,7 +38,7 @@ def test_a_connection_that_is_held_by_nobody_but_itself_ends(start_ferry, runtim
         assert client.recv(10) == b"warm"
     for process in processes:
         process.wait_for("closed")
-    before = [descriptor_count(process.pid) for process in processes]
+    before = [descriptors_at_rest(process.pid) for process in processes]
     for late in (False, True):
         with connect(runtime_dir / "front.sock") as client:
             client.settimeout(0.2)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, descriptors_at_rest, wait_until
 
 CLIENTS = int(os.environ.get("FERRY_FAULT_CLIENTS", "1000"))
 PROCESSES = 4
@@ -80,7 +80,7 @@ def test_clients_that_say_nothing_cost_the_others_nothing(start_ferry, actor, ru
     descriptors are."""
     process = start_ferry("relay", "unix:e.sock", "echo", preexec_fn=all_descriptors)
     process.wait_for("started")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     path = runtime_dir / "e.sock"
     assert converse(path, 50) == 150
     memory = anonymous_size(process.pid)

@@ -15,7 +15,7 @@ import time
 import pytest
 
 import machines
-from support import descriptor_count, listens, wait_until
+from support import descriptor_count, descriptors_at_rest, listens, wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces and mounts")
 
@@ -241,7 +241,7 @@ def test_without_memory_some_are_served_and_all_afterwards(start_ferry, runtime_
     deaf.listen(200)
     process = start_ferry("relay", "unix:r.sock", "unix:back.sock")
     process.wait_for("started")
-    before = descriptor_count(process.pid)
+    before = descriptors_at_rest(process.pid)
     room = address_space(process.pid) + (2 << 20)
     resource.prlimit(process.pid, resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
     clients = [connect(runtime_dir / "r.sock") for _ in range(100)]
