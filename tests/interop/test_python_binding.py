@@ -727,7 +727,11 @@ WAITS = {
 def is_asleep(program):
     """For some time: not for a lock on the way."""
     stat = Path(f"/proc/{program.pid}/stat")
-    return all(stat.read_text().split()[2] == "S" for _ in range(50))
+    for _ in range(10):
+        if stat.read_text().split()[2] != "S":
+            return False
+        time.sleep(0.005)
+    return True
 
 
 @pytest.mark.parametrize("what", WAITS)
@@ -775,6 +779,22 @@ except KeyboardInterrupt:
     program.stdin.write(b"\n")
     program.stdin.flush()
     assert program.wait() == 0
+
+
+def test_what_a_dial_brings_that_was_interrupted_as_it_began_is_closed(runtime_dir, monkeypatch):
+    os.mkfifo(runtime_dir / "fifo")
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:  # which holds all that was there at the time
+        binding.dial(f"fifo:{runtime_dir}/fifo")
+    with open(runtime_dir / "fifo", "rb") as reader:
+        assert reader.read() == b""
+    assert caught.value
 
 
 # --- the library, the examples, the package ----------------------------------------------------------

@@ -380,8 +380,8 @@ def _interruptible(call: Callable[[], Channel]) -> Channel:
                 channel.close()
 
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
     try:
+        thread.start()
         thread.join()
     except BaseException:
         left.set()

@@ -12,7 +12,9 @@ from typing import Callable, Optional, Tuple, Union
 from ._error import FerryError
 from ._library import lib
 
-_UNKNOWN_ID = 0xFFFFFFFF
+
+def _id(number: int) -> Optional[int]:
+    return None if number == 0xFFFFFFFF else number
 
 
 class Fact(enum.IntEnum):
@@ -75,6 +77,14 @@ class Identity:
                 raise FerryError(errno.ESTALE, "identity", "is gone with who lent it", remedy)
             return function(self._handle, *arguments)
 
+    def _keep(self) -> None:
+        """Asks for what a message has brought anyway, in no more time than that takes: whoever lent the
+        identity has the lock."""
+        kept, handle = self.__dict__, self._handle
+        kept["pid"] = lib.ferry_identity_pid(handle) or None
+        kept["uid"] = _id(lib.ferry_identity_uid(handle))
+        kept["gid"] = _id(lib.ferry_identity_gid(handle))
+
     def known(self, fact: Fact) -> Known:
         """Who vouches for a fact."""
         return Known(self._ask(lib.ferry_identity_known, fact))
@@ -85,13 +95,11 @@ class Identity:
 
     @cached_property
     def uid(self) -> Optional[int]:
-        uid = self._ask(lib.ferry_identity_uid)
-        return None if uid == _UNKNOWN_ID else uid
+        return _id(self._ask(lib.ferry_identity_uid))
 
     @cached_property
     def gid(self) -> Optional[int]:
-        gid = self._ask(lib.ferry_identity_gid)
-        return None if gid == _UNKNOWN_ID else gid
+        return _id(self._ask(lib.ferry_identity_gid))
 
     @cached_property
     def groups(self) -> Optional[Tuple[int, ...]]:

@@ -192,7 +192,7 @@ class Inbox:
             sender = Identity(raw.sender, self._lock, lambda _: self._receives == receives)
             message.sender = sender
             if copies:  # as good as the data: other channels of the thread use this inbox too
-                sender.pid, sender.uid, sender.gid
+                sender._keep()
         return message
 
     @staticmethod
