@@ -131,7 +131,8 @@ class Service:
         return Page(done.stdout.decode("utf-8"))
 
     def fresh_page(self):
-        """One that was begun after this call: not what others were told before."""
+        """One that was begun after this call: not what others were told before, which is told for a
+        while where a look is dear, as looks take a twentieth of the time."""
         looks = self.page().get("ferry_looks_total")
 
         def later():
@@ -453,7 +454,7 @@ def test_passed_descriptors_are_counted(up, runtime_dir):
         for descriptor in descriptors:
             os.close(descriptor)
         assert len(descriptors) == 3
-    wait_until(lambda: service.page().get("ferry_route_connections", route="e") == 0)
+    wait_until(lambda: service.page().get("ferry_route_connections", route="e") == 0, 30)
     assert service.page().get("ferry_route_descriptors_total", route="e") == 3
 
 
@@ -470,7 +471,7 @@ def test_a_reload_takes_no_figure_back(up, run_ferry, runtime_dir):
         assert "1 changed" in done.stdout, done
         during = service.fresh_page()
         assert during.get("ferry_route_connections", route="e") == 1
-    wait_until(lambda: service.page().get("ferry_route_connections", route="e") == 0)
+    wait_until(lambda: service.page().get("ferry_route_connections", route="e") == 0, 30)
     after = service.fresh_page()
     assert after.get("ferry_route_bytes_total", route="e", direction="in") == 777
     assert after.get("ferry_route_ended_total", route="e") == 1
@@ -743,6 +744,6 @@ def test_a_look_that_fails_leaves_ferry_s_own_figures(start, ferry):
     assert not first.families["ferry_endpoints"]
     assert "ferry_unseen" not in first.families
     assert first.get("ferry_route_admitted_total", route="relay") == 1
-    wait_until(lambda: page().get("ferry_look_failures_total") > 1)
+    wait_until(lambda: page().get("ferry_look_failures_total") > 1, 30)
     assert process.stderr().count("trouble") == 1
     assert "/proc: " in process.stderr()
