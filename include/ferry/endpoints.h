@@ -185,7 +185,8 @@ struct ferry_endpoint {
     bool peer_gone;         /* was connected; the other end is closed */
     bool has_memory;        /* `memory` is known: with FERRY_GATHER_MEMORY */
     unsigned owner_count;   /* 0: nobody that can be seen */
-    uid_t uid;              /* who made it; (uid_t)-1: unknown */
+    uid_t uid;              /* who made it; (uid_t)-1: unknown, or of a unix socket, and
+                               FERRY_GATHER_USERS was not asked for */
     uint64_t inode;         /* 0: it belongs to no process (time-wait, not accepted yet) */
     uint64_t peer_inode;    /* as the kernel names it, even if the row is not to be had; 0: none */
     uint64_t cookie;        /* the kernel's number for a socket, never used twice; 0: none */

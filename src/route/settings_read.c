@@ -155,7 +155,7 @@ static int include_expand(
     if (outcome == GLOB_ABORTED) {
         globfree(&found);
         error_set(&error, -EIO, pattern, "let ferry read it, or remove the line",
-            "a folder can't be read");
+            "a directory can't be read");
         return include_problem(reading, entry, &error);
     }
     if (outcome != 0)

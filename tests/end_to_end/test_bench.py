@@ -222,4 +222,4 @@ def test_what_can_not_be_measured_here(ferry):
         [ferry, "bench", "--one-cpu", "-w", "spin"], capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "nothing to measure" in done.stderr and "ask for sleep" in done.stderr
+    assert "nothing to measure" in done.stderr and "ask for sleep;" in done.stderr

@@ -239,14 +239,13 @@ static void cases_run(struct bench *bench)
 /* Takes the text's room back. */
 static int bench_say(struct bytes *text)
 {
-    bool failed = bytes_failed(text);
+    int code = bytes_failed(text) ? -ENOMEM : 0;
 
-    if (!failed)
-        fwrite(text->data, 1, text->size, stdout);
+    if (code == 0 &&
+        (fwrite(text->data, 1, text->size, stdout) != text->size || fflush(stdout) != 0))
+        code = -errno;
     bytes_fini(text);
-    if (failed)
-        return command_fail_errno("bench", "the report", -ENOMEM);
-    return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("bench", "standard output", -errno);
+    return code == 0 ? EXIT_DONE : command_fail_errno("bench", "standard output", code);
 }
 
 static bool is_measured(const struct bench *bench)
@@ -272,7 +271,8 @@ static int bench_crossings(struct bench *bench)
         bench->method.cpus[1] = bench->method.cpus[0];
     int code = cases_make(bench);
     if (code == -EINVAL) {
-        error_set(&error, code, "--wait", "ask for sleep, or for two processors",
+        error_set(&error, code, "--wait",
+            "ask for sleep; spin takes two processors, and adaptive the ring besides",
             "nothing to measure: of these mechanisms none waits so here");
         return command_fail("bench", &error);
     }

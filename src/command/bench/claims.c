@@ -57,13 +57,14 @@ struct measurements {
     struct ready_result ready;
 };
 
-/* --- how each follows from what was measured; negative: it was not ---------------------------- */
+/* --- how each follows from what was measured; -errno: it was not ------------------------------ */
 
 static double million_ns(const struct measurements *from, unsigned one, unsigned other)
 {
     const struct bench_case *found = &from->cases[one];
     (void)other;
-    return found->code < 0 ? -1 : 1e6 * (double)NS_PER_S / bench_case_messages_per_s(found);
+    return found->code < 0 ? found->code
+                           : 1e6 * (double)NS_PER_S / bench_case_messages_per_s(found);
 }
 
 static double message_ns(const struct measurements *from, unsigned one, unsigned other)
@@ -75,21 +76,21 @@ static double message_ns(const struct measurements *from, unsigned one, unsigned
 static double times_as_fast(const struct measurements *from, unsigned one, unsigned other)
 {
     double fast = million_ns(from, one, 0), slow = million_ns(from, other, 0);
-    return fast <= 0 || slow <= 0 ? -1 : slow / fast;
+    return fast < 0 ? fast : slow < 0 ? slow : slow / fast;
 }
 
 static double bytes_per_s(const struct measurements *from, unsigned one, unsigned other)
 {
     const struct bench_case *found = &from->cases[one];
     (void)other;
-    return found->code < 0 ? -1 : bench_case_bytes_per_s(found);
+    return found->code < 0 ? found->code : bench_case_bytes_per_s(found);
 }
 
 static double way_ns(const struct measurements *from, unsigned one, unsigned other)
 {
     const struct bench_case *found = &from->cases[one];
     (void)other;
-    return found->code < 0 ? -1 : (double)times_quantile(&found->times, 500) / 2;
+    return found->code < 0 ? found->code : (double)times_quantile(&found->times, 500) / 2;
 }
 
 /* By a way, with so many descriptors, as an index of ready_steps. */
@@ -98,18 +99,19 @@ static double wait_ns(const struct measurements *from, unsigned way, unsigned st
     const struct ready_figure *figure = &from->ready.figures[step][way];
     const struct ready_figure *bare = &from->ready.bare;
 
-    if (figure->code < 0 || !figure->events || !bare->events)
-        return -1;
+    if (figure->code < 0)
+        return figure->code;
     return (double)figure->cpu_ns / (double)figure->events -
            (double)bare->cpu_ns / (double)bare->events;
 }
 
+/* Nothing here could tell. */
 static double nothing(const struct measurements *from, unsigned one, unsigned other)
 {
     (void)from;
     (void)one;
     (void)other;
-    return -1;
+    return -EOPNOTSUPP;
 }
 
 /* --- the claims ------------------------------------------------------------------------------- */
@@ -119,7 +121,8 @@ static double nothing(const struct measurements *from, unsigned one, unsigned ot
 
 static const char one_way[] = "1 KiB one way, asleep: a million at the measured rate";
 static const char large[] = "1 MiB one way, asleep";
-static const char half[] = "half of the median round trip of 64 B";
+static const char half[] =
+    "half of the median round trip of 64 B, spinning where there are two processors";
 static const char wake[] = "until one that is ready is told";
 
 static const struct {
@@ -128,39 +131,46 @@ static const struct {
     double claimed;
     double (*get)(const struct measurements *from, unsigned one, unsigned other);
     unsigned one, other;
+    enum claim_verdict reasoned; /* the verdict that the reason is for */
     const char *why;
 } table[CLAIM_COUNT] = {
-    { "1,000,000 x 1 KiB, memory", one_way, CLAIM_NS, 45 * MS, million_ns, RING_1K, 0,
+    { "1,000,000 x 1 KiB, memory", one_way, CLAIM_NS, 45 * MS, million_ns, RING_1K, 0, CLAIM_WORSE,
         "45 ms are 23 GB/s: who copies in and out again does not reach it" },
-    { "1,000,000 x 1 KiB, pipe", one_way, CLAIM_NS, 523 * MS, million_ns, PIPE_1K, 0, NULL },
-    { "1,000,000 x 1 KiB, unix", one_way, CLAIM_NS, 612 * MS, million_ns, UNIX_1K, 0, NULL },
-    { "1,000,000 x 1 KiB, queue", one_way, CLAIM_NS, 892 * MS, million_ns, QUEUE_1K, 0, NULL },
-    { "1,000,000 x 1 KiB, tcp", one_way, CLAIM_NS, 1250 * MS, million_ns, TCP_1K, 0, NULL },
-    { "memory beside tcp", one_way, CLAIM_TIMES, 27, times_as_fast, RING_1K, TCP_1K,
+    { "1,000,000 x 1 KiB, pipe", one_way, CLAIM_NS, 523 * MS, million_ns, PIPE_1K, 0,
+        CLAIM_REPRODUCED, NULL },
+    { "1,000,000 x 1 KiB, unix", one_way, CLAIM_NS, 612 * MS, million_ns, UNIX_1K, 0,
+        CLAIM_REPRODUCED, NULL },
+    { "1,000,000 x 1 KiB, queue", one_way, CLAIM_NS, 892 * MS, million_ns, QUEUE_1K, 0,
+        CLAIM_REPRODUCED, NULL },
+    { "1,000,000 x 1 KiB, tcp", one_way, CLAIM_NS, 1250 * MS, million_ns, TCP_1K, 0,
+        CLAIM_REPRODUCED, NULL },
+    { "memory beside tcp", one_way, CLAIM_TIMES, 27, times_as_fast, RING_1K, TCP_1K, CLAIM_WORSE,
         "it rests on the 45 ms above" },
-    { "unix beside tcp", one_way, CLAIM_TIMES, 2, times_as_fast, UNIX_1K, TCP_1K,
+    { "unix beside tcp", one_way, CLAIM_TIMES, 2, times_as_fast, UNIX_1K, TCP_1K, CLAIM_WORSE,
         "a call a message costs both; how much more TCP does, differs with the kernel" },
-    { "1 MB, unix", large, CLAIM_NS, 12 * MS, message_ns, UNIX_1M, 0,
+    { "1 MB, unix", large, CLAIM_NS, 12 * MS, message_ns, UNIX_1M, 0, CLAIM_BETTER,
         "12 ms would be 83 MB/s, a hundredth of the throughput that is claimed beside it" },
-    { "1 MB, pipe", large, CLAIM_NS, 18 * MS, message_ns, PIPE_1M, 0,
+    { "1 MB, pipe", large, CLAIM_NS, 18 * MS, message_ns, PIPE_1M, 0, CLAIM_BETTER,
         "as with unix: it would be 56 MB/s" },
-    { "1 MB, tcp", large, CLAIM_NS, 35 * MS, message_ns, TCP_1M, 0,
+    { "1 MB, tcp", large, CLAIM_NS, 35 * MS, message_ns, TCP_1M, 0, CLAIM_BETTER,
         "as with unix: it would be 29 MB/s" },
-    { "throughput, unix", large, CLAIM_BYTES_PER_S, 9.8e9, bytes_per_s, UNIX_1M, 0, NULL },
-    { "throughput, tcp", large, CLAIM_BYTES_PER_S, 2.5e9, bytes_per_s, TCP_1M, 0, NULL },
-    { "latency, unix", half, CLAIM_NS, 2 * US, way_ns, UNIX_64, 0,
-        "who sleeps has to be woken: ask with --wait spin what it is without" },
-    { "latency, tcp", half, CLAIM_NS, 25 * US, way_ns, TCP_64, 0, NULL },
-    { "select, 1,000 connections", wake, CLAIM_NS, 10 * MS, wait_ns, READY_SELECT, 2,
+    { "throughput, unix", large, CLAIM_BYTES_PER_S, 9.8e9, bytes_per_s, UNIX_1M, 0,
+        CLAIM_REPRODUCED, NULL },
+    { "throughput, tcp", large, CLAIM_BYTES_PER_S, 2.5e9, bytes_per_s, TCP_1M, 0, CLAIM_REPRODUCED,
+        NULL },
+    { "latency, unix", half, CLAIM_NS, 2 * US, way_ns, UNIX_64, 0, CLAIM_REPRODUCED, NULL },
+    { "latency, tcp", half, CLAIM_NS, 25 * US, way_ns, TCP_64, 0, CLAIM_REPRODUCED, NULL },
+    { "select, 1,000 connections", wake, CLAIM_NS, 10 * MS, wait_ns, READY_SELECT, 2, CLAIM_BETTER,
         "of one call; 10 ms would be some 10 us a descriptor" },
-    { "poll, 10,000 connections", wake, CLAIM_NS, 100 * MS, wait_ns, READY_POLL, 3,
+    { "poll, 10,000 connections", wake, CLAIM_NS, 100 * MS, wait_ns, READY_POLL, 3, CLAIM_BETTER,
         "of one call; 100 ms would be some 10 us a descriptor" },
     { "epoll, 1,000,000 connections", "the same with 100,000", CLAIM_NS, 10 * MS, wait_ns,
-        READY_EPOLL, 4, "of one call: it does not grow with what is quiet" },
+        READY_EPOLL, 4, CLAIM_BETTER, "of one call: it does not grow with what is quiet" },
     { "256 KiB of buffers, a long path", "none", CLAIM_BYTES_PER_S, 250e3, nothing, 0, 0,
+        CLAIM_NOT_MEASURED,
         "it takes a round trip of a second: doc/options.md has one that delay= makes, and its "
         "figures" },
-    { "ICMP, UDP, TCP over 1000 km", "none", CLAIM_NS, 25 * MS, nothing, 0, 0,
+    { "ICMP, UDP, TCP over 1000 km", "none", CLAIM_NS, 25 * MS, nothing, 0, 0, CLAIM_NOT_MEASURED,
         "there is no such path here: `ferry ping icmp:HOST udp:HOST:7 tcp:HOST:22` tells of "
         "yours" },
 };
@@ -184,7 +194,9 @@ static void claims_judge(const struct measurements *from, struct claim claims[CL
             .claimed = table[i].claimed,
             .here = here,
             .verdict = verdict,
-            .why = verdict == CLAIM_REPRODUCED ? NULL : table[i].why };
+            .why = verdict == table[i].reasoned ? table[i].why
+                   : here < 0                   ? strerror(-(int)here)
+                                                : NULL };
     }
 }
 
@@ -199,7 +211,7 @@ int claims_run(int64_t span_ns, unsigned rounds, const int cpus[2],
     found->cases = cases;
     for (size_t i = 0; i < MEASURED_COUNT; i++)
         cases[i].crossing = (struct crossing){ .mechanism = mechanism_find(measured[i].mechanism),
-            .wait = BENCH_SLEEP,
+            .wait = measured[i].size == 64 && cpus[0] != cpus[1] ? BENCH_SPIN : BENCH_SLEEP,
             .size = measured[i].size,
             .span_ns = span_ns,
             .cpus = { cpus[0], cpus[1] } };

@@ -10,6 +10,7 @@
 #include "command/limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ struct shared {
 
 struct side {
     struct bench_end end;
+    int ready[2]; /* a pipe: a byte once the child has its end, its place and its memory */
     struct shared *shared;
     size_t size;
     char *data; /* size bytes */
@@ -164,6 +166,11 @@ static int child_receive(struct side *side)
 
 static void child_run(struct side *side, int (*run)(struct side *side))
 {
+    char byte = 1;
+
+    memset(side->data, 'c', side->size);
+    if (write(side->ready[1], &byte, 1) != 1)
+        _exit(0);
     int64_t before_ns = cpu_used();
 
     side->shared->code = run(side);
@@ -237,13 +244,18 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
     struct crossing_result *ret_result)
 {
     struct bench_link link;
-    struct side side = { .shared = shared, .size = crossing->size, .data = data };
+    struct side side = {
+        .shared = shared, .size = crossing->size, .data = data, .ready = { -1, -1 }
+    };
     int code = bench_link_open(&link, crossing->mechanism, crossing->size, crossing->wait);
     if (code < 0)
         return code;
-    pid_t parent = getpid(), pid = fork();
+    code = pipe2(side.ready, O_CLOEXEC) < 0 ? -errno : 0;
+    pid_t parent = getpid(), pid = code == 0 ? fork() : -1;
     if (pid < 0) {
-        code = -errno;
+        code = code < 0 ? code : -errno;
+        fd_close(&side.ready[0]);
+        fd_close(&side.ready[1]);
         bench_link_close(&link);
         return code;
     }
@@ -257,9 +269,14 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
     }
     code = bench_link_take(&link, 0, &side.end);
     pin(crossing->cpus[0]);
+    fd_close(&side.ready[1]);
+    char byte;
+    bool ready = read(side.ready[0], &byte, 1) == 1;
+    fd_close(&side.ready[0]);
+    memset(data, 'f', crossing->size);
     int64_t cpu_ns = cpu_used(), started_ns = clock_now_ns();
     uint64_t sent = 0;
-    if (code == 0)
+    if (code == 0 && ready)
         code = run(&side, crossing->span_ns, times, &sent);
     cpu_ns = cpu_used() - cpu_ns;
     if (code < 0)
@@ -271,13 +288,13 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
         .lost = sent - shared->received,
         .time_ns = shared->ended_ns - started_ns,
         .cpu_ns = cpu_ns + shared->cpu_ns };
-    return code < 0 ? code : shared->code;
+    /* What the child failed with is the reason of what is seen here. */
+    return shared->code < 0 ? shared->code : code < 0 ? code : ready ? 0 : -ECHILD;
 }
 
 static int crossing_run(const struct crossing *crossing, parent_run *run,
     int (*child)(struct side *side), struct times *times, struct crossing_result *ret_result)
 {
-    /* So that no page is first touched while it is measured. */
     AUTO_FREE char *data = malloc(crossing->size);
     struct shared *shared =
         mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -285,9 +302,11 @@ static int crossing_run(const struct crossing *crossing, parent_run *run,
 
     if (!data || shared == MAP_FAILED)
         return -ENOMEM;
-    memset(data, 'f', crossing->size);
+    /* A child that dies is told as an error. */
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     (void)sched_getaffinity(0, sizeof(cpus), &cpus);
     int code = crossing_in(crossing, shared, data, run, child, times, ret_result);
+    (void)signal(SIGPIPE, before);
     (void)sched_setaffinity(0, sizeof(cpus), &cpus);
     munmap(shared, sizeof(*shared));
     return code;

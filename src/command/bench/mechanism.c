@@ -38,8 +38,8 @@ static ssize_t file_receive(struct bench_end *end, void *data, size_t size)
 static ssize_t socket_send(struct bench_end *end, const void *data, size_t size)
 {
     ssize_t sent = send(end->send_fd, data, size, MSG_NOSIGNAL);
-    /* What a datagram socket says of a receiver that has no room. */
-    return sent < 0 ? errno == ENOBUFS ? -EAGAIN : -errno : sent;
+    /* The kernel has no memory of that size in one piece. */
+    return sent < 0 ? errno == ENOBUFS ? -EMSGSIZE : -errno : sent;
 }
 
 static ssize_t socket_receive(struct bench_end *end, void *data, size_t size)

@@ -36,9 +36,11 @@ const char *ready_way_name(enum ready_way way)
     return names[way];
 }
 
-/* What one number of descriptors is watched by. */
+/* What one number of descriptors is watched by. The one that will be ready is its own: being in an
+ * epoll set makes writing dearer. */
 struct stage {
     size_t watched;
+    int active_fd;
     fd_set *set, *asked; /* as large as the largest descriptor needs; NULL: no room for all here */
     size_t set_size;
     struct pollfd *polled;
@@ -46,7 +48,7 @@ struct stage {
 };
 
 struct ready {
-    int active_fd;
+    int bare_fd; /* in no set */
     int *idle;
     size_t idle_count, idle_capacity;
     struct stage stages[READY_STEP_COUNT];
@@ -56,8 +58,8 @@ struct ready {
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
-/* As many as may be opened, but some for other things. */
-static size_t descriptors_max(void)
+/* As many as this process may have from here on. */
+static size_t descriptors_raise(void)
 {
     struct rlimit limit;
 
@@ -65,7 +67,7 @@ static size_t descriptors_max(void)
         return 0;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > READY_SPARE ? (size_t)limit.rlim_cur - READY_SPARE : 0;
+    return (size_t)limit.rlim_cur;
 }
 
 static int idle_open(struct ready *ready, size_t count)
@@ -75,8 +77,8 @@ static int idle_open(struct ready *ready, size_t count)
                 &ready->idle, ready->idle_count, &ready->idle_capacity, sizeof(*ready->idle)))
             return -ENOMEM;
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (fd < 0)
-            return -errno;
+        if (fd < 0) /* what others left open takes room, too */
+            return errno == EMFILE ? 0 : -errno;
         ready->idle[ready->idle_count++] = fd;
     }
     return 0;
@@ -96,27 +98,26 @@ static int stage_watch(const struct stage *stage, int fd)
 
 /* --- children that hold what one process may not ---------------------------------------------- */
 
-/* Until it is killed. */
+/* Says how it went, and stays until it is killed. */
 static void child_hold(const struct stage *stage, size_t count, int said_fd)
 {
-    char byte = 1;
     int code = 0;
 
     while (count-- > 0 && code == 0) {
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         code = fd < 0 ? -errno : stage_watch(stage, fd);
     }
-    if (code == 0 && write(said_fd, &byte, 1) == 1)
+    if (write(said_fd, &code, sizeof(code)) == sizeof(code) && code == 0)
         for (;;)
             pause();
     _exit(1);
 }
 
-/* Returns 0 once the child has all of them watched, -EMFILE: it could not, -errno. */
+/* Returns 0 once the child has all of them watched, -EMFILE, -ENOSPC (max_user_watches of
+ * epoll(7)), -errno. */
 static int child_start(struct ready *ready, const struct stage *stage, size_t count)
 {
-    int said[2];
-    char byte;
+    int said[2], told = -ECHILD;
     pid_t parent = getpid();
 
     if (ready->child_count == READY_CHILDREN_MAX)
@@ -138,7 +139,7 @@ static int child_start(struct ready *ready, const struct stage *stage, size_t co
     close(said[1]);
     if (code == 0) {
         ready->children[ready->child_count++] = pid;
-        code = read(said[0], &byte, 1) == 1 ? 0 : -EMFILE;
+        code = read(said[0], &told, sizeof(told)) == sizeof(told) ? told : -ECHILD;
     }
     close(said[0]);
     return code;
@@ -150,7 +151,7 @@ static int sets_make(struct ready *ready, struct stage *stage)
 {
     size_t others = stage->watched - 1;
     size_t bits = 8 * sizeof(fd_set);
-    int largest = ready->active_fd;
+    int largest = stage->active_fd;
 
     for (size_t i = 0; i < others; i++)
         if (ready->idle[i] > largest)
@@ -162,30 +163,36 @@ static int sets_make(struct ready *ready, struct stage *stage)
     if (!stage->set || !stage->asked || !stage->polled)
         return -ENOMEM;
     for (size_t i = 0; i < stage->watched; i++) {
-        int fd = i < others ? ready->idle[i] : ready->active_fd;
+        int fd = i < others ? ready->idle[i] : stage->active_fd;
         stage->polled[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
         ((unsigned char *)stage->set)[fd / 8] |= (unsigned char)(1u << fd % 8);
     }
     return 0;
 }
 
-static int stage_make(struct ready *ready, struct stage *stage, size_t watched, size_t most)
+static int stage_open(struct stage *stage, size_t watched)
 {
-    size_t others = watched - 1, here = others < most ? others : most;
-
     *stage = (struct stage){ .watched = watched,
+        .active_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .level_fd = epoll_create1(EPOLL_CLOEXEC),
         .edge_fd = epoll_create1(EPOLL_CLOEXEC) };
-    if (stage->level_fd < 0 || stage->edge_fd < 0)
-        return -errno;
-    int code = stage_watch(stage, ready->active_fd);
+    return stage->active_fd < 0 || stage->level_fd < 0 || stage->edge_fd < 0 ? -errno : 0;
+}
+
+/* Has everything watched: what this process does not have, children have. */
+static int stage_fill(struct ready *ready, struct stage *stage)
+{
+    size_t others = stage->watched - 1, most = ready->idle_count;
+    size_t here = others < most ? others : most;
+    int code = stage_watch(stage, stage->active_fd);
+
     for (size_t i = 0; i < here && code == 0; i++)
         code = stage_watch(stage, ready->idle[i]);
     if (code == 0 && here == others)
         return sets_make(ready, stage);
     for (size_t left = others - here; left > 0 && code == 0;) {
         size_t part = left < most ? left : most;
-        code = child_start(ready, stage, part);
+        code = part ? child_start(ready, stage, part) : -EMFILE;
         left -= part;
     }
     return code;
@@ -196,34 +203,37 @@ static void stage_fini(struct stage *stage)
     free(stage->set);
     free(stage->asked);
     free(stage->polled);
+    fd_close(&stage->active_fd);
     fd_close(&stage->level_fd);
     fd_close(&stage->edge_fd);
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
 
-static bool is_told_by_select(const struct stage *stage, int active_fd)
+static bool is_told_by_select(const struct stage *stage)
 {
+    int active_fd = stage->active_fd;
+
     memcpy(stage->asked, stage->set, stage->set_size);
     return select((int)(stage->set_size * 8), stage->asked, NULL, NULL, NULL) == 1 &&
            ((unsigned char *)stage->asked)[active_fd / 8] & 1u << active_fd % 8;
 }
 
 /* Whether it is told that this one is ready, and no other. */
-static bool is_told(const struct stage *stage, enum ready_way way, int active_fd)
+static bool is_told(const struct stage *stage, enum ready_way way)
 {
     struct epoll_event event;
 
     switch (way) {
     case READY_SELECT:
-        return is_told_by_select(stage, active_fd);
+        return is_told_by_select(stage);
     case READY_POLL:
         return poll(stage->polled, stage->watched, -1) == 1 &&
                stage->polled[stage->watched - 1].revents == POLLIN;
     default:
         return epoll_wait(way == READY_EPOLL ? stage->level_fd : stage->edge_fd, &event, 1, -1) ==
                    1 &&
-               event.data.fd == active_fd;
+               event.data.fd == stage->active_fd;
     }
 }
 
@@ -245,7 +255,7 @@ static void slice_run(const struct stage *stage, enum ready_way way, int active_
     do {
         for (unsigned i = 0; i < READY_EVENTS_A_LOOK; i++, events++) {
             if (write(active_fd, &value, sizeof(value)) != sizeof(value) ||
-                (stage && !is_told(stage, way, active_fd)) ||
+                (stage && !is_told(stage, way)) ||
                 read(active_fd, &value, sizeof(value)) != sizeof(value)) {
                 figure->code = -EIO;
                 return;
@@ -270,30 +280,34 @@ static void case_run(
     enum ready_way way = number % READY_WAY_COUNT;
 
     if (step == READY_STEP_COUNT) {
-        slice_run(NULL, way, ready->active_fd, span_ns, &result->bare);
+        slice_run(NULL, way, ready->bare_fd, span_ns, &result->bare);
         return;
     }
     struct ready_figure *figure = &result->figures[step][way];
     if (figure->code == 0)
-        slice_run(&ready->stages[step], way, ready->active_fd, span_ns, figure);
+        slice_run(&ready->stages[step], way, ready->stages[step].active_fd, span_ns, figure);
 }
 
+/* What can't be made here has its reason, and the rest is measured. */
 static int ready_start(struct ready *ready, struct ready_result *result)
 {
-    size_t most = result->descriptors_max;
-    size_t wanted = ready_steps[READY_STEP_COUNT - 1] - 1;
+    size_t wanted = ready_steps[READY_STEP_COUNT - 1] - 1, most = descriptors_raise();
+    int code = ready->bare_fd < 0 ? -errno : 0;
 
-    if (ready->active_fd < 0)
-        return -errno;
-    int code = idle_open(ready, wanted < most ? wanted : most);
+    result->descriptors_max = most;
+    most = most > READY_SPARE ? most - READY_SPARE : 0;
+    for (size_t i = 0; i < READY_STEP_COUNT && code == 0; i++)
+        code = stage_open(&ready->stages[i], ready_steps[i]);
+    if (code == 0)
+        code = idle_open(ready, wanted < most ? wanted : most);
     for (size_t i = 0; i < READY_STEP_COUNT && code == 0; i++) {
-        struct stage *stage = &ready->stages[i];
-        code = stage_make(ready, stage, ready_steps[i], ready->idle_count);
+        const struct stage *stage = &ready->stages[i];
+        int filled = stage_fill(ready, &ready->stages[i]);
         for (unsigned way = 0; way < READY_WAY_COUNT; way++)
-            if (code == -EMFILE || (!stage->set && way < READY_EPOLL))
-                result->figures[i][way].code = -EMFILE;
-        if (code == -EMFILE)
-            code = 0;
+            result->figures[i][way].code = filled < 0                         ? filled
+                                           : !stage->set && way < READY_EPOLL ? -EMFILE
+                                                                              : 0;
+        code = filled == -ENOMEM ? filled : 0;
     }
     return code;
 }
@@ -310,18 +324,18 @@ static void ready_fini(struct ready *ready)
     for (size_t i = 0; i < ready->idle_count; i++)
         close(ready->idle[i]);
     free(ready->idle);
-    fd_close(&ready->active_fd);
+    fd_close(&ready->bare_fd);
 }
 
 int ready_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, size_t all),
     struct ready_result *ret_result)
 {
     const size_t cases = READY_STEP_COUNT * READY_WAY_COUNT + 1;
-    struct ready ready = { .active_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    struct ready ready = { .bare_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 
     for (size_t i = 0; i < READY_STEP_COUNT; i++)
-        ready.stages[i].level_fd = ready.stages[i].edge_fd = -1;
-    *ret_result = (struct ready_result){ .descriptors_max = descriptors_max() };
+        ready.stages[i].active_fd = ready.stages[i].level_fd = ready.stages[i].edge_fd = -1;
+    *ret_result = (struct ready_result){ 0 };
     int code = ready_start(&ready, ret_result);
     for (unsigned round = 0; round < rounds && code == 0; round++) {
         for (size_t i = 0; i < cases; i++) {

@@ -15,7 +15,7 @@ enum ready_way { READY_SELECT, READY_POLL, READY_EPOLL, READY_EPOLL_EDGE, READY_
 extern const size_t ready_steps[READY_STEP_COUNT];
 
 struct ready_figure {
-    int code; /* -EMFILE: a process may not have so many; another -errno */
+    int code; /* -EMFILE: not so many may be had here; another -errno */
     uint64_t events;
     int64_t cpu_ns;                /* of this process, for all of them */
     double fastest_ns, slowest_ns; /* slice, an event */
@@ -24,7 +24,7 @@ struct ready_figure {
 struct ready_result {
     struct ready_figure figures[READY_STEP_COUNT][READY_WAY_COUNT];
     struct ready_figure bare; /* written and read without waiting */
-    size_t descriptors_max;   /* that this process may have */
+    size_t descriptors_max;   /* that one process may have */
 };
 
 /* "select", ... */

@@ -109,22 +109,33 @@ static void add_rate(struct table *table, double rate)
     table_add(table, text);
 }
 
-static void add_case(struct table *table, const struct bench_case *one)
+/* Percent; of a single slice there is none. */
+static void add_spread(struct table *table, const struct bench_method *method, double spread)
 {
-    char spread[24];
+    char text[24];
+
+    snprintf(text, sizeof(text), "%.0f%%", spread);
+    table_add(table, method->rounds > 1 ? text : "-");
+}
+
+static void add_case(
+    struct table *table, const struct bench_method *method, const struct bench_case *one)
+{
     double rate = bench_case_messages_per_s(one);
 
     table_add(table, one->crossing.mechanism->name);
     table_add(table, waits[one->crossing.wait]);
     add_time(table, times_quantile(&one->times, 500));
     add_time(table, times_quantile(&one->times, 990));
-    add_time(table, times_quantile(&one->times, 999));
+    if (one->times.count >= 1000)
+        add_time(table, times_quantile(&one->times, 999));
+    else
+        table_add(table, "-");
     add_time(table, (int64_t)cpu_ns(&one->trips));
     add_rate(table, rate);
     add_rate(table, rate * (double)one->crossing.size);
     add_time(table, (int64_t)cpu_ns(&one->one_way));
-    snprintf(spread, sizeof(spread), "%.0f%%", spread_of(one));
-    table_add(table, spread);
+    add_spread(table, method, spread_of(one));
 }
 
 /* What the table has no column for. */
@@ -140,7 +151,8 @@ static void add_remark(const struct bench_case *one, struct bytes *text)
                       (double)(one->one_way.lost + one->one_way.messages)));
 }
 
-static void size_report(const struct bench_case *const *cases, size_t count, struct bytes *text)
+static void size_report(const struct bench_method *method, const struct bench_case *const *cases,
+    size_t count, struct bytes *text)
 {
     static const char *const headings[] = { "MECHANISM", "WAIT", ">TRIP", ">P99", ">P99.9",
         ">CPU/MSG", ">ONE-WAY/S", ">BYTES/S", ">CPU/MSG", ">SPREAD", NULL };
@@ -152,7 +164,7 @@ static void size_report(const struct bench_case *const *cases, size_t count, str
     table_init(&table, headings);
     for (size_t i = 0; i < count; i++)
         if (cases[i]->code == 0)
-            add_case(&table, cases[i]);
+            add_case(&table, method, cases[i]);
     table_print(&table, text);
     table_fini(&table);
     for (size_t i = 0; i < count; i++)
@@ -213,16 +225,66 @@ void bench_report(const struct bench_method *method, const struct bench_case *ca
             if (!is_measured(&cases[i]))
                 order[placed++] = &cases[i];
         qsort(order, measured, sizeof(struct bench_case *), by_trip);
-        size_report(order, placed, text);
+        size_report(method, order, placed, text);
     }
 }
 
-/* What the wait alone costs: of an event, less what writing and reading it do. */
-static double wait_ns(const struct ready_result *result, const struct ready_figure *figure)
+/* What the wait alone costs, of an event that costs `each_ns`: less what writing and reading do. */
+static double wait_ns(const struct ready_result *result, double each_ns)
 {
     const struct ready_figure *bare = &result->bare;
-    double all = per((double)figure->cpu_ns, (double)figure->events);
-    return all - per((double)bare->cpu_ns, (double)bare->events);
+    double wait = each_ns - per((double)bare->cpu_ns, (double)bare->events);
+    return wait > 0 ? wait : 0;
+}
+
+static double ready_ns(const struct ready_result *result, const struct ready_figure *figure)
+{
+    return wait_ns(result, per((double)figure->cpu_ns, (double)figure->events));
+}
+
+static double ready_spread(const struct ready_result *result, const struct ready_figure *figure)
+{
+    double slowest = wait_ns(result, figure->slowest_ns);
+    double fastest = wait_ns(result, figure->fastest_ns);
+    return per(100 * (slowest - fastest), slowest + fastest);
+}
+
+/* From how many on there is a dash, and why. */
+static void ready_remark(const struct ready_result *result, enum ready_way way, struct bytes *text)
+{
+    size_t step = 0;
+
+    while (step < READY_STEP_COUNT && result->figures[step][way].code == 0)
+        step++;
+    if (step == READY_STEP_COUNT)
+        return;
+    int code = result->figures[step][way].code;
+    bytes_print(
+        text, "from %zu by %s: %s", ready_steps[step], ready_way_name(way), strerror(-code));
+    if (code == -EMFILE)
+        bytes_print(text, "; one process may have %zu (ulimit -Hn)", result->descriptors_max);
+    bytes_append_text(text, code == -ENOSPC ? " (fs.epoll.max_user_watches)\n" : "\n");
+}
+
+static void ready_row(const struct bench_method *method, const struct ready_result *result,
+    size_t step, struct table *table)
+{
+    double spread = 0;
+    char cell[24];
+
+    size_print(false, ready_steps[step], cell);
+    table_add(table, cell);
+    for (unsigned way = 0; way < READY_WAY_COUNT; way++) {
+        const struct ready_figure *figure = &result->figures[step][way];
+        if (figure->code < 0) {
+            table_add(table, "-");
+            continue;
+        }
+        double half = ready_spread(result, figure);
+        add_time(table, (int64_t)ready_ns(result, figure));
+        spread = half > spread ? half : spread;
+    }
+    add_spread(table, method, spread);
 }
 
 void ready_report(
@@ -230,39 +292,18 @@ void ready_report(
 {
     static const char *const headings[] = { ">WATCHED", ">SELECT", ">POLL", ">EPOLL", ">EDGE",
         ">SPREAD", NULL };
-    bool missing = false;
     struct table table;
 
     machine_report(text);
     slices_report(method, "each", text);
     bytes_append_text(text, "\nProcessor time until one that is ready is told\n");
     table_init(&table, headings);
-    for (size_t i = 0; i < READY_STEP_COUNT; i++) {
-        double spread = 0;
-        char cell[24];
-        size_print(false, ready_steps[i], cell);
-        table_add(&table, cell);
-        for (unsigned way = 0; way < READY_WAY_COUNT; way++) {
-            const struct ready_figure *figure = &result->figures[i][way];
-            double half = per(100 * (figure->slowest_ns - figure->fastest_ns),
-                figure->slowest_ns + figure->fastest_ns);
-            if (figure->code == 0)
-                add_time(&table, (int64_t)wait_ns(result, figure));
-            else
-                table_add(&table, "-");
-            missing |= figure->code != 0;
-            spread = half > spread ? half : spread;
-        }
-        snprintf(cell, sizeof(cell), "%.0f%%", spread);
-        table_add(&table, cell);
-    }
+    for (size_t i = 0; i < READY_STEP_COUNT; i++)
+        ready_row(method, result, i, &table);
     table_print(&table, text);
     table_fini(&table);
-    if (missing)
-        bytes_print(text,
-            "-: one process may have %zu descriptors (ulimit -Hn); an epoll set may be shared by "
-            "several\n",
-            result->descriptors_max);
+    for (unsigned way = 0; way < READY_EPOLL_EDGE; way++)
+        ready_remark(result, way, text);
 }
 
 void steps_report(const struct bench_method *method, const struct step_figure figures[STEP_COUNT],
@@ -278,7 +319,6 @@ void steps_report(const struct bench_method *method, const struct step_figure fi
     for (size_t i = 0; i < STEP_COUNT; i++) {
         const struct step_figure *figure = &figures[i];
         double each_ns = per((double)figure->cpu_ns, (double)figure->steps);
-        char spread[24];
         table_add(&table, figure->name);
         if (figure->code < 0) {
             for (unsigned column = 0; column < 3; column++)
@@ -288,10 +328,9 @@ void steps_report(const struct bench_method *method, const struct step_figure fi
         }
         add_time(&table, (int64_t)each_ns);
         add_rate(&table, per((double)NS_PER_S, each_ns));
-        snprintf(spread, sizeof(spread), "%.0f%%",
+        add_spread(&table, method,
             per(100 * (figure->slowest_ns - figure->fastest_ns),
                 figure->slowest_ns + figure->fastest_ns));
-        table_add(&table, spread);
         table_add(&table, figure->help);
     }
     table_print(&table, text);
@@ -453,9 +492,9 @@ static json_t *ready_json(const struct ready_result *result, size_t step, enum r
         return object;
     }
     set_number(object, "events", (double)figure->events);
-    set_number(object, "cpu_ns_per_wait", wait_ns(result, figure));
-    set_number(object, "fastest_slice_ns", figure->fastest_ns);
-    set_number(object, "slowest_slice_ns", figure->slowest_ns);
+    set_number(object, "cpu_ns_per_wait", ready_ns(result, figure));
+    set_number(object, "fastest_slice_ns", wait_ns(result, figure->fastest_ns));
+    set_number(object, "slowest_slice_ns", wait_ns(result, figure->slowest_ns));
     return object;
 }
 

@@ -338,7 +338,7 @@ START_TEST(test_an_include_whose_folder_cannot_be_read)
     snprintf(loop, sizeof(loop), "%s/loop", folder);
     ck_assert_int_eq(symlink("loop", loop), 0);
     load("include = nowhere/*.conf\ninclude = loop/*.conf\n");
-    ck_assert(has_problem(2, 11, "include", "loop/*.conf: a folder can't be read"));
+    ck_assert(has_problem(2, 11, "include", "loop/*.conf: a directory can't be read"));
     ck_assert_uint_eq(problems(), 1);
 }
 END_TEST
