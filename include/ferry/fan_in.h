@@ -15,10 +15,10 @@
  * ring, sends without end or wakes for nothing costs itself its ring or its turn, and the others
  * no more than that turn. Records of one sender keep their order; between two there is none.
  *
- * Not so a sender that sets out to do harm, since its eventfds are open files of both: ring.h says
- * how it can hold up whoever wakes it, and here that is the receiver of all; and one that has them
- * watched by very many epoll(7) sets makes each wake-up as long as there are sets (400,000: 60 ms).
- * Take strangers in by unix sockets.
+ * Not so one that sets out to do harm, since its eventfds are open files of both: ring.h says how
+ * it can hold up whoever wakes it, and here that is the receiver of all; and one that has them
+ * watched by very many epoll(7) sets makes each wake-up take as long as there are sets (400,000: 60
+ * ms), which holds for sockets as well.
  *
  * It belongs to one thread at a time, the rings in it included. Nothing here starts threads, logs,
  * or changes signals.
@@ -53,11 +53,11 @@ FERRY_PUBLIC void ferry_fan_in_remove(struct ferry_fan_in *fan_in, struct ferry_
  * before any gets another. How much a turn is the caller says, by receiving (or borrowing) from it
  * once, so much as one call brings; a ring whose receive says -EPIPE or -EPROTO is to be removed,
  * or its turns never end, and so is one whose record has no room (-EMSGSIZE): it stays where it is.
- * Have room for ferry_ring_record_max(), which whoever made the ring has chosen. Each ring that is
- * in it is looked at: some 5 ns a ring. One whose sender breaks the rules may have nothing
- * (-EAGAIN): that was its turn. While somebody sends without end there is always a next: who has
- * other things to do than to receive does them every so many turns. ret_data  what was given when
- * it was added; may be NULL Returns a borrowed ring, NULL: none has anything. */
+ * Have room for ferry_ring_record_max(), which whoever made the ring has chosen. One whose sender
+ * breaks the rules may have nothing (-EAGAIN): that was its turn. Each ring in it is looked at,
+ * some 5 ns a ring. While somebody sends without end there is always a next: who has other things
+ * to do than to receive does them every so many turns. ret_data  what was given when it was added;
+ * may be NULL Returns a borrowed ring, NULL: none has anything. */
 FERRY_PUBLIC struct ferry_ring *ferry_fan_in_next(struct ferry_fan_in *fan_in, void **ret_data);
 
 /* The descriptor to wait for in a loop of one's own, always for POLLIN, after

@@ -198,10 +198,37 @@ def test_claims_are_judged_by_what_was_measured(bench):
     assert missing >= {"ICMP, UDP, TCP over 1000 km", "256 KiB of buffers, a long path"}
 
 
+def test_a_full_disk_is_told(ferry):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [ferry, "bench", "-t", "1ms", "-r", "1"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1 and "No space left on device" in done.stderr
+
+
+def test_why_a_child_failed_is_told(ferry):
+    """It lacks descriptors to attach to both rings."""
+    done = subprocess.run(
+        [ferry, "bench", "-m", "ring,pipe", "-s", "64", "-w", "sleep", *QUICK],
+        capture_output=True, text=True, timeout=8,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10)),
+    )
+    assert done.returncode == 0 and "ring, sleep: not measured: Too many open files" in done.stdout
+
+
+def test_sockets_of_messages_have_a_limit_too(ferry):
+    done = subprocess.run(
+        [ferry, "bench", "--json", "-m", "unix-seq,unix-dgram", "-s", "16M", "-w", "sleep", *QUICK],
+        capture_output=True, text=True, timeout=8,
+    )
+    assert {case["missing"] for case in json.loads(done.stdout)["cases"]} == {"no message may be so large"}
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
         (["-m", "pigeon"], "'pigeon': no mechanism; `ferry bench --help` lists them"),
+        (["-m", ""], "a list is expected, separated by commas"),
         (["-s", "7"], "'7': bytes from 8 to 16M are expected"),
         (["-s", "17M"], "'17M': bytes from 8 to 16M are expected"),
         (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),

@@ -52,6 +52,8 @@ static void list_each (struct argp_state *state, char *list,
 {
     char *rest = NULL;
 
+    if (!*list)
+        argp_error(state, "a list is expected, separated by commas");
     for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
         take(state, state->input, word);
 }
@@ -77,6 +79,14 @@ static void take_wait(struct argp_state *state, struct bench *bench, const char 
     argp_error(state, "'%s': sleep, spin or adaptive is expected", word);
 }
 
+static bool has_size(const struct bench *bench, size_t size)
+{
+    for (size_t i = 0; i < bench->size_count; i++)
+        if (bench->sizes[i] == size)
+            return true;
+    return false;
+}
+
 static void take_size(struct argp_state *state, struct bench *bench, const char *word)
 {
     char *end;
@@ -86,6 +96,8 @@ static void take_size(struct argp_state *state, struct bench *bench, const char 
     if (size < 1 || size > BENCH_SIZE_MAX || end[shift != 0] != '\0' ||
         size << shift < BENCH_SIZE_MIN || size << shift > BENCH_SIZE_MAX)
         argp_error(state, "'%s': bytes from 8 to 16M are expected, as 64 or 4k", word);
+    else if (has_size(bench, (size_t)size << shift))
+        return;
     else if (bench->size_count == BENCH_SIZES_MAX)
         argp_error(state, "%u sizes at most", BENCH_SIZES_MAX);
     else
