@@ -56,8 +56,9 @@ FERRY_PUBLIC void ferry_fan_in_remove(struct ferry_fan_in *fan_in, struct ferry_
  * Have room for ferry_ring_record_max(), which whoever made the ring has chosen. One whose sender
  * breaks the rules may have nothing (-EAGAIN): that was its turn. Each ring in it is looked at,
  * some 5 ns a ring. While somebody sends without end there is always a next: who has other things
- * to do than to receive does them every so many turns. ret_data  what was given when it was added;
- * may be NULL Returns a borrowed ring, NULL: none has anything. */
+ * to do than to receive does them every so many turns.
+ *   ret_data  what was given when it was added; may be NULL
+ * Returns a borrowed ring, NULL: none has anything. */
 FERRY_PUBLIC struct ferry_ring *ferry_fan_in_next(struct ferry_fan_in *fan_in, void **ret_data);
 
 /* The descriptor to wait for in a loop of one's own, always for POLLIN, after
