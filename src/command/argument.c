@@ -3,10 +3,18 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/number.h"
+#include "command/command.h"
 #include "wire/address.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+int argument_parse(
+    const char *verb, const struct argp *argp, int argc, char **argv, unsigned flags, void *input)
+{
+    int code = argp_parse(argp, argc, argv, flags, NULL, input);
+    return code == 0 ? EXIT_DONE : command_fail_errno(verb, "the command line", -code);
+}
 
 /* Ends the program unless the number that was read of an argument lies within its bounds. */
 static int64_t number_check(

@@ -1,11 +1,16 @@
-/* argument.h - numbers and spans as options of argp(3): what is none ends the program, as one of
- * usage.
+/* argument.h - what a verb is given, by argp(3); numbers and spans among it: what is none ends the
+ * program, as one of usage.
  */
 #ifndef FERRY_COMMAND_ARGUMENT_H
 #define FERRY_COMMAND_ARGUMENT_H
 
 #include <argp.h>
 #include <stdint.h>
+
+/* Parses what a verb is given: argp_parse(3). Wrong usage ends the program; EXIT_FAILED: it could
+ * not be parsed for want of memory, which is said. */
+int argument_parse(
+    const char *verb, const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
 
 /* A whole number, from `least` to `most`; INT64_MAX: without a bound that would be told. */
 int64_t argument_number(

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/options.h"
 #include "command/person.h"
@@ -370,8 +371,8 @@ static int check_with_profile(const struct check *check)
 int command_check(int argc, char **argv)
 {
     struct check check = { 0 };
-    if (argp_parse(&argp, argc, argv, 0, NULL, &check) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("check", &argp, argc, argv, 0, &check) != EXIT_DONE)
+        return EXIT_FAILED;
     if (check.as)
         return check_as(&check);
     return check.word_count ? check_with_profile(&check) : check_settings(check.path);

@@ -232,8 +232,8 @@ int command_connect(int argc, char **argv)
         .frame = "none", .timeout_ms = CONNECT_TIMEOUT_MS, .wait_ms = CONNECT_WAIT_MS
     };
     struct ferry_error error = { 0 };
-    if (argp_parse(&argp, argc, argv, 0, NULL, &connect) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("connect", &argp, argc, argv, 0, &connect) != EXIT_DONE)
+        return EXIT_FAILED;
     signal(SIGPIPE, SIG_IGN); /* a failure to write is said, not died of */
     if (connect_run(&connect, &error) < 0)
         connect.status = command_fail("connect", &error);

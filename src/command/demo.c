@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/problems.h"
 #include "command/run.h"
@@ -190,8 +191,8 @@ int command_demo(int argc, char **argv)
 {
     char *folder = NULL;
     struct ferry_error error = { 0 };
-    if (argp_parse(&argp, argc, argv, 0, NULL, NULL) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("demo", &argp, argc, argv, 0, NULL) != EXIT_DONE)
+        return EXIT_FAILED;
     if (folder_make(&folder, &error) < 0)
         return command_fail("demo", &error);
     int status = demo_run(folder);

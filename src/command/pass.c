@@ -222,8 +222,8 @@ static int pass_run(struct pass *pass)
 int command_pass(int argc, char **argv)
 {
     struct pass pass = { .timeout_ms = CONNECT_TIMEOUT_MS };
-    if (argp_parse(&argp, argc, argv, 0, NULL, &pass) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("pass", &argp, argc, argv, 0, &pass) != EXIT_DONE)
+        return EXIT_FAILED;
     int status = pass_run(&pass);
     for (size_t i = 0; pass.descriptors && i < pass.file_count; i++)
         fd_close(&pass.descriptors[i]);

@@ -211,8 +211,8 @@ int command_relay(int argc, char **argv)
     struct relay relay = { .route.name = "relay", .format = journal_default_format() };
     struct run run;
     struct ferry_error error = { 0 };
-    if (argp_parse(&argp, argc, argv, 0, NULL, &relay) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("relay", &argp, argc, argv, 0, &relay) != EXIT_DONE)
+        return EXIT_FAILED;
     int code = run_init(&run, "relay", relay.format, &error);
     if (code == 0)
         code = relay_start(&relay, &run, &error);

@@ -1,4 +1,5 @@
 /* reload.c - `ferry reload`: asks a running ferry to read its configuration again. */
+#include "command/argument.h"
 #include "command/ask.h"
 #include "command/command.h"
 
@@ -35,8 +36,8 @@ int command_reload(int argc, char **argv)
     const char *control = NULL;
     struct ferry_error error;
     json_t *reply;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &control) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("reload", &argp, argc, argv, 0, &control) != EXIT_DONE)
+        return EXIT_FAILED;
     int outcome = ask(control, "reload", &reply, &error);
     if (outcome < 0)
         return command_fail("reload", &error);

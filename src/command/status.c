@@ -2,6 +2,7 @@
 #include "command/status.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "command/argument.h"
 #include "command/ask.h"
 #include "command/command.h"
 #include "command/end.h"
@@ -305,8 +306,8 @@ int command_status(int argc, char **argv)
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     struct ferry_error error;
     json_t *reply;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &status) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("status", &argp, argc, argv, 0, &status) != EXIT_DONE)
+        return EXIT_FAILED;
     const char *request = status.options ? "options" : "status";
     int outcome = ask(status.control, request, &reply, &error);
     if (outcome < 0)

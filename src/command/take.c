@@ -312,8 +312,8 @@ int command_take(int argc, char **argv)
     struct take take = { .timeout_ms = -1 };
     struct ferry_error error;
     /* In order: what follows the address is the command's, options too. */
-    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &take) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("take", &argp, argc, argv, ARGP_IN_ORDER, &take) != EXIT_DONE)
+        return EXIT_FAILED;
     limit_raise(&take);
     take.descriptors = calloc(TAKE_DESCRIPTORS_MAX, sizeof(int));
     if (!take.descriptors)

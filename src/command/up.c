@@ -238,8 +238,8 @@ int command_up(int argc, char **argv)
     struct up up = { .format = journal_default_format(), .grace_ms = GRACE_MS };
     struct run run;
     struct ferry_error error = { 0 };
-    if (argp_parse(&argp, argc, argv, 0, NULL, &up) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("up", &argp, argc, argv, 0, &up) != EXIT_DONE)
+        return EXIT_FAILED;
     if (run_init(&run, "up", up.format, &error) < 0) {
         run_fini(&run);
         return command_fail("up", &error);

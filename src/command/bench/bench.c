@@ -372,8 +372,8 @@ int command_bench(int argc, char **argv)
         .method = { .slice_ms = BENCH_SLICE_MS, .rounds = BENCH_ROUNDS, .cpus = { -1, -1 } }
     };
 
-    if (argp_parse(&argp, argc, argv, 0, NULL, &bench) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("bench", &argp, argc, argv, 0, &bench) != EXIT_DONE)
+        return EXIT_FAILED;
     int status = bench_run(&bench);
     free(bench.cases);
     return status;

@@ -546,8 +546,8 @@ int command_ls(int argc, char **argv)
     };
     struct ferry_endpoints_options asked = { .struct_size = sizeof(asked) };
 
-    if (argp_parse(&argp, argc, argv, 0, NULL, &ls) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("ls", &argp, argc, argv, 0, &ls) != EXIT_DONE)
+        return EXIT_FAILED;
     asked.kinds = ls_filter_kinds(&ls.filter);
     asked.gather = ls_gather(&ls);
     int status = ls.follow ? ls_start_follow(&ls, &asked) : ls_look(&ls, &asked);

@@ -345,8 +345,8 @@ int command_ping(int argc, char **argv)
 {
     struct ping ping = { .interval_ms = PING_INTERVAL_MS,
         .setup = { .timeout_ms = PING_TIMEOUT_MS, .size = PING_SIZE_DEFAULT } };
-    if (argp_parse(&argp, argc, argv, 0, NULL, &ping) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("ping", &argp, argc, argv, 0, &ping) != EXIT_DONE)
+        return EXIT_FAILED;
     int r = ping_init(&ping), status = EXIT_FAILED;
     if (r == 0) {
         r = ferry_loop_run(ping.setup.loop);

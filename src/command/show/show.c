@@ -262,8 +262,8 @@ int command_show(int argc, char **argv)
     struct show show = { 0 };
     struct ferry_error error;
 
-    if (argp_parse(&argp, argc, argv, 0, NULL, &show) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("show", &argp, argc, argv, 0, &show) != EXIT_DONE)
+        return EXIT_FAILED;
     if (view_target_parse(show.word, &show.target, &error) < 0) {
         command_fail("show", &error);
         return EXIT_USAGE;

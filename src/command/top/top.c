@@ -234,8 +234,8 @@ int command_top(int argc, char **argv)
     struct top top = { .delay_ms = TOP_DELAY_MS, .order = { .sort = TOP_FILL } };
 
     top.order.filter = top.filter;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &top) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("top", &argp, argc, argv, 0, &top) != EXIT_DONE)
+        return EXIT_FAILED;
     int code = top_init(&top);
     if (code == 0)
         code = screen_or_batch(&top);

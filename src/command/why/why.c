@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "command/argument.h"
 #include "command/command.h"
 #include "command/view/gaps.h"
 #include "command/why/machine.h"
@@ -184,8 +185,8 @@ int command_why(int argc, char **argv)
     struct ferry_error error;
     int status = EXIT_FAILED;
 
-    if (argp_parse(&argp, argc, argv, 0, NULL, &why) != 0)
-        return EXIT_USAGE;
+    if (argument_parse("why", &argp, argc, argv, 0, &why) != EXIT_DONE)
+        return EXIT_FAILED;
     if (!why.word)
         return why_machine(why.json);
     if (prepare(&why, &error) < 0) {
