@@ -201,12 +201,12 @@
 #define BENCH_SIZE_MAX  ((size_t)16 << 20)
 #define BENCH_SIZES_MAX 16u
 /* Milliseconds of one slice (--time) and how many there are of each case (--rounds). */
-#define BENCH_SLICE_MS     50
+#define BENCH_SLICE_MS     20
 #define BENCH_SLICE_MS_MAX 10000
 #define BENCH_ROUNDS       5u
 #define BENCH_ROUNDS_MAX   100u
 /* Milliseconds of silence after which messages count as lost; where none can be, as stuck. */
-#define BENCH_LOST_MS  500
+#define BENCH_LOST_MS  200
 #define BENCH_STUCK_MS 10000
 /* Tries of who spins between looks at the clock, messages between those of who sends; a look takes
  * as long as a small message in shared memory. Larger ones are worth a look each. */
