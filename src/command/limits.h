@@ -203,7 +203,7 @@
 /* Milliseconds of one slice (--time) and how many there are of each case (--rounds). */
 #define BENCH_SLICE_MS     20
 #define BENCH_SLICE_MS_MAX 10000
-#define BENCH_ROUNDS       5u
+#define BENCH_ROUNDS       3u
 #define BENCH_ROUNDS_MAX   100u
 /* Milliseconds of silence after which messages count as lost; where none can be, as stuck. */
 #define BENCH_LOST_MS  200

@@ -8,6 +8,7 @@
 #include "endpoints/table.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 

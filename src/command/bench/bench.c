@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
     { "wait", 'w', "LIST", 0,
         "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
     { "time", 't', "SPAN", 0, "How long a slice is (20ms)", 0 },
-    { "rounds", 'r', "COUNT", 0, "Slices of each case (5)", 0 },
+    { "rounds", 'r', "COUNT", 0, "Slices of each case (3)", 0 },
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { 0 },
