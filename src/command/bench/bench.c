@@ -179,7 +179,7 @@ static const struct argp argp = {
         "  ferry bench --one-cpu -m pipe,unix,mq\n"
         "  ferry bench ready\n"
         "  ferry bench claims\n"
-        "  ferry bench --json | jq '.cases[] | [.mechanism, .round_trip.median_ns]'\n",
+        "  ferry bench -s 64 --json | jq '.cases[].round_trip'\n",
 };
 
 /* --- what is measured ------------------------------------------------------------------------- */
