@@ -145,8 +145,9 @@ ERRORS = {
     "writev": "ENOSPC",
 }
 # shutdown(2) fails only where there is nobody to be told any more. epoll_ctl(2) changes and removes
-# what is watched always; else a descriptor was closed too early, which is asserted.
-CANNOT = re.compile(rb"epoll_ctl\(\d+, EPOLL_CTL_(MOD|DEL).*\(INJECTED\)")
+# what is watched always; else a descriptor was closed too early, which is asserted. flock(2) gives a
+# lock back always.
+CANNOT = re.compile(rb"(epoll_ctl\(\d+, EPOLL_CTL_(MOD|DEL)|flock\(\d+, LOCK_UN).*\(INJECTED\)")
 # Waiting that always fails is no fault that a machine has; nor that signals can't be read.
 ONLY_ONCE = {"epoll_wait", "epoll_pwait", "poll", "read"}
 
