@@ -7,6 +7,7 @@
 #include "command/bench/crossing.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/bench/cpu.h"
 #include "command/limits.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* Memory of both. */
@@ -36,18 +36,6 @@ struct side {
     size_t size;
     char *data; /* size bytes */
 };
-
-static int64_t time_of(struct timeval time)
-{
-    return (int64_t)time.tv_sec * NS_PER_S + (int64_t)time.tv_usec * 1000;
-}
-
-static int64_t cpu_used(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) < 0 ? 0
-                                              : time_of(usage.ru_utime) + time_of(usage.ru_stime);
-}
 
 static void pin(int cpu)
 {
@@ -171,12 +159,12 @@ static void child_run(struct side *side, int (*run)(struct side *side))
     memset(side->data, 'c', side->size);
     if (write(side->ready[1], &byte, 1) != 1)
         _exit(0);
-    int64_t before_ns = cpu_used();
+    int64_t before_ns = cpu_used_ns();
 
     side->shared->code = run(side);
     if (!side->shared->ended_ns || side->shared->received == atomic_load(&side->shared->last))
         side->shared->ended_ns = clock_now_ns();
-    side->shared->cpu_ns = cpu_used() - before_ns;
+    side->shared->cpu_ns = cpu_used_ns() - before_ns;
     _exit(0);
 }
 
@@ -274,11 +262,11 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
     bool ready = read(side.ready[0], &byte, 1) == 1;
     fd_close(&side.ready[0]);
     memset(data, 'f', crossing->size);
-    int64_t cpu_ns = cpu_used(), started_ns = clock_now_ns();
+    int64_t cpu_ns = cpu_used_ns(), started_ns = clock_now_ns();
     uint64_t sent = 0;
     if (code == 0 && ready)
         code = run(&side, crossing->span_ns, times, &sent);
-    cpu_ns = cpu_used() - cpu_ns;
+    cpu_ns = cpu_used_ns() - cpu_ns;
     if (code < 0)
         kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/bench/cpu.h"
 #include "command/limits.h"
 
 #include <errno.h>
@@ -21,7 +22,6 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 const size_t ready_steps[READY_STEP_COUNT] = { 10, 100, 1000, 10000, 100000 };
@@ -237,19 +237,11 @@ static bool is_told(const struct stage *stage, enum ready_way way)
     }
 }
 
-static int64_t cpu_used(void)
-{
-    struct timespec time;
-    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) < 0
-               ? 0
-               : (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
-}
-
 /* One slice; stage NULL: without waiting. */
 static void slice_run(const struct stage *stage, enum ready_way way, int active_fd, int64_t span_ns,
     struct ready_figure *figure)
 {
-    int64_t before_ns = cpu_used(), end_ns = clock_now_ns() + span_ns;
+    int64_t before_ns = cpu_used_ns(), end_ns = clock_now_ns() + span_ns;
     uint64_t events = 0, value = 1;
 
     do {
@@ -262,7 +254,7 @@ static void slice_run(const struct stage *stage, enum ready_way way, int active_
             }
         }
     } while (clock_now_ns() < end_ns);
-    int64_t used_ns = cpu_used() - before_ns;
+    int64_t used_ns = cpu_used_ns() - before_ns;
     double each_ns = (double)used_ns / (double)events;
     if (!figure->events || each_ns < figure->fastest_ns)
         figure->fastest_ns = each_ns;

@@ -2,6 +2,7 @@
 #include "command/bench/steps.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/bench/cpu.h"
 #include "command/limits.h"
 
 #include <arpa/inet.h>
@@ -12,7 +13,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What a step works on. */
@@ -215,27 +215,19 @@ static const struct {
     { "eventfd", "written and read", event_prepare, event_step },
 };
 
-static int64_t cpu_used(void)
-{
-    struct timespec time;
-    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) < 0
-               ? 0
-               : (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
-}
-
 /* One slice, with a ground of its own. */
 static void slice_run(size_t number, int64_t span_ns, struct step_figure *figure)
 {
     struct ground ground = { .first_fd = -1, .second_fd = -1, .descriptors = 1 };
     int code = steps[number].prepare(&ground);
-    int64_t before_ns = cpu_used(), end_ns = clock_now_ns() + span_ns;
+    int64_t before_ns = cpu_used_ns(), end_ns = clock_now_ns() + span_ns;
     uint64_t taken = 0;
 
     while (code == 0 && (taken % STEPS_A_LOOK || !taken || clock_now_ns() < end_ns)) {
         code = steps[number].take(&ground);
         taken++;
     }
-    int64_t used_ns = cpu_used() - before_ns;
+    int64_t used_ns = cpu_used_ns() - before_ns;
     taken *= ground.descriptors;
     fd_close(&ground.first_fd);
     fd_close(&ground.second_fd);
