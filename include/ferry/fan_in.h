@@ -15,8 +15,7 @@
  * ring, sends without end or wakes for nothing costs itself its ring or its turn, and the others
  * no more than that turn. Records of one sender keep their order; between two there is none.
  *
- * Not so one that sets out to do harm, since its eventfds are open files of both: ring.h says how
- * it can hold up whoever wakes it, and here that is the receiver of all; and one that has them
+ * Not so one that sets out to do harm, since what wakes is an open file of both: one that has it
  * watched by very many epoll(7) sets makes each wake-up take as long as there are sets (400,000: 60
  * ms), which holds for sockets as well.
  *

@@ -15,11 +15,11 @@
  * to the ring by ferry_ring_set_peer_gone().
  *
  * What a hostile peer writes into the memory does no harm: what is read of it is copied once, then
- * checked, then used; whatever is not as it must be ends the ring with -EPROTO. Two things a peer
- * has in its hands: the bytes of a record, which a receive copies and a borrow lets it change under
- * the reader's eyes (so borrow from those that you trust); and the descriptors that wake, which it
- * shares: they are looked at before each wake-up, and if it has made them blocking the ring ends,
- * but one that hits the moment in between can hold up the wake-up.
+ * checked, then used; whatever is not as it must be ends the ring with -EPROTO. Nor does it matter
+ * what a peer does with the descriptors that wake, which are open files of both: neither to wake
+ * nor to be woken ever waits for it. One thing it has in its hands: the bytes of a record, which a
+ * receive copies and a borrow lets it change under the reader's eyes; so borrow from those that you
+ * trust.
  *
  * Nothing here starts threads, logs, or changes signals.
  */
@@ -35,7 +35,7 @@ extern "C" {
 struct ferry_ring; /* one end of a ring */
 
 /* Descriptors that make a ring, in the order in which they are handed over: the memory (a sealed
- * memfd), what wakes the receiver, what wakes the sender (eventfds). */
+ * memfd), what wakes the receiver, what wakes the sender (timerfds whose ticks are set). */
 #define FERRY_RING_DESCRIPTORS 3
 
 #define FERRY_RING_TYPE_MAX 0x3fffffffu /* the largest type of a record */

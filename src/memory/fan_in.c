@@ -2,11 +2,11 @@
  *
  * A ring that many senders share would save memory and a look, and cost what a fan-in is for: room
  * that one reserved and never committed, because it died, holds up all behind it. Nor do they share
- * what wakes. An eventfd that every sender has, any of them can empty, so that another's wake-up is
- * lost, make blocking, or ring for ever, and there is no telling who. So each keeps the ring that
- * it would have alone, its bell included, and an epoll of the receiver's own, which no sender has,
- * joins the bells. No word is shared that was not before: what ring.c and ring_wait.c say holds for
- * each pair of ends.
+ * what wakes. A bell that every sender has, any of them can make quiet, so that another's wake-up
+ * is lost, or ring for ever, and there is no telling who. So each keeps the ring that it would have
+ * alone, its bell included, and an epoll of the receiver's own, which no sender has, joins the
+ * bells. No word is shared that was not before: what ring.c and ring_wait.c say holds for each pair
+ * of ends.
  *
  * Owned: the epoll. The rings are the caller's; each is on the list by its own node, and the
  * list's head moves behind the ring that has had its turn, so that looking goes on there.
@@ -70,7 +70,7 @@ int ferry_fan_in_add(struct ferry_fan_in *fan_in, struct ferry_ring *ring, void 
 void ferry_fan_in_remove(struct ferry_fan_in *fan_in, struct ferry_ring *ring)
 {
     assert(ring->fan_in == fan_in);
-    /* The sender has the eventfd too, so it would stay in the epoll when we close ours. */
+    /* The sender has the bell too, so it would stay in the epoll when we close ours. */
     epoll_ctl(fan_in->epoll_fd, EPOLL_CTL_DEL, ferry_ring_fd(ring), NULL);
     list_remove(&ring->turn);
     ring->fan_in = NULL;

@@ -15,7 +15,7 @@
 /* --- shared ----------------------------------------------------------------------------------- */
 
 #define RING_MAGIC   UINT64_C(0x474e495259524546) /* "FERYRING" */
-#define RING_VERSION 1u
+#define RING_VERSION 2u
 #define RING_LINES   (2 * CACHE_LINE) /* processors fetch them in pairs */
 
 /* Written once, before anybody attaches, and read by a system call, before anything is mapped. */

@@ -1,12 +1,13 @@
 /* ring_open.c - making a ring, and attaching to one that somebody else made.
  *
  * Whoever attaches trusts nothing: the constants are read by a system call before anything is
- * mapped, and used from that copy alone; the size is sealed; what should wake us is an eventfd, to
- * which a write does nothing else.
+ * mapped, and used from that copy alone; the size is sealed; what should wake us is a bell, which
+ * does nothing else.
  */
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/sized.h"
+#include "memory/bell.h"
 #include "memory/limits.h"
 #include "memory/memfd.h"
 #include "memory/ring.h"
@@ -14,7 +15,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -79,7 +79,7 @@ static int ring_start(struct ferry_ring *ring, void *memory, uint32_t capacity)
     uint64_t bell = shared_load_64(&ring->other->bell);
     if ((uint32_t)bell)
         ring_wake_peer(ring, bell);
-    return ring->state == RING_BROKEN ? -EPROTO : 0;
+    return 0;
 }
 
 void ferry_ring_free(struct ferry_ring *ring)
@@ -108,9 +108,9 @@ static int ring_make(struct ferry_ring *ring, uint32_t capacity)
 {
     void *memory;
     for (size_t i = 1; i < COUNT_OF(ring->fds); i++) {
-        ring->fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (ring->fds[i] < 0)
-            return -errno;
+        int r = bell_new(&ring->fds[i]);
+        if (r < 0)
+            return r;
     }
     int r = memfd_new("ferry-ring", map_size(capacity), &ring->fds[0]);
     if (r == 0)
@@ -138,33 +138,14 @@ int ferry_ring_new(enum ferry_direction direction, const struct ferry_ring_optio
     if (r < 0) {
         ferry_ring_free(ring);
         return error_set(error, r, thing, r == -EMFILE ? "raise RLIMIT_NOFILE" : "ask for less",
-            "%zu bytes of shared memory and two eventfds could not be had: %s", map_size(capacity),
-            strerrordesc_np(-r));
+            "%zu bytes of shared memory and what wakes its ends could not be had: %s",
+            map_size(capacity), strerrordesc_np(-r));
     }
     *ret_ring = ring;
     return 0;
 }
 
 /* --- attaching -------------------------------------------------------------------------------- */
-
-/* Ours from here on; blocking they would be a trap. */
-static int descriptor_adopt(int fd)
-{
-    int r = fd_set_nonblocking(fd);
-    return r < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? r : -errno;
-}
-
-/* Of what an anonymous inode is, only its name tells: others can be written to as well, and are
- * readable for ever. */
-static bool is_eventfd(int fd)
-{
-    static const char wanted[] = "anon_inode:[eventfd]";
-    char path[32], name[sizeof(wanted)];
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return readlink(path, name, sizeof(name)) == sizeof(wanted) - 1 &&
-           memcmp(name, wanted, sizeof(wanted) - 1) == 0;
-}
 
 /* Reads what the ring says of itself, and whether that can be.
  *   capacity_max  bytes; 0: any */
@@ -198,17 +179,15 @@ static int ring_join(struct ferry_ring *ring, size_t capacity_max, struct ferry_
     uint32_t capacity = 0;
     void *memory;
 
-    for (size_t i = 0; i < COUNT_OF(ring->fds); i++) {
-        int r = descriptor_adopt(ring->fds[i]);
-        if (r < 0)
-            return error_set_errno(error, r, thing, NULL);
-    }
-    if (!is_eventfd(ring->fds[1]) || !is_eventfd(ring->fds[2]))
-        return error_set(error, -EPROTO, thing, NULL,
-            "what should wake its ends is no eventfd, as far as /proc/self/fd tells");
+    for (size_t i = 0; i < COUNT_OF(ring->fds); i++)
+        if (fcntl(ring->fds[i], F_SETFD, FD_CLOEXEC) < 0)
+            return error_set_errno(error, -errno, thing, NULL);
     int r = constants_read(ring->fds[0], capacity_max, &capacity, error);
     if (r < 0)
         return r;
+    if (!bell_is(ring->fds[1]) || !bell_is(ring->fds[2]))
+        return error_set(error, -EPROTO, thing, NULL,
+            "what should wake its ends is no timerfd, as far as /proc/self/fd tells");
     r = memfd_map(ring->fds[0], map_size(capacity), &memory);
     if (r < 0)
         return error_set(error, r, thing, NULL, "%zu bytes could not be mapped: %s",

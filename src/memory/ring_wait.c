@@ -2,7 +2,7 @@
  *
  * Each end has a bell (ring.h), a word that it alone writes: the number of its sleep, and what it
  * sleeps for. The peer, whenever it has published something, looks at it; what it finds there for
- * the first time it answers by one write to the eventfd that the sleeper waits for. So a sleep
+ * the first time it answers by ringing what the sleeper waits for (bell.h). So a sleep
  * costs its peer one system call, whatever is published meanwhile, and nothing while nobody sleeps.
  *
  *     sleeper: bell = {number, need}; position of the peer? as before: sleep
@@ -16,26 +16,20 @@
  * is not tried at all but every RING_SPIN_RETRY sleeps.
  */
 #include "base/clock.h"
+#include "memory/bell.h"
 #include "memory/limits.h"
 #include "memory/ring.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 /* --- waking ----------------------------------------------------------------------------------- */
 
 void ring_awake(struct ferry_ring *ring)
 {
-    uint64_t wakes;
-    struct iovec buffer = { &wakes, sizeof(wakes) };
-
     ring_set_state(ring, RING_AWAKE);
     atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32, memory_order_relaxed);
-    /* The peer could have made the descriptor blocking; this read never does. */
-    ssize_t got = preadv2(ring_wake_fd(ring, ring->direction), &buffer, 1, -1, RWF_NOWAIT);
-    ring->false_wakes += got > 0; /* until something is found; else we got up by ourselves */
+    /* Until something is found; if it did not ring, we got up by ourselves. */
+    ring->false_wakes += bell_quiet(ring_wake_fd(ring, ring->direction));
 }
 
 /* A sender may sleep until there is more room than what was released just now. */
@@ -47,20 +41,11 @@ static bool ring_wakes_sender(struct ferry_ring *ring, uint32_t need)
 
 void ring_wake_peer(struct ferry_ring *ring, uint64_t bell)
 {
-    int fd = ring_wake_fd(ring, !ring->direction);
-    uint64_t one = 1;
-
     if (ring->direction == FERRY_RECEIVE && !ring_wakes_sender(ring, (uint32_t)bell))
         return;
-    if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) {
-        ring_break(ring);
-        return;
-    }
     ring->rung = (uint32_t)(bell >> 32);
     ring->stats.wakes++;
-    /* It can only fail with EAGAIN: the counter is full, so the peer is awake already. */
-    ssize_t written = write(fd, &one, sizeof(one));
-    (void)written;
+    bell_ring(ring_wake_fd(ring, !ring->direction));
 }
 
 /* --- sleeping --------------------------------------------------------------------------------- */

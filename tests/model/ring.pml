@@ -24,7 +24,7 @@ byte slots[CAPACITY];
 #define SENDER_BELL   3
 byte words[4];
 
-bool wake_receiver, wake_sender; /* the eventfds */
+bool wake_receiver, wake_sender; /* the bells' timers */
 bool gone;                       /* the socket has hung up */
 byte received;
 

@@ -5,6 +5,7 @@
 #define RING_TEST
 
 #include "base/cleanup.h"
+#include "memory/bell.h"
 #include "memory/ring.h"
 #include "suite.h"
 
@@ -13,6 +14,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 
 /* The other end over the same mapping: what a sanitizer of threads can see. */
 struct ferry_ring *ring_twin(const struct ferry_ring *ring);
@@ -104,6 +106,13 @@ static inline bool is_readable(int fd)
 {
     struct pollfd one = { .fd = fd, .events = POLLIN };
     return poll(&one, 1, 0) == 1;
+}
+
+/* As a hostile peer can: it rings again and again, whoever makes it quiet. */
+static inline void bell_set_endless(int fd)
+{
+    static const struct itimerspec always = { .it_value.tv_nsec = 1, .it_interval.tv_nsec = 1 };
+    ck_assert_int_eq(timerfd_settime(fd, TFD_TIMER_ABSTIME, &always, NULL), 0);
 }
 
 /* Numbers that come the same every time. */

@@ -2,17 +2,14 @@
 #include "base/cleanup.h"
 #include "memory/memfd.h"
 #include "suite.h"
+#include "system_call.h"
 
 #include <check.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 enum { SIZE = 64 << 10 };
 
@@ -112,20 +109,6 @@ START_TEST(large_pages_are_refused)
 END_TEST
 
 /* From here on this process gets `error` from fallocate(2). */
-static void fallocate_fails_with(int error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = { COUNT_OF(code), code };
-
-    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-}
-
 START_TEST(full_memory_is_an_error_and_leaves_nothing)
 {
     int fd = -1, before = dup(0);
@@ -134,7 +117,7 @@ START_TEST(full_memory_is_an_error_and_leaves_nothing)
     close(before);
     int there = memfd_create("test", MFD_ALLOW_SEALING);
     ck_assert_int_eq(there, before);
-    fallocate_fails_with(ENOSPC);
+    system_call_fails(SYS_fallocate, ENOSPC);
     ck_assert_int_eq(memfd_new("test", SIZE, &fd), -ENOSPC);
     ck_assert_int_eq(fd, -1);
     ck_assert_int_eq(memfd_map(there, SIZE, &memory), -ENOSPC);
