@@ -213,6 +213,11 @@
 #define BENCH_TRIES_A_LOOK    1024u
 #define BENCH_MESSAGES_A_LOOK 64u
 #define BENCH_LARGE_SIZE      ((size_t)16 << 10)
+/* Messages, or round trips, a second (--rate): as many as a look at the clock each allows; and
+ * nanoseconds before one is due from which on the clock is looked at, since being woken takes some
+ * tens of thousands. */
+#define BENCH_RATE_MAX     10000000
+#define BENCH_PACE_SPIN_NS 200000
 /* Bytes that every socket has room for anyway: below net.core.wmem_default. */
 #define BENCH_BUFFER_MIN ((size_t)128 << 10)
 /* Bytes of a ring, unless a message needs a larger one. */

@@ -61,6 +61,24 @@ void times_add(struct times *times, int64_t time_ns)
     times->counters[counter_index((uint64_t)time_ns)]++;
 }
 
+void times_merge(struct times *times, const struct times *others)
+{
+    if (!others->count)
+        return;
+    if (!times->count || others->min_ns < times->min_ns)
+        times->min_ns = others->min_ns;
+    if (others->max_ns > times->max_ns)
+        times->max_ns = others->max_ns;
+    times->last_ns = others->last_ns;
+    times->sum_ns += others->sum_ns;
+    times->difference_sum_ns += others->difference_sum_ns;
+    times->count += others->count;
+    for (size_t i = 0; i < COUNT_OF(times->histogram); i++)
+        times->histogram[i] += others->histogram[i];
+    for (size_t i = 0; i < COUNT_OF(times->counters); i++)
+        times->counters[i] += others->counters[i];
+}
+
 int64_t times_quantile(const struct times *times, unsigned permille)
 {
     uint64_t rank = (times->count * permille + 999) / 1000, passed = 0;

@@ -26,6 +26,9 @@ struct times {
 };
 
 void times_add(struct times *times, int64_t time_ns);
+/* Adds those of another, as if they had come after these; only that the first of them differs from
+ * the last of these is no jitter. */
+void times_merge(struct times *times, const struct times *others);
 
 /* The following need at least one time. */
 

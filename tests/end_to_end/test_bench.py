@@ -14,7 +14,9 @@ import pytest
 
 from support import wait_until
 
-MECHANISMS = ["ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "mq", "tcp", "udp"]
+MECHANISMS = [
+    "ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
+]
 QUICK = ["-t", "5ms", "-r", "1"]
 
 two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
@@ -74,8 +76,28 @@ def test_every_mechanism_carries_messages_both_ways(bench):
 
 def test_large_messages_come_whole(bench):
     """Each is compared with what was sent: in parts, too, of which it comes by a stream."""
-    cases = bench("-s", "3M", "-w", "sleep", "-m", "ring,pipe,fifo,unix,tcp", *QUICK)["cases"]
+    cases = bench("-s", "3M", "-w", "sleep", "-m", "ring,pipe,fifo,unix,memfd,tcp", *QUICK)["cases"]
     assert all(case["round_trip"]["count"] >= 2 for case in cases)
+
+
+def test_at_a_rate_so_many_go_and_each_is_timed(bench):
+    document = bench("--rate", "500", "-m", "unix,ring", "-s", "8,100k", "-w", "sleep", "-t", "100ms", "-r", "2")
+    assert document["method"]["rate"] == 500
+    for case in document["cases"]:
+        trip, one_way = case["round_trip"], case["one_way"]
+        assert trip["count"] == pytest.approx(100, abs=10), case
+        assert one_way["messages"] == pytest.approx(100, abs=10) and one_way["lost"] == 0, case
+        assert 0 < one_way["median_ns"] <= one_way["p99_ns"], case
+        assert "slowest_slice_per_second" not in one_way
+
+
+def test_what_is_handed_over_is_a_descriptor_each(traced):
+    ((case,), _, text) = traced("-m", "memfd", "-s", "64", "-w", "sleep", "-t", "20ms", "-r", "1")
+    messages = 2 * case["round_trip"]["count"] + case["one_way"]["messages"]
+    assert text.count('memfd_create("ferry-bench"') == messages
+    assert text.count("F_ADD_SEALS, F_SEAL_SEAL|F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE") == messages
+    ((case,), _, text) = traced("-m", "unix-fd", "-s", "64", "-w", "sleep", "-t", "20ms", "-r", "1")
+    assert text.count("SCM_RIGHTS") >= 2 * (2 * case["round_trip"]["count"] + case["one_way"]["messages"])
 
 
 def test_what_has_a_limit_says_so(ferry):
@@ -233,6 +255,8 @@ def test_sockets_of_messages_have_a_limit_too(ferry):
         (["-s", "17M"], "'17M': bytes from 8 to 16M are expected"),
         (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
+        (["--rate", "0"], "'0': a number from 1 to 10000000 is expected"),
+        (["steps", "--rate", "5"], "ready, steps and claims have --time, --rounds and --json, no other options"),
         (["now"], "'now': ready, steps or claims is expected, or nothing"),
         (["claims", "-s", "64"], "ready, steps and claims have --time, --rounds and --json, no other options"),
         (["ready", "-m", "pipe"], "ready, steps and claims have --time, --rounds and --json, no other options"),

@@ -29,16 +29,18 @@ struct bench {
     size_t count;
 };
 
-enum { KEY_JSON = 0x600, KEY_ONE_CPU };
+enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE };
 
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
-        "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, mq, tcp, udp (all)", 0 },
+        "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all)", 0 },
     { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,
         "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
     { "time", 't', "SPAN", 0, "How long a slice is (20ms)", 0 },
     { "rounds", 'r', "COUNT", 0, "Slices of each case (3)", 0 },
+    { "rate", KEY_RATE, "NUMBER", 0,
+        "So many messages one way, and round trips, a second (as many as can be)", 0 },
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { 0 },
@@ -141,6 +143,9 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
     case KEY_ONE_CPU:
         bench->one_cpu = true;
         return 0;
+    case KEY_RATE:
+        bench->method.rate = (double)argument_number(state, argument, 1, BENCH_RATE_MAX);
+        return 0;
     case KEY_JSON:
         bench->json = true;
         return 0;
@@ -151,7 +156,8 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (bench->what != BENCH_CROSSINGS &&
-            (bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu))
+            (bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu ||
+                bench->method.rate > 0))
             argp_error(state,
                 "ready, steps and claims have --time, --rounds and --json, no other options");
         return 0;
@@ -177,6 +183,7 @@ static const struct argp argp = {
         "  ferry bench\n"
         "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"
         "  ferry bench --one-cpu -m pipe,unix,mq\n"
+        "  ferry bench --rate 1000 -m ring,unix -s 64 -t 100ms\n"
         "  ferry bench ready\n"
         "  ferry bench claims\n"
         "  ferry bench -s 64 --json | jq '.cases[].round_trip'\n",
@@ -211,6 +218,7 @@ static int cases_make(struct bench *bench)
                             .wait = wait,
                             .size = bench->sizes[i],
                             .span_ns = bench->method.slice_ms * NS_PER_MS,
+                            .rate = bench->method.rate,
                             .cpus = { bench->method.cpus[0], bench->method.cpus[1] } };
     return bench->count ? 0 : -EINVAL;
 }

@@ -34,6 +34,12 @@ static double messages_per_s(const struct crossing_result *result)
                : 0;
 }
 
+static double messages_per_cpu_s(const struct crossing_result *result)
+{
+    return result->cpu_ns > 0 ? (double)result->messages * (double)NS_PER_S / (double)result->cpu_ns
+                              : 0;
+}
+
 void bench_case_run(struct bench_case *one)
 {
     struct crossing_result slice = { 0 };
@@ -44,11 +50,11 @@ void bench_case_run(struct bench_case *one)
     if (one->code < 0)
         return;
     result_add(&one->trips, &slice);
-    one->code = crossing_one_way(&one->crossing, &slice);
+    one->code = crossing_one_way(&one->crossing, &one->ways, &slice);
     if (one->code < 0)
         return;
     result_add(&one->one_way, &slice);
-    double rate = messages_per_s(&slice);
+    double rate = one->crossing.rate > 0 ? messages_per_cpu_s(&slice) : messages_per_s(&slice);
     if (one->slowest == 0 || rate < one->slowest)
         one->slowest = rate;
     if (rate > one->fastest)

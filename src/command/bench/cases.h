@@ -8,8 +8,10 @@ struct bench_case {
     struct crossing crossing;
     int code;                              /* -errno: why there are no figures */
     struct times times;                    /* of all round trips */
+    struct times ways;                     /* at a rate: of all messages one way */
     struct crossing_result trips, one_way; /* sums of all slices */
-    double slowest, fastest;               /* slice one way, messages a second */
+    /* Slice one way, messages a second; at a rate, a second of a processor. */
+    double slowest, fastest;
 };
 
 /* The first two processors that we may use; one twice, if there are no two; -1: not told. */

@@ -24,17 +24,21 @@
 struct shared {
     atomic_ullong last; /* how many messages there are in all; 0: not known yet */
     uint64_t received;
-    int64_t ended_ns; /* when the last of them came */
-    int64_t cpu_ns;   /* the child's */
-    int code;         /* what it ended with */
+    int64_t ended_ns;  /* when the last of them came */
+    int64_t cpu_ns;    /* the child's */
+    int code;          /* what it ended with */
+    struct times ways; /* at a rate: how long messages took */
 };
 
 struct side {
     struct bench_end end;
     int ready[2]; /* a pipe: a byte once the child has its end, its place and its memory */
     struct shared *shared;
+    const struct crossing *crossing;
     size_t size;
-    char *data; /* size bytes */
+    char *data;                /* size bytes */
+    int64_t due_ns, period_ns; /* at a rate: when the next one goes, and how far apart they are */
+    int64_t paced_ns;          /* processor time that went into that */
 };
 
 static void pin(int cpu)
@@ -114,6 +118,29 @@ static int receive_whole(struct side *side)
     return 0;
 }
 
+/* --- at a rate -------------------------------------------------------------------------------- */
+
+/* Sleeps for most of the time and then looks at the clock, since being woken takes longer than some
+ * messages are apart; where both ends have one processor, the other one needs it. Whoever is late
+ * does not wait: the rate holds. */
+static void pace(struct side *side)
+{
+    if (!side->period_ns)
+        return;
+    int64_t before_ns = cpu_used_ns();
+    bool shared =
+        side->crossing->cpus[0] >= 0 && side->crossing->cpus[0] == side->crossing->cpus[1];
+    int64_t wake_ns = side->due_ns - (shared ? 0 : BENCH_PACE_SPIN_NS);
+    struct timespec wake = { .tv_sec = wake_ns / NS_PER_S, .tv_nsec = wake_ns % NS_PER_S };
+
+    if (clock_now_ns() < wake_ns)
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL);
+    while (clock_now_ns() < side->due_ns)
+        ;
+    side->due_ns += side->period_ns;
+    side->paced_ns += cpu_used_ns() - before_ns;
+}
+
 /* --- the child -------------------------------------------------------------------------------- */
 
 static int child_answer(struct side *side)
@@ -152,6 +179,22 @@ static int child_receive(struct side *side)
     }
 }
 
+/* Message by message: each says when it was sent. */
+static int child_time(struct side *side)
+{
+    int64_t sent_ns;
+
+    for (;;) {
+        int code = receive_whole(side);
+        if (code < 0)
+            return code;
+        memcpy(&sent_ns, side->data, sizeof(sent_ns));
+        times_add(&side->shared->ways, clock_now_ns() - sent_ns);
+        if (++side->shared->received == atomic_load(&side->shared->last))
+            return 0;
+    }
+}
+
 static void child_run(struct side *side, int (*run)(struct side *side))
 {
     char byte = 1;
@@ -182,12 +225,15 @@ static int parent_trips(struct side *side, int64_t span_ns, struct times *times,
     int64_t now_ns = clock_now_ns(), end_ns = now_ns + span_ns;
     uint64_t number = 0, came;
 
+    side->due_ns = now_ns;
+
     for (bool last = false; !last; number++) {
         last = number > 0 && now_ns >= end_ns;
         if (last)
             atomic_store(&side->shared->last, number + 1);
         memcpy(side->data, &number, sizeof(number));
-        int64_t before_ns = now_ns;
+        pace(side);
+        int64_t before_ns = side->period_ns ? clock_now_ns() : now_ns;
         int code = send_whole(side);
         if (code == 0)
             code = receive_whole(side);
@@ -221,6 +267,29 @@ static int parent_send(struct side *side, int64_t span_ns, struct times *times, 
     return 0;
 }
 
+static int parent_send_paced(
+    struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent)
+{
+    int64_t end_ns = clock_now_ns() + span_ns;
+    uint64_t sent = 0;
+
+    (void)times;
+    side->due_ns = clock_now_ns();
+    for (bool last = false; !last; sent++) {
+        pace(side);
+        int64_t now_ns = clock_now_ns();
+        last = sent > 0 && now_ns >= end_ns;
+        if (last)
+            atomic_store(&side->shared->last, sent + 1);
+        memcpy(side->data, &now_ns, sizeof(now_ns));
+        int code = send_whole(side);
+        if (code < 0)
+            return code;
+    }
+    *ret_sent = sent;
+    return 0;
+}
+
 /* --- both ------------------------------------------------------------------------------------- */
 
 typedef int parent_run(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent);
@@ -233,7 +302,12 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
 {
     struct bench_link link;
     struct side side = {
-        .shared = shared, .size = crossing->size, .data = data, .ready = { -1, -1 }
+        .shared = shared,
+        .crossing = crossing,
+        .size = crossing->size,
+        .data = data,
+        .ready = { -1, -1 },
+        .period_ns = crossing->rate > 0 ? (int64_t)((double)NS_PER_S / crossing->rate) : 0,
     };
     int code = bench_link_open(&link, crossing->mechanism, crossing->size, crossing->wait);
     if (code < 0)
@@ -266,7 +340,7 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
     uint64_t sent = 0;
     if (code == 0 && ready)
         code = run(&side, crossing->span_ns, times, &sent);
-    cpu_ns = cpu_used_ns() - cpu_ns;
+    cpu_ns = cpu_used_ns() - cpu_ns - side.paced_ns;
     if (code < 0)
         kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -294,6 +368,8 @@ static int crossing_run(const struct crossing *crossing, parent_run *run,
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     (void)sched_getaffinity(0, sizeof(cpus), &cpus);
     int code = crossing_in(crossing, shared, data, run, child, times, ret_result);
+    if (code == 0)
+        times_merge(times, &shared->ways);
     (void)signal(SIGPIPE, before);
     (void)sched_setaffinity(0, sizeof(cpus), &cpus);
     munmap(shared, sizeof(*shared));
@@ -308,7 +384,10 @@ int crossing_trips(
     return code;
 }
 
-int crossing_one_way(const struct crossing *crossing, struct crossing_result *ret_result)
+int crossing_one_way(
+    const struct crossing *crossing, struct times *times, struct crossing_result *ret_result)
 {
-    return crossing_run(crossing, parent_send, child_receive, NULL, ret_result);
+    return crossing->rate > 0
+               ? crossing_run(crossing, parent_send_paced, child_time, times, ret_result)
+               : crossing_run(crossing, parent_send, child_receive, times, ret_result);
 }

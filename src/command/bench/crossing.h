@@ -1,7 +1,9 @@
 /* crossing.h - messages between two processes, and what they cost: one slice of a measurement.
  *
  * Round trips: one side sends and waits for the answer, the other answers. One way: one side sends
- * as fast as it can, the other receives, and the time ends when the last message has come.
+ * as fast as it can, the other receives, and the time ends when the last message has come. At a
+ * rate, both are paced: what pacing itself takes of a processor is not counted, but what a receiver
+ * does that looks out is.
  */
 #ifndef FERRY_COMMAND_BENCH_CROSSING_H
 #define FERRY_COMMAND_BENCH_CROSSING_H
@@ -14,6 +16,7 @@ struct crossing {
     enum bench_wait wait;
     size_t size;     /* bytes of a message */
     int64_t span_ns; /* how long it goes on */
+    double rate;     /* messages, or round trips, a second, evenly; 0: as many as can be */
     int cpus[2];     /* where the two processes run; -1: anywhere */
 };
 
@@ -28,7 +31,8 @@ struct crossing_result {
  * 0, -EMSGSIZE (no message is so large), -EBADMSG (not what was sent came back), -errno. */
 int crossing_trips(
     const struct crossing *crossing, struct times *times, struct crossing_result *ret_result);
-/* The same one way. */
-int crossing_one_way(const struct crossing *crossing, struct crossing_result *ret_result);
+/* The same one way. At a rate, how long each was on its way is counted in *times. */
+int crossing_one_way(
+    const struct crossing *crossing, struct times *times, struct crossing_result *ret_result);
 
 #endif

@@ -2,6 +2,7 @@
 #include "command/bench/mechanism.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/bench/handed.h"
 #include "command/limits.h"
 
 #include <arpa/inet.h>
@@ -137,6 +138,18 @@ static int unix_open(struct bench_link *link)
 static int sequence_open(struct bench_link *link)
 {
     return unix_open_type(link, SOCK_SEQPACKET);
+}
+
+/* However large a message is, it takes no room in the socket. */
+static int memory_open(struct bench_link *link)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    for (unsigned side = 0; side < 2; side++)
+        socket_take(link, side, ends[side]);
+    return 0;
 }
 
 static int datagram_open(struct bench_link *link)
@@ -319,6 +332,10 @@ const struct mechanism bench_mechanisms[] = {
         .receive = socket_receive },
     { "unix-dgram", "unix(7), datagrams", .open = datagram_open, .send = socket_send,
         .receive = socket_receive },
+    { "unix-fd", "unix(7), messages, each with a descriptor", .open = sequence_open,
+        .send = descriptor_send, .receive = descriptor_receive },
+    { "memfd", "unix(7), each message a sealed memfd, memfd_create(2)", .open = memory_open,
+        .send = memfd_send, .receive = memfd_receive },
     { "mq", "a POSIX message queue, mq_overview(7)", .open = queue_open, .send = queue_send,
         .receive = queue_receive },
     { "tcp", "tcp(7) on the loopback device", .is_stream = true, .open = tcp_open,
@@ -363,6 +380,7 @@ int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *re
 
     *ret_end = (struct bench_end){ .mechanism = link->mechanism,
         .wait = link->wait,
+        .filled_fd = -1,
         .receive_fd = link->pairs[side][0],
         .send_fd = link->pairs[side][1] };
     link->pairs[side][0] = link->pairs[side][1] = -1;
@@ -392,6 +410,7 @@ void bench_end_close(struct bench_end *end)
     int pair[2] = { end->receive_fd, end->send_fd };
 
     pair_close(pair);
+    fd_close(&end->filled_fd);
     ferry_ring_free(TAKE(end->receive_ring));
     ferry_ring_free(TAKE(end->send_ring));
 }

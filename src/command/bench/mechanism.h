@@ -8,6 +8,7 @@
 
 #include <ferry/ring.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum bench_wait {
@@ -16,6 +17,9 @@ enum bench_wait {
     BENCH_ADAPTIVE, /* a ring only: look out for a while, then sleep */
     BENCH_WAIT_COUNT
 };
+
+/* Bytes at the front of a message that are looked at when it has come. */
+#define BENCH_LOOKED_AT sizeof(uint64_t)
 
 struct mechanism;
 
@@ -32,6 +36,7 @@ struct bench_end {
     const struct mechanism *mechanism;
     enum bench_wait wait;
     int receive_fd, send_fd;
+    int filled_fd; /* what there was no room for yet, as memory; -1: nothing */
     struct ferry_ring *receive_ring, *send_ring;
 };
 

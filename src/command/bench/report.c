@@ -132,8 +132,13 @@ static void add_case(
     else
         table_add(table, "-");
     add_time(table, (int64_t)cpu_ns(&one->trips));
-    add_rate(table, rate);
-    add_rate(table, rate * (double)one->crossing.size);
+    if (method->rate > 0) {
+        add_time(table, times_quantile(&one->ways, 500));
+        add_time(table, times_quantile(&one->ways, 990));
+    } else {
+        add_rate(table, rate);
+        add_rate(table, rate * (double)one->crossing.size);
+    }
     add_time(table, (int64_t)cpu_ns(&one->one_way));
     add_spread(table, method, spread_of(one));
 }
@@ -156,12 +161,14 @@ static void size_report(const struct bench_method *method, const struct bench_ca
 {
     static const char *const headings[] = { "MECHANISM", "WAIT", ">TRIP", ">P99", ">P99.9",
         ">CPU/MSG", ">ONE-WAY/S", ">BYTES/S", ">CPU/MSG", ">SPREAD", NULL };
+    static const char *const paced[] = { "MECHANISM", "WAIT", ">TRIP", ">P99", ">P99.9", ">CPU/MSG",
+        ">ONE-WAY", ">P99", ">CPU/MSG", ">SPREAD", NULL };
     char size[24];
     struct table table;
 
     size_print(true, cases[0]->crossing.size, size);
     bytes_print(text, "\nMessages of %s bytes\n", size);
-    table_init(&table, headings);
+    table_init(&table, method->rate > 0 ? paced : headings);
     for (size_t i = 0; i < count; i++)
         if (cases[i]->code == 0)
             add_case(&table, method, cases[i]);
@@ -194,6 +201,8 @@ static void method_report(const struct bench_method *method, struct bytes *text)
     else
         bytes_print(
             text, "; two processes on processors %d and %d", method->cpus[0], method->cpus[1]);
+    if (method->rate > 0)
+        bytes_print(text, "; %.0f a second", method->rate);
     slices_report(method, "each way", text);
 }
 
@@ -411,9 +420,14 @@ static json_t *one_way_json(const struct bench_case *one)
     set_number(one_way, "lost", (double)one->one_way.lost);
     set_number(one_way, "messages_per_second", rate);
     set_number(one_way, "bytes_per_second", rate * (double)one->crossing.size);
-    set_number(one_way, "slowest_slice_per_second", one->slowest);
-    set_number(one_way, "fastest_slice_per_second", one->fastest);
     set_number(one_way, "cpu_ns_per_message", cpu_ns(&one->one_way));
+    if (!one->ways.count) {
+        set_number(one_way, "slowest_slice_per_second", one->slowest);
+        set_number(one_way, "fastest_slice_per_second", one->fastest);
+    } else {
+        set_number(one_way, "median_ns", (double)times_quantile(&one->ways, 500));
+        set_number(one_way, "p99_ns", (double)times_quantile(&one->ways, 990));
+    }
     return one_way;
 }
 
@@ -452,6 +466,8 @@ static json_t *method_json(const struct bench_method *method)
             object, "processors", json_pack("[ii]", method->cpus[0], method->cpus[1]));
     set_number(object, "slice_ms", (double)method->slice_ms);
     set_number(object, "rounds", method->rounds);
+    if (method->rate > 0)
+        set_number(object, "rate", method->rate);
     return object;
 }
 

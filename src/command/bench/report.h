@@ -13,6 +13,7 @@ struct bench_method {
     int64_t slice_ms;
     unsigned rounds;
     int cpus[2];
+    double rate; /* 0: as many messages as can be */
 };
 
 /* "sleep", ... */

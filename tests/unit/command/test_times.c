@@ -95,6 +95,31 @@ START_TEST(times_beyond_the_counters)
 }
 END_TEST
 
+START_TEST(what_is_merged_is_as_if_it_had_been_added)
+{
+    static const int64_t first[] = { 700, 20, 90000 }, second[] = { 90000, 3, INT64_C(1) << 40, 8 };
+    struct times *others = calloc(1, sizeof(*others)), *whole = calloc(1, sizeof(*whole));
+
+    ck_assert(others && whole);
+    times_merge(whole, others);
+    ck_assert_uint_eq(whole->count, 0);
+    for (size_t i = 0; i < 3; i++)
+        times_add(whole, first[i]);
+    for (size_t i = 0; i < 4; i++) {
+        times_add(whole, second[i]);
+        times_add(others, second[i]);
+    }
+    add_all(first, 3);
+    times_merge(statistics, others);
+    ck_assert_mem_eq(statistics, whole, sizeof(*whole));
+    memset(statistics, 0, sizeof(*statistics));
+    times_merge(statistics, others);
+    ck_assert_mem_eq(statistics, others, sizeof(*others));
+    free(others);
+    free(whole);
+}
+END_TEST
+
 START_TEST(histogram)
 {
     static const int64_t froms[] = { 1, 2, 5, 10, 20, 50, 100 };
@@ -123,6 +148,7 @@ int main(void)
     tcase_add_test(tests, one_in_a_hundred);
     tcase_add_test(tests, quantiles_of_large_times);
     tcase_add_test(tests, times_beyond_the_counters);
+    tcase_add_test(tests, what_is_merged_is_as_if_it_had_been_added);
     tcase_add_test(tests, histogram);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
