@@ -85,7 +85,7 @@ struct choice_cost {
     double way_ns;    /* what it takes of the time then: 1 / throughput */
     double asleep_ns; /* processor time of both, if it wakes its receiver */
     double trip_ns;   /* until the answer comes, both asleep while they wait */
-    /* The same where both look out before they sleep, as long as a ring does; 0: nobody does. */
+    /* The last two where both look out before they sleep, as a ring does; 0: nobody does. */
     double spun_ns, spun_trip_ns;
 };
 
@@ -95,6 +95,10 @@ enum choice_place { CHOICE_APART, CHOICE_TOGETHER, CHOICE_PLACES };
 struct choice_costs {
     struct choice_cost of[CHOICE_PLACES][CHOICE_MECHANISMS][CHOICE_SIZES];
 };
+
+/* At any size. False: the mechanism has no messages at all. */
+bool choice_cost_at(
+    const struct choice_cost costs[CHOICE_SIZES], size_t size, struct choice_cost *ret_cost);
 
 /* From measurements on a virtual machine with two processors: right in what is dear and what is
  * cheap, for want of better. */
@@ -122,12 +126,14 @@ struct choice_prediction {
     double wait_ns;       /* until it has come, or the answer has; of a flood: way_ns */
     double wakes;         /* wake-ups a message, 0 to 1 */
     bool looks_out;       /* its receiver need not be woken, because it looks out */
+    bool is_late;         /* so many messages can't go: figures are those of as many as can */
+    double most_per_s;    /* messages, or requests, that can */
 };
 
 /* All: candidates first, the best of them at the head. */
 struct choice {
     struct choice_prediction ranking[CHOICE_MECHANISMS];
-    size_t candidates; /* at least 1 */
+    size_t candidates; /* 0: nothing can, as descriptors to another machine */
 };
 
 void choice_make(
@@ -138,11 +144,21 @@ double choice_score(const struct choice_prediction *prediction);
 const struct choice_prediction *choice_find(
     const struct choice *choice, enum choice_mechanism mechanism);
 
-/* Appends, in words, why the first is first; and what would make it faster. */
+/* What the prediction is made of: at even distances, none of them 0; of requests, so long after the
+ * answer. Both add to a prediction that has nothing else yet. */
+void choice_predict_one_way(
+    const struct choice_cost *cost, double gap_ns, struct choice_prediction *prediction);
+void choice_predict_answered(
+    const struct choice_cost *cost, double pause_ns, struct choice_prediction *prediction);
+
+enum choice_place choice_place_of(const struct workload *workload);
+
+/* Appends, in words, why the first is first: one line, without its end. */
 void choice_explain(
     const struct workload *workload, const struct choice *choice, struct bytes *text);
-void choice_advise(
-    const struct workload *workload, const struct choice *choice, struct bytes *text);
+/* Appends what would make it faster by a tenth at least: lines, none if nothing would. */
+void choice_advise(const struct workload *workload, const struct choice_costs *costs,
+    const struct choice *choice, struct bytes *text);
 
 /* What the fixed rule takes that this is measured against: from 1 MB on memory; above 10,000
  * messages a second a socket if they must arrive, else a pipe; else a queue. It asks for nothing
