@@ -1,5 +1,5 @@
 /* ferry.h - everything of libferry: addresses, listeners, channels, identity, policy, profiles, the
- * loop, the relay, the ring, the fan-in. See libferry(3). */
+ * loop, the relay, the ring, the fan-in, the window. See libferry(3). */
 #ifndef FERRY_FERRY_H
 #define FERRY_FERRY_H
 
@@ -14,6 +14,7 @@
 #include <ferry/profile.h>
 #include <ferry/relay.h>
 #include <ferry/ring.h>
+#include <ferry/window.h>
 
 #define FERRY_VERSION_MAJOR 0
 #define FERRY_VERSION_MINOR 1

@@ -3,10 +3,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "channel/framing.h"
 #include "channel/limits.h"
 #include "channel/options.h"
 #include "channel/weather.h"
+#include "memory/window.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -356,4 +358,34 @@ int ferry_channel_get_options(
 {
     int fd = channel->link.receive_fd >= 0 ? channel->link.receive_fd : channel->link.send_fd;
     return options_read_back(fd, ADDRESS_DIAL, channel->asked, all, ret_options);
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+int ferry_channel_open_window(const struct ferry_channel *channel,
+    const struct ferry_window_options *options, struct ferry_window **ret_window,
+    struct ferry_error *error)
+{
+    static const char thing[] = "window";
+    const struct link *link = &channel->link;
+    struct ferry_window_options read;
+
+    int r = options_read(options, &read, sizeof(read), thing, error);
+    if (r < 0)
+        return r;
+    if (!(link->flags & LINK_FILE) || channel->framing)
+        return error_set(error, -EOPNOTSUPP, thing, "receive from the channel",
+            channel->framing ? "frame= was asked for" : "no file is behind the channel");
+    int64_t at = lseek(link->receive_fd, 0, SEEK_CUR);
+    if (at < 0)
+        return error_set_errno(error, -errno, thing, NULL);
+    uint64_t left = link->remaining >= 0 ? (uint64_t)link->remaining : INT64_MAX;
+    if (left > (uint64_t)(INT64_MAX - at))
+        left = (uint64_t)(INT64_MAX - at);
+    if (read.offset > left)
+        read.offset = left;
+    if (read.size && read.size < left - read.offset)
+        left = read.offset + read.size;
+    read.offset += (uint64_t)at;
+    return window_open(link->receive_fd, &read, thing, (uint64_t)at + left, ret_window, error);
 }

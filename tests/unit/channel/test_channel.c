@@ -368,6 +368,82 @@ START_TEST(test_options_that_dialling_cannot_use_are_an_error)
 }
 END_TEST
 
+/* A file of "0123456789" without a name. */
+static int digits_new(void)
+{
+    int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    ck_assert_int_eq(pwrite(fd, "0123456789", 10, 0), 10);
+    return fd;
+}
+
+/* What the window shows, in pieces of 3 bytes. */
+static void check_window(struct ferry_window_options options, const char *wanted)
+{
+    struct ferry_window *window;
+    struct ferry_piece piece;
+    char seen[16] = "";
+
+    options.struct_size = sizeof(options);
+    options.piece_size = 3;
+    ck_assert_int_eq(ferry_channel_open_window(one, &options, &window, NULL), 0);
+    while (ferry_window_next(window, 0, &piece) > 0)
+        strncat(seen, piece.data, piece.size);
+    ferry_window_close(window);
+    ck_assert_str_eq(seen, wanted);
+}
+
+START_TEST(test_a_window_shows_what_is_left_of_a_file)
+{
+    struct ferry_message message;
+    int fd = digits_new();
+
+    ck_assert_int_eq(lseek(fd, 2, SEEK_SET), 2);
+    ck_assert_int_eq(ferry_channel_adopt(fd, &one), 0);
+    check_window((struct ferry_window_options){ 0 }, "23456789");
+    check_window((struct ferry_window_options){ .offset = 3, .size = 4 }, "5678");
+    check_window((struct ferry_window_options){ .offset = 8 }, "");
+    ck_assert_int_eq(ferry_channel_receive(one, inbox, &message, FERRY_NEVER), 1);
+    ck_assert_uint_eq(message.size, 8);
+    check_window((struct ferry_window_options){ 0 }, "");
+}
+END_TEST
+
+START_TEST(test_a_window_keeps_to_the_part_of_the_address)
+{
+    static const char *const cases[][2] = { { "offset=1,length=5", "12345" },
+        { "offset=9,length=9", "9" }, { "length=0", "" }, { "offset=4", "456789" } };
+    char text[128];
+    int fd = digits_new();
+
+    snprintf(text, sizeof(text), "file:/proc/self/fd/%d,%s", fd, cases[_i][0]);
+    struct ferry_address *address = address_of(text);
+    ck_assert_int_eq(ferry_dial(address, NULL, 0, &one, NULL), 0);
+    check_window((struct ferry_window_options){ 0 }, cases[_i][1]);
+    if (_i == 0)
+        check_window((struct ferry_window_options){ .offset = 2, .size = 100 }, "345");
+    ferry_address_free(address);
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_there_is_no_window_but_over_files)
+{
+    struct ferry_window_options options = { .struct_size = 1 };
+    struct ferry_window *window;
+    struct ferry_error error;
+    struct ferry_address *address = address_of("file:/dev/null,frame=lf");
+
+    pair(FERRY_UNIX);
+    ck_assert_int_eq(ferry_channel_open_window(one, NULL, &window, &error), -EOPNOTSUPP);
+    ck_assert_str_eq(error.remedy, "receive from the channel");
+    ck_assert_int_eq(ferry_channel_open_window(one, &options, &window, NULL), -EINVAL);
+    ferry_channel_close(other);
+    ck_assert_int_eq(ferry_dial(address, NULL, 0, &other, NULL), 0);
+    ck_assert_int_eq(ferry_channel_open_window(other, NULL, &window, &error), -EOPNOTSUPP);
+    ferry_address_free(address);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("channel/channel");
@@ -392,6 +468,9 @@ int main(void)
     tcase_add_test(cases, test_sending_to_who_is_gone_is_epipe_and_no_signal);
     tcase_add_test(cases, test_options_must_say_their_size);
     tcase_add_test(cases, test_options_that_dialling_cannot_use_are_an_error);
+    tcase_add_test(cases, test_a_window_shows_what_is_left_of_a_file);
+    tcase_add_loop_test(cases, test_a_window_keeps_to_the_part_of_the_address, 0, 4);
+    tcase_add_test(cases, test_there_is_no_window_but_over_files);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
