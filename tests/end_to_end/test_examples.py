@@ -90,3 +90,57 @@ def test_descriptors(start, runtime_dir, example):
         (runtime_dir / name).write_text(f"first line of {name}\nsecond\n")
     ask(example, "descriptor_client", runtime_dir, "unix:f.sock", "one", "two")
     wait_until(lambda: server.stdout() == b"first line of one\nfirst line of two\n")
+
+
+MiB = 1 << 20
+
+
+def write_at(path, size, texts):
+    """A file of `size` bytes, most of them a hole."""
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for offset, text in texts.items():
+            file.seek(offset)
+            file.write(text)
+
+
+def found(text):
+    return [int(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("trusted", [[], ["trusted"]], ids=["read", "mapped"])
+def test_a_text_across_borders_is_found(runtime_dir, example, trusted):
+    """At every place around the border of two pieces, whether they are of 256 KiB or of 1 MiB."""
+    places = [border + shift * 64 - 3 + shift for border in (0, MiB, 2 * MiB) for shift in range(7)]
+    places = [place for place in places if place >= 0]
+    write_at(runtime_dir / "file", 3 * MiB, {place: b"needle" for place in places})
+    assert found(ask(example, "search_file", runtime_dir, "file", "needle", *trusted)) == places
+
+
+@pytest.mark.parametrize("trusted", [[], ["trusted"]], ids=["read", "mapped"])
+def test_a_huge_file_is_searched_in_little_memory(runtime_dir, example, sanitizer, trusted):
+    places = {5: b"hay!", 2048 * MiB - 2: b"hay!", 2200 * MiB - 4: b"hay!"}
+    write_at(runtime_dir / "huge", 2200 * MiB, places)
+    program = [example("search_file"), "huge", "hay!", *trusted]
+    done = subprocess.run(
+        ["/usr/bin/time", "-f", "%M", *program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=runtime_dir,
+    )
+    assert found(done.stdout) == list(places)
+    if not sanitizer:  # whose shadow is not ours
+        assert int(done.stderr) < 4 * 1024  # KiB; libc and the program are half of it
+
+
+def test_a_file_that_is_emptied_while_it_is_searched_kills_nobody(runtime_dir, example):
+    """What it finds is far more than a pipe takes, so it is in the midst of its first piece."""
+    path = runtime_dir / "file"
+    path.write_bytes(b"x" * MiB)
+    with subprocess.Popen([example("search_file"), path, "x"], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"0\n"
+        os.truncate(path, 0)
+        rest = process.stdout.read()
+    assert rest.startswith(b"1\n2\n")
+    assert process.returncode == 0
