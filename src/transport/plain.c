@@ -4,8 +4,8 @@
  * (LINK_SHARED) O_NONBLOCK must stay as it is, so poll(2) is asked before each call and little is
  * written at once: a pipe that is writable has room for PIPE_BUF bytes, pipe(7). When another
  * process takes what poll(2) saw, the call waits; nothing short of a description of our own could
- * prevent that. A file never makes its writer wait for a reader, and a socket can be told not to:
- * these take all at once.
+ * prevent that. A file and /dev/null never make their writer wait for a reader, and a socket can be
+ * told not to: these take all at once.
  */
 #include "transport/plain.h"
 #include "base/cleanup.h"
@@ -20,10 +20,18 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static const struct link_ops plain_ops = {
     .send = plain_send, .receive = plain_receive, .shutdown = plain_shutdown, .close = plain_close
 };
+
+static enum plain_kind device_kind(int fd, dev_t number)
+{
+    if (number == makedev(1, 3))
+        return PLAIN_NULL;
+    return isatty(fd) ? PLAIN_TERMINAL : PLAIN_OTHER;
+}
 
 int plain_kind_of(int fd, enum plain_kind *ret_kind)
 {
@@ -44,8 +52,11 @@ int plain_kind_of(int fd, enum plain_kind *ret_kind)
     case S_IFSOCK:
         *ret_kind = PLAIN_SOCKET;
         break;
+    case S_IFCHR:
+        *ret_kind = device_kind(fd, status.st_rdev);
+        break;
     default:
-        *ret_kind = isatty(fd) ? PLAIN_TERMINAL : PLAIN_OTHER;
+        *ret_kind = PLAIN_OTHER;
     }
     return 0;
 }
@@ -151,7 +162,8 @@ static ssize_t plain_write(const struct link *link, const struct iovec *buffers,
 static bool may_wait(const struct link *link)
 {
     const struct plain *plain = link->state;
-    return (link->flags & LINK_SHARED) && plain->send != PLAIN_FILE && plain->send != PLAIN_SOCKET;
+    return (link->flags & LINK_SHARED) && plain->send != PLAIN_FILE && plain->send != PLAIN_NULL &&
+           plain->send != PLAIN_SOCKET;
 }
 
 /* Sends once from the front of the batch.

@@ -10,6 +10,7 @@ enum plain_kind {
     PLAIN_PIPE,
     PLAIN_TERMINAL,
     PLAIN_SOCKET, /* a stream: one of two descriptors, the other being something else */
+    PLAIN_NULL,   /* /dev/null: always ready, takes all */
     PLAIN_OTHER,
 };
 
