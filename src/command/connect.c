@@ -3,12 +3,16 @@
  * A relay between `-` and the address. The end of standard input half-closes, and output goes on
  * until the peer ends. Where an end cannot be told to the other side (a datagram peer; the
  * keyboard, once the peer has ended) silence ends it, after --wait.
+ *
+ * With --sha256 the relay shows what comes to the digest, and standard output is /dev/null until
+ * the digest is printed; a file is looked at through a window instead, and input is left alone.
  */
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "command/argument.h"
 #include "command/command.h"
 #include "command/credentials.h"
+#include "command/digest.h"
 #include "command/limits.h"
 #include "wire/frame.h"
 
@@ -25,12 +29,16 @@ struct connect {
     const struct ferry_credentials *as; /* NULL: as the kernel says */
     struct ferry_credentials credentials;
     int64_t timeout_ms, wait_ms;
+    bool sha256, json;
+    struct digest *digest; /* of what is received; NULL: it is passed on */
+    bool is_input;         /* what is connected to is standard input itself */
+    int output;            /* standard output, while it is /dev/null; -1: it is where it belongs */
     struct ferry_loop *loop;
     struct ferry_relay_pool *pool;
     int status;
 };
 
-enum { KEY_TIMEOUT = 0x400, KEY_WAIT, KEY_FRAME, KEY_AS };
+enum { KEY_TIMEOUT = 0x400, KEY_WAIT, KEY_FRAME, KEY_AS, KEY_SHA256, KEY_JSON };
 
 static const struct argp_option options[] = {
     { "timeout", KEY_TIMEOUT, "SPAN", 0, "Give up connecting after so long (10s)", 0 },
@@ -44,6 +52,9 @@ static const struct argp_option options[] = {
         "Send with these credentials to a unix socket: self, or pid:N, uid:N, user:NAME, gid:N, "
         "group:NAME, commas between; others than one's own need root",
         0 },
+    { "sha256", KEY_SHA256, NULL, 0,
+        "Print the SHA-256 of what is received instead of that, as sha256sum does", 0 },
+    { "json", KEY_JSON, NULL, 0, "With --sha256: print it as JSON, with the number of bytes", 0 },
     { 0 },
 };
 
@@ -74,6 +85,12 @@ static error_t connect_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_AS:
         return connect_parse_as(connect, argument, state);
+    case KEY_SHA256:
+        connect->sha256 = true;
+        return 0;
+    case KEY_JSON:
+        connect->json = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
             return ARGP_ERR_UNKNOWN;
@@ -82,6 +99,8 @@ static error_t connect_parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!connect->address)
             argp_error(state, "an address is needed");
+        if (connect->json && !connect->sha256)
+            argp_error(state, "--json goes with --sha256");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -99,7 +118,8 @@ static const struct argp argp = {
            "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | ferry connect unix:/run/docker.sock\n"
            "  echo ping | ferry connect --wait 1s udp:9999\n"
            "  ferry connect unix-seq:/tmp/s.sock --frame lf < lines.txt\n"
-           "  echo hello | ferry connect unix-dgram:/dev/log --as user:nobody\n",
+           "  echo hello | ferry connect unix-dgram:/dev/log --as user:nobody\n"
+           "  ferry connect --sha256 file:/etc/hostname\n",
 };
 
 /* A relay calls its first side the client: here that is what the shell has set up. */
@@ -142,6 +162,56 @@ static int connect_dropped(
         "takes no input; what came was dropped");
 }
 
+/* --- the digest ------------------------------------------------------------------------------- */
+
+static void digest_tap(
+    struct ferry_relay *relay, bool forth, const struct ferry_message *message, void *data)
+{
+    struct connect *connect = data;
+    (void)relay;
+    if (!forth)
+        digest_add(connect->digest, message->data, message->size);
+}
+
+/* Standard output is for the digest alone, and input that is to be digested for nobody else; the
+ * peer has its own copies already. */
+static int stdio_hide(struct connect *connect)
+{
+    AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return -errno;
+    AUTO_FD int output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (output < 0 || dup2(null, STDOUT_FILENO) < 0)
+        return -errno;
+    if (connect->is_input && dup2(null, STDIN_FILENO) < 0)
+        return -errno;
+    connect->output = fd_take(&output);
+    return 0;
+}
+
+static int connect_print_digest(struct connect *connect, struct ferry_error *error)
+{
+    if (connect->output >= 0 && dup2(connect->output, STDOUT_FILENO) < 0)
+        return error_set_errno(error, -errno, "standard output", NULL);
+    return digest_print(connect->digest, connect->address, connect->json, error);
+}
+
+/* Takes the peer, which is a file. */
+static int connect_look(struct connect *connect, struct ferry_channel *peer,
+    struct ferry_window *window, struct ferry_error *error)
+{
+    struct ferry_piece piece;
+    int r;
+
+    while ((r = ferry_window_next(window, 0, &piece)) > 0)
+        digest_add(connect->digest, piece.data, piece.size);
+    ferry_window_close(window);
+    ferry_channel_close(peer);
+    return r < 0 ? error_set_errno(error, r, connect->address, NULL) : 0;
+}
+
+/* --- the relay -------------------------------------------------------------------------------- */
+
 static void connect_done(struct ferry_relay *relay, int code, const char *text, void *data)
 {
     struct connect *connect = data;
@@ -157,7 +227,7 @@ static void connect_done(struct ferry_relay *relay, int code, const char *text, 
 }
 
 static int dial(
-    const struct connect *connect, struct ferry_channel **ret_channel, struct ferry_error *error)
+    struct connect *connect, struct ferry_channel **ret_channel, struct ferry_error *error)
 {
     struct ferry_address *address;
     struct ferry_dial_options dial_options = { .struct_size = sizeof(dial_options),
@@ -165,6 +235,7 @@ static int dial(
     int code = ferry_address_parse(connect->address, NULL, &address, error);
     if (code < 0)
         return code;
+    connect->is_input = ferry_address_scheme(address) == FERRY_STDIO;
     code =
         ferry_dial(address, &dial_options, ferry_deadline(connect->timeout_ms), ret_channel, error);
     ferry_address_free(address);
@@ -196,6 +267,7 @@ static int connect_relay(
         .struct_size = sizeof(relay_options),
         .linger_timeout_ms = connect->wait_ms,
         .done = connect_done,
+        .tap = connect->digest ? digest_tap : NULL,
         .data = connect,
     };
     bool messages = ferry_channel_capabilities(peer) & FERRY_HAS_BOUNDARIES;
@@ -210,13 +282,13 @@ static int connect_relay(
     return code < 0 ? error_set_errno(error, code, connect->address, NULL) : 0;
 }
 
-static int connect_run(struct connect *connect, struct ferry_error *error)
+/* Takes the peer. Returns 0 or -errno with *error; what ends the relay is in `status`. */
+static int connect_carry(
+    struct connect *connect, struct ferry_channel *peer, struct ferry_error *error)
 {
-    struct ferry_channel *peer;
-    int code = dial(connect, &peer, error);
-    if (code < 0)
-        return code;
-    code = ferry_loop_new(FERRY_EPOLL, &connect->loop);
+    int code = connect->digest ? stdio_hide(connect) : 0;
+    if (code == 0)
+        code = ferry_loop_new(FERRY_EPOLL, &connect->loop);
     if (code == 0)
         code = ferry_relay_pool_new(&connect->pool);
     if (code < 0) {
@@ -226,10 +298,45 @@ static int connect_run(struct connect *connect, struct ferry_error *error)
     return connect_relay(connect, peer, error);
 }
 
+/* Takes the peer. */
+static int connect_digest(
+    struct connect *connect, struct ferry_channel *peer, struct ferry_error *error)
+{
+    struct ferry_window *window;
+
+    if (!(ferry_channel_capabilities(peer) & FERRY_CAN_RECEIVE)) {
+        ferry_channel_close(peer);
+        return error_set(error, -EOPNOTSUPP, connect->address, "name what sends something",
+            "nothing can come from there");
+    }
+    int code = ferry_channel_open_window(peer, NULL, &window, error);
+    if (code == 0)
+        code = connect_look(connect, peer, window, error);
+    else if (code == -EOPNOTSUPP)
+        code = connect_carry(connect, peer, error);
+    else
+        ferry_channel_close(peer);
+    if (code < 0 || connect->status != EXIT_DONE)
+        return code;
+    return connect_print_digest(connect, error);
+}
+
+static int connect_run(struct connect *connect, struct ferry_error *error)
+{
+    struct ferry_channel *peer;
+    int code = connect->sha256 ? digest_new(&connect->digest, error) : 0;
+    if (code == 0)
+        code = dial(connect, &peer, error);
+    if (code < 0)
+        return code;
+    return connect->digest ? connect_digest(connect, peer, error)
+                           : connect_carry(connect, peer, error);
+}
+
 int command_connect(int argc, char **argv)
 {
     struct connect connect = {
-        .frame = "none", .timeout_ms = CONNECT_TIMEOUT_MS, .wait_ms = CONNECT_WAIT_MS
+        .frame = "none", .timeout_ms = CONNECT_TIMEOUT_MS, .wait_ms = CONNECT_WAIT_MS, .output = -1
     };
     struct ferry_error error = { 0 };
     if (argument_parse("connect", &argp, argc, argv, 0, &connect) != EXIT_DONE)
@@ -239,5 +346,7 @@ int command_connect(int argc, char **argv)
         connect.status = command_fail("connect", &error);
     ferry_relay_pool_free(connect.pool);
     ferry_loop_free(connect.loop);
+    digest_free(connect.digest);
+    fd_close(&connect.output);
     return connect.status;
 }
