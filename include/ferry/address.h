@@ -26,6 +26,7 @@ enum ferry_scheme {
     FERRY_FILE,       /* file:PATH                a regular file or device */
     FERRY_STDIO,      /* -                        standard input and output */
     FERRY_ICMP,       /* icmp:HOST                echo requests, icmp(7); for dialling only */
+    FERRY_AUTO,       /* auto:PATH, auto:@NAME    unix-seq: or shared memory, ferry/auto.h */
     FERRY_SCHEME_COUNT
 };
 

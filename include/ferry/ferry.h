@@ -1,9 +1,10 @@
-/* ferry.h - everything of libferry: addresses, listeners, channels, identity, policy, profiles, the
- * loop, the relay, the ring, the fan-in, the window. See libferry(3). */
+/* ferry.h - everything of libferry: addresses, listeners, channels, auto: channels, identity,
+ * policy, profiles, the loop, the relay, the ring, the fan-in, the window. See libferry(3). */
 #ifndef FERRY_FERRY_H
 #define FERRY_FERRY_H
 
 #include <ferry/address.h>
+#include <ferry/auto.h>
 #include <ferry/channel.h>
 #include <ferry/error.h>
 #include <ferry/fan_in.h>

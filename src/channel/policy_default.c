@@ -100,6 +100,7 @@ int ferry_policy_add_default(
     case FERRY_UNIX:
     case FERRY_UNIX_DGRAM:
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
         if (!listen->abstract)
             return add_mode(policy, listen, error);
         return append_id(

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,8 +25,7 @@ static int memfd_allocate(int fd, size_t size)
     return 0;
 }
 
-/* What would exceed it costs the process its life (SIGXFSZ), not an error. */
-static bool exceeds_limit(size_t size)
+bool memfd_exceeds_limit(size_t size)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
@@ -36,7 +34,7 @@ static bool exceeds_limit(size_t size)
 
 int memfd_new(const char *name, size_t size, int *ret_fd)
 {
-    if (exceeds_limit(size))
+    if (memfd_exceeds_limit(size))
         return -EFBIG;
     AUTO_FD int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)

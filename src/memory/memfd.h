@@ -9,11 +9,14 @@
 #ifndef FERRY_MEMORY_MEMFD_H
 #define FERRY_MEMORY_MEMFD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Makes one of `size` bytes, zeroed. `name` is for people who look into /proc.
  * Returns 0, -ENOSPC, -ENOMEM, -EFBIG (RLIMIT_FSIZE), -EMFILE, ... */
 int memfd_new(const char *name, size_t size, int *ret_fd);
+/* Whether to write so much would cost the process its life (SIGXFSZ): RLIMIT_FSIZE. */
+bool memfd_exceeds_limit(size_t size);
 /* Whether a descriptor of somebody else's is such memory, and of `size` bytes at least.
  * Returns 0, -EPROTO. */
 int memfd_check(int fd, size_t size);

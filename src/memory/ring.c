@@ -114,15 +114,23 @@ static int ring_enter(struct ferry_ring *ring)
     return -EPROTO;
 }
 
-/* Shows the peer how far we are, and wakes it if it sleeps. */
-static void ring_publish(struct ferry_ring *ring)
+/* Shows the peer how far we are. False: it knew. */
+static bool ring_store_position(struct ferry_ring *ring)
 {
     if (ring->published == ring->own)
-        return;
+        return false;
     ring_test_step(RING_TO_PUBLISH);
     ring->published = ring->own;
     atomic_store_explicit(&ring->side->position, ring->own, memory_order_release);
     ring_test_step(RING_PUBLISHED);
+    return true;
+}
+
+/* And wakes it if it sleeps. */
+static void ring_publish(struct ferry_ring *ring)
+{
+    if (!ring_store_position(ring))
+        return;
     shared_fence();
     uint64_t bell = shared_load_64(&ring->other->bell);
     if ((uint32_t)bell && (uint32_t)(bell >> 32) != ring->rung)
@@ -162,14 +170,14 @@ static int ring_make_room(struct ferry_ring *ring, uint32_t need)
 }
 
 /* Room for a record at our position, behind so much padding. */
-static int ring_reserve(struct ferry_ring *ring, size_t size, uint32_t *ret_padding)
+static int ring_reserve(struct ferry_ring *ring, size_t size, uint32_t spare, uint32_t *ret_padding)
 {
     if (size > ring->record_max)
         return -EMSGSIZE;
     uint32_t total = ring_total((uint32_t)size);
     uint32_t left = ring->capacity - (ring->own & (ring->capacity - 1));
     uint32_t padding = left < total ? left : 0;
-    int r = ring_make_room(ring, padding + total);
+    int r = ring_make_room(ring, padding + total + spare);
     if (r < 0)
         return r;
     ring->need = 0;
@@ -201,7 +209,7 @@ static int ring_put(struct ferry_ring *ring, const struct ferry_record *record)
 
     if (record->type > FERRY_RING_TYPE_MAX)
         return -EINVAL;
-    int r = ring_reserve(ring, record->size, &padding);
+    int r = ring_reserve(ring, record->size, 0, &padding);
     if (r < 0)
         return r;
     if (record->size)
@@ -235,7 +243,7 @@ int ferry_ring_loan(struct ferry_ring *ring, size_t size, void **ret_data)
     int r = ring_enter(ring);
     ring->lent = false;
     if (r == 0)
-        r = ring_reserve(ring, size, &padding);
+        r = ring_reserve(ring, size, 0, &padding);
     if (r < 0)
         return r;
     ring->lent = true;
@@ -252,6 +260,53 @@ void ferry_ring_commit(struct ferry_ring *ring, size_t size, unsigned type)
     ring_seal(ring, ring->lent_padding, (uint32_t)size, type);
     ring_publish(ring);
     ring_fetch_next(ring);
+}
+
+int ring_add(struct ferry_ring *ring, const struct iovec *pieces, size_t count, size_t size)
+{
+    uint32_t padding;
+    int r = ring_enter(ring);
+    if (r == 0)
+        r = ring_reserve(ring, size, ring->spare, &padding);
+    if (r < 0)
+        return r;
+    unsigned char *place = ring_place(ring, padding);
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].iov_len)
+            memcpy(place, pieces[i].iov_base, pieces[i].iov_len);
+        place += pieces[i].iov_len;
+    }
+    ring_seal(ring, padding, (uint32_t)size, 0);
+    return 0;
+}
+
+void ring_show(struct ferry_ring *ring)
+{
+    ring_publish(ring);
+    ring_fetch_next(ring);
+}
+
+int ring_mark(struct ferry_ring *ring)
+{
+    uint32_t padding;
+    int r = ring_enter(ring);
+    if (r == 0)
+        r = ring_reserve(ring, 0, 0, &padding);
+    if (r < 0)
+        return r;
+    ring_seal(ring, padding, 0, RING_MARK);
+    (void)ring_store_position(ring);
+    return 0;
+}
+
+size_t ring_room(struct ferry_ring *ring)
+{
+    return ring_enter(ring) < 0 || ring_look(ring) < 0 ? 0 : ring_free(ring);
+}
+
+bool ring_is_drained(struct ferry_ring *ring)
+{
+    return ring->state == RING_BROKEN || (ring_look(ring) == 0 && ring->seen == ring->own);
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -344,6 +399,8 @@ int ferry_ring_try_receive(
         place += step;
         size -= step;
         received++;
+        if (record->type == ring->stop && ring->stop)
+            break;
     }
     if (ring->state != RING_BROKEN)
         ring_publish(ring);

@@ -151,6 +151,11 @@ struct ferry_ring {
     uint32_t sleep; /* the number of our last */
     int64_t spin_max_ns, spin_ns;
     unsigned unspun; /* sleeps since it was last tried to spin */
+    /* Of a quiet ring */
+    void (*call)(void *data); /* NULL: it has descriptors that wake */
+    void *call_data;
+    uint32_t spare; /* bytes that the sender's records leave free, for ring_mark() */
+    unsigned stop;  /* the type that ends a receive; 0: none */
     /* In a fan-in */
     struct ferry_fan_in *fan_in; /* NULL: in none */
     struct list turn;
@@ -160,6 +165,51 @@ struct ferry_ring {
     struct ring_shared *shared;
     size_t map_size;
 };
+
+/* --- quiet rings ------------------------------------------------------------------------------ */
+
+/* A ring that is one of two ways between the same processes (transport/auto) has no descriptors
+ * that wake. Who sends calls its owner instead, who wakes the peer by the other way. It is for
+ * receivers that sleep: a sender that finds no room goes the other way too.
+ *
+ * Between the two the order is kept by marks: records of the type RING_MARK, empty, for which there
+ * is always room once; a receive brings nothing beyond one. */
+#define RING_MARK 1u
+
+struct ring_quiet {
+    int64_t spin_max_ns;      /* as of struct ferry_ring_options */
+    void (*call)(void *data); /* wakes the peer; of a receiver never called */
+    void *data;
+};
+
+/* As ferry_ring_new() and ferry_ring_attach(), of the memory alone.
+ *   fd  taken, and closed on failure too */
+int ring_new_quiet(enum ferry_direction direction, size_t capacity, const struct ring_quiet *quiet,
+    struct ferry_ring **ret_ring, struct ferry_error *error);
+int ring_attach_quiet(enum ferry_direction direction, int fd, size_t capacity_max,
+    const struct ring_quiet *quiet, struct ferry_ring **ret_ring, struct ferry_error *error);
+/* Its memory, borrowed. */
+int ring_memory_fd(const struct ferry_ring *ring);
+
+/* Adds a record of several pieces, which nobody sees before ring_show().
+ * Returns 0, or as ferry_ring_try_send() does. */
+int ring_add(struct ferry_ring *ring, const struct iovec *pieces, size_t count, size_t size);
+/* Shows the peer what was added, and wakes it if it sleeps. */
+void ring_show(struct ferry_ring *ring);
+/* Adds a mark and shows it, but wakes nobody: what comes the other way does. 0, -EPIPE, -EPROTO. */
+int ring_mark(struct ferry_ring *ring);
+/* Bytes that have room now, heads included; 0: it has ended. */
+size_t ring_room(struct ferry_ring *ring);
+/* Whether all that was sent has been received. */
+bool ring_is_drained(struct ferry_ring *ring);
+/* Looks out for the peer, as long as that has paid lately. True: there is something to receive, or
+ * room. */
+bool ring_look_out(struct ferry_ring *ring);
+/* What has not paid may pay from now on. */
+void ring_look_out_anew(struct ferry_ring *ring);
+
+/* --- one end, inside ----------------------------------------------------------------------------
+ */
 
 /* Moves to another state; see ring.c. */
 void ring_set_state(struct ferry_ring *ring, enum ring_state state);

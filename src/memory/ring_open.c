@@ -104,15 +104,23 @@ void ferry_ring_get_descriptors(
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static int ring_make(struct ferry_ring *ring, uint32_t capacity)
+static int ring_make_bells(struct ferry_ring *ring)
 {
-    void *memory;
     for (size_t i = 1; i < COUNT_OF(ring->fds); i++) {
         int r = bell_new(&ring->fds[i]);
         if (r < 0)
             return r;
     }
-    int r = memfd_new("ferry-ring", map_size(capacity), &ring->fds[0]);
+    return 0;
+}
+
+static int ring_make(struct ferry_ring *ring, uint32_t capacity)
+{
+    void *memory;
+    int r = ring->call ? 0 : ring_make_bells(ring);
+    if (r < 0)
+        return r;
+    r = memfd_new("ferry-ring", map_size(capacity), &ring->fds[0]);
     if (r == 0)
         r = memfd_map(ring->fds[0], map_size(capacity), &memory);
     if (r < 0)
@@ -122,19 +130,26 @@ static int ring_make(struct ferry_ring *ring, uint32_t capacity)
     return ring_start(ring, memory, capacity);
 }
 
-int ferry_ring_new(enum ferry_direction direction, const struct ferry_ring_options *options,
-    struct ferry_ring **ret_ring, struct ferry_error *error)
+static void ring_make_quiet(struct ferry_ring *ring, const struct ring_quiet *quiet)
 {
-    struct ferry_ring_options read;
-    int r = options_read(options, &read, sizeof(read), thing, error);
-    if (r < 0)
-        return r;
-    size_t capacity = read.capacity ? read.capacity : RING_CAPACITY;
+    ring->call = quiet->call;
+    ring->call_data = quiet->data;
+    ring->spare = RING_HEAD_SIZE;
+    ring->stop = RING_MARK;
+}
+
+/*   quiet  NULL: it has descriptors that wake */
+static int ring_new(enum ferry_direction direction, const struct ferry_ring_options *options,
+    const struct ring_quiet *quiet, struct ferry_ring **ret_ring, struct ferry_error *error)
+{
+    size_t capacity = options->capacity ? options->capacity : RING_CAPACITY;
     if (!capacity_is_legal(capacity))
         return error_set(error, -EINVAL, thing, "take a power of two from 4096 to 1073741824",
             "a capacity of %zu bytes is none", capacity);
-    struct ferry_ring *ring = ring_alloc(direction, &read);
-    r = ring ? ring_make(ring, (uint32_t)capacity) : -ENOMEM;
+    struct ferry_ring *ring = ring_alloc(direction, options);
+    if (ring && quiet)
+        ring_make_quiet(ring, quiet);
+    int r = ring ? ring_make(ring, (uint32_t)capacity) : -ENOMEM;
     if (r < 0) {
         ferry_ring_free(ring);
         return error_set(error, r, thing, r == -EMFILE ? "raise RLIMIT_NOFILE" : "ask for less",
@@ -143,6 +158,27 @@ int ferry_ring_new(enum ferry_direction direction, const struct ferry_ring_optio
     }
     *ret_ring = ring;
     return 0;
+}
+
+int ferry_ring_new(enum ferry_direction direction, const struct ferry_ring_options *options,
+    struct ferry_ring **ret_ring, struct ferry_error *error)
+{
+    struct ferry_ring_options read;
+    int r = options_read(options, &read, sizeof(read), thing, error);
+    return r < 0 ? r : ring_new(direction, &read, NULL, ret_ring, error);
+}
+
+int ring_new_quiet(enum ferry_direction direction, size_t capacity, const struct ring_quiet *quiet,
+    struct ferry_ring **ret_ring, struct ferry_error *error)
+{
+    const struct ferry_ring_options options = { .capacity = capacity,
+        .spin_max_ns = quiet->spin_max_ns };
+    return ring_new(direction, &options, quiet, ret_ring, error);
+}
+
+int ring_memory_fd(const struct ferry_ring *ring)
+{
+    return ring->fds[0];
 }
 
 /* --- attaching -------------------------------------------------------------------------------- */
@@ -179,13 +215,13 @@ static int ring_join(struct ferry_ring *ring, size_t capacity_max, struct ferry_
     uint32_t capacity = 0;
     void *memory;
 
-    for (size_t i = 0; i < COUNT_OF(ring->fds); i++)
+    for (size_t i = 0; i < (ring->call ? 1 : COUNT_OF(ring->fds)); i++)
         if (fcntl(ring->fds[i], F_SETFD, FD_CLOEXEC) < 0)
             return error_set_errno(error, -errno, thing, NULL);
     int r = constants_read(ring->fds[0], capacity_max, &capacity, error);
     if (r < 0)
         return r;
-    if (!bell_is(ring->fds[1]) || !bell_is(ring->fds[2]))
+    if (!ring->call && !(bell_is(ring->fds[1]) && bell_is(ring->fds[2])))
         return error_set(error, -EPROTO, thing, NULL,
             "what should wake its ends is no timerfd, as far as /proc/self/fd tells");
     r = memfd_map(ring->fds[0], map_size(capacity), &memory);
@@ -217,6 +253,25 @@ int ferry_ring_attach(enum ferry_direction direction, const int descriptors[FERR
     }
     if (r == 0)
         r = ring_join(ring, read.capacity, error);
+    if (r < 0) {
+        ferry_ring_free(ring);
+        return r;
+    }
+    *ret_ring = ring;
+    return 0;
+}
+
+int ring_attach_quiet(enum ferry_direction direction, int fd, size_t capacity_max,
+    const struct ring_quiet *quiet, struct ferry_ring **ret_ring, struct ferry_error *error)
+{
+    AUTO_FD int owned = fd;
+    const struct ferry_ring_options options = { .spin_max_ns = quiet->spin_max_ns };
+    struct ferry_ring *ring = ring_alloc(direction, &options);
+    if (!ring)
+        return error_set_errno(error, -ENOMEM, thing, NULL);
+    ring_make_quiet(ring, quiet);
+    ring->fds[0] = fd_take(&owned);
+    int r = ring_join(ring, capacity_max, error);
     if (r < 0) {
         ferry_ring_free(ring);
         return r;

@@ -29,7 +29,8 @@ void ring_awake(struct ferry_ring *ring)
     ring_set_state(ring, RING_AWAKE);
     atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32, memory_order_relaxed);
     /* Until something is found; if it did not ring, we got up by ourselves. */
-    ring->false_wakes += bell_quiet(ring_wake_fd(ring, ring->direction));
+    if (!ring->call)
+        ring->false_wakes += bell_quiet(ring_wake_fd(ring, ring->direction));
 }
 
 /* A sender may sleep until there is more room than what was released just now. */
@@ -45,7 +46,10 @@ void ring_wake_peer(struct ferry_ring *ring, uint64_t bell)
         return;
     ring->rung = (uint32_t)(bell >> 32);
     ring->stats.wakes++;
-    bell_ring(ring_wake_fd(ring, !ring->direction));
+    if (ring->call)
+        ring->call(ring->call_data);
+    else
+        bell_ring(ring_wake_fd(ring, !ring->direction));
 }
 
 /* --- sleeping --------------------------------------------------------------------------------- */
@@ -64,7 +68,7 @@ static inline void processor_relax(void)
 #endif
 }
 
-static bool ring_look_out(struct ferry_ring *ring, int64_t span_ns)
+static bool ring_look_for(struct ferry_ring *ring, int64_t span_ns)
 {
     int64_t until_ns = clock_now_ns() + span_ns;
 
@@ -90,13 +94,25 @@ static bool ring_spin(struct ferry_ring *ring)
         span_ns = RING_SPIN_NS_MIN < ring->spin_max_ns ? RING_SPIN_NS_MIN : ring->spin_max_ns;
     ring->unspun = 0;
     ring->stats.spins++;
-    bool paid = ring_look_out(ring, span_ns);
+    bool paid = ring_look_for(ring, span_ns);
     ring->stats.spins_paid += paid;
     span_ns = paid ? span_ns * 2 : span_ns / 2;
     if (span_ns > ring->spin_max_ns)
         span_ns = ring->spin_max_ns;
     ring->spin_ns = span_ns < RING_SPIN_NS_MIN ? 0 : span_ns;
     return paid;
+}
+
+bool ring_look_out(struct ferry_ring *ring)
+{
+    if (ring->state == RING_ASLEEP)
+        ring_awake(ring); /* and not to be woken meanwhile */
+    return ring->state != RING_AWAKE || ring_is_ready(ring) || ring_spin(ring);
+}
+
+void ring_look_out_anew(struct ferry_ring *ring)
+{
+    ring->spin_ns = ring->spin_max_ns;
 }
 
 bool ring_is_due(struct ferry_ring *ring)

@@ -15,6 +15,10 @@ static const struct {
                              FERRY_HAS_IDENTITY | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END |
                              FERRY_HAS_BOUNDARIES,
         0, 0, true },
+    [FERRY_AUTO] = { FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_DESCRIPTORS |
+                         FERRY_HAS_IDENTITY | FERRY_HAS_HALF_CLOSE | FERRY_HAS_END |
+                         FERRY_HAS_BOUNDARIES,
+        0, 0, true },
     [FERRY_UNIX_DGRAM] = { FERRY_CAN_SEND | FERRY_CAN_RECEIVE | FERRY_HAS_DESCRIPTORS |
                                FERRY_HAS_IDENTITY | FERRY_HAS_BOUNDARIES,
         0, 0, true },
@@ -91,7 +95,8 @@ int expect_ways(unsigned listener, unsigned target, bool from_file, struct bytes
 
 static bool is_unix(enum ferry_scheme scheme)
 {
-    return scheme == FERRY_UNIX || scheme == FERRY_UNIX_DGRAM || scheme == FERRY_UNIX_SEQ;
+    return scheme == FERRY_UNIX || scheme == FERRY_UNIX_DGRAM || scheme == FERRY_UNIX_SEQ ||
+           scheme == FERRY_AUTO;
 }
 
 static bool same_option(

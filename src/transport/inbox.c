@@ -77,14 +77,42 @@ void ferry_inbox_free(struct ferry_inbox *inbox)
 {
     if (!inbox)
         return;
+    inbox_unmap(inbox);
     for (size_t i = 0; i < inbox->count; i++)
         identity_clear(&inbox->slots[i].sender);
     munmap(inbox->mapping, inbox->mapping_size);
     free(inbox);
 }
 
+int inbox_map(struct ferry_inbox *inbox, size_t index, int fd, size_t size, const void **ret_data)
+{
+    struct inbox_slot *slot = &inbox->slots[index];
+
+    void *mapped = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (mapped == MAP_FAILED)
+        return -errno;
+    slot->mapped = mapped;
+    slot->mapped_size = size;
+    inbox->mapped_count++;
+    *ret_data = mapped;
+    return 0;
+}
+
+void inbox_unmap(struct ferry_inbox *inbox)
+{
+    for (size_t i = 0; inbox->mapped_count > 0; i++) {
+        struct inbox_slot *slot = &inbox->slots[i];
+        if (!slot->mapped)
+            continue;
+        munmap(slot->mapped, slot->mapped_size);
+        slot->mapped = NULL;
+        inbox->mapped_count--;
+    }
+}
+
 void inbox_prepare(struct ferry_inbox *inbox, size_t count, bool with_name, bool with_control)
 {
+    inbox_unmap(inbox);
     for (size_t i = 0; i < count; i++) {
         struct inbox_slot *slot = &inbox->slots[i];
         inbox->headers[i] =

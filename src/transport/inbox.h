@@ -21,17 +21,24 @@ struct inbox_slot {
     } control;
     struct sockaddr_storage name;
     struct ferry_identity sender; /* cleared when the slot is filled again */
+    void *mapped;                 /* what lies elsewhere: a message in a memfd; NULL */
+    size_t mapped_size;           /* bytes */
 };
 
 struct ferry_inbox {
-    size_t size;  /* bytes in a slot */
-    size_t count; /* slots */
+    size_t size;         /* bytes in a slot */
+    size_t count;        /* slots */
+    size_t mapped_count; /* of them that have something mapped */
     void *mapping;
     size_t mapping_size;
     struct inbox_slot *slots;
     struct mmsghdr *headers; /* count of them, for recvmmsg */
 };
 
+/* Maps a file of that size as what lies in a slot, until the next receive.
+ * Returns 0, -ENOMEM. */
+int inbox_map(struct ferry_inbox *inbox, size_t index, int fd, size_t size, const void **ret_data);
+void inbox_unmap(struct ferry_inbox *inbox);
 /* Prepares headers[0..count) for recvmmsg/recvmsg into the slots.
  *   with_name, with_control  whether to receive those */
 void inbox_prepare(struct ferry_inbox *inbox, size_t count, bool with_name, bool with_control);

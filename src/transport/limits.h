@@ -64,4 +64,39 @@
 /* The same for a full session whose own sender takes no answers: it holds up its own messages. */
 #define SESSION_DEAF_MS 250
 
+/* auto: connections. Bytes that the ring of each direction holds, made once it is moved to, and at
+ * most of one that the peer made: it pays for it. */
+#define AUTO_RING_CAPACITY     ((size_t)1 << 20)
+#define AUTO_RING_CAPACITY_MAX ((size_t)64 << 20)
+/* Bytes from which a message on the socket goes in a memfd of its own, and at most. */
+#define AUTO_LARGE_MIN ((size_t)128 << 10)
+#define AUTO_LARGE_MAX ((size_t)1 << 30)
+/* Bytes that such a message has on the socket: a dozen of them fill its queue. */
+#define AUTO_BALLAST_SIZE ((size_t)12 << 10)
+/* Sends between two looks for an answer that is waited for. */
+#define AUTO_ANSWER_SENDS 16u
+/* Messages of our own that one receive takes. */
+#define AUTO_TURN_MAX 256u
+/* Nanoseconds for which a receiver looks out for the next record: an answer that itself is woken
+ * across processors takes nearly as long. */
+#define AUTO_SPIN_NS 50000
+/* Messages a second from which the ring is tried, and below which it is left. */
+#define AUTO_RATE_UP   10000.0
+#define AUTO_RATE_DOWN 2000.0
+/* Messages until the clock is first looked at in a window, then at most so many more at a time. */
+#define PACE_LOOK_FIRST    16u
+#define PACE_LOOK_STEP_MAX 256u
+/* Nanoseconds of a window: many times what a processor takes from a process. */
+#define PACE_WINDOW_NS INT64_C(4000000)
+/* The same when the ring has just been entered: the other direction may need as long to follow. */
+#define PACE_TRIAL_NS INT64_C(20000000)
+/* Nanoseconds until the ring is tried again that has not paid; doubles up to the maximum, and
+ * begins anew once it has been worth while for so long. */
+#define PACE_BACKOFF_NS     INT64_C(1000000000)
+#define PACE_BACKOFF_NS_MAX INT64_C(64000000000)
+#define PACE_WORTH_NS       INT64_C(1000000000)
+/* Of the messages of a window, how many may find the receiver asleep: a wake-up costs as much as
+ * the message by the socket would, and the ring comes on top. */
+#define PACE_SLEEPY_SHARE 0.75
+
 #endif

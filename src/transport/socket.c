@@ -300,7 +300,7 @@ struct accepting {
     struct accept_options options;
 };
 
-static int socket_accept(struct listening *listening, struct link *ret_link)
+int socket_accept(struct listening *listening, struct link *ret_link)
 {
     const struct accepting *accepting = listening->state;
 
@@ -320,13 +320,13 @@ static int socket_accept(struct listening *listening, struct link *ret_link)
     return -EAGAIN;
 }
 
-static void socket_listening_close(struct listening *listening)
+void socket_listening_close(struct listening *listening)
 {
     listening_fini(listening);
     free(TAKE(listening->state));
 }
 
-static int socket_listening_socket(const struct listening *listening)
+int socket_listening_socket(const struct listening *listening)
 {
     return listening->fd;
 }

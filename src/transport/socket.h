@@ -40,6 +40,12 @@ struct socket_losses {
 /* Receives up to `count` messages into the inbox's slots; returns how many headers are filled, or
  * -errno. */
 int socket_receive_batch(int fd, struct ferry_inbox *inbox, size_t count, bool with_name);
+/* The same into headers that were prepared. */
+int socket_receive_prepared(int fd, struct ferry_inbox *inbox, size_t count);
+void socket_descriptor_close(int fd);
+/* What was lost, to be said later, and saying it: at most RECEIVE_BATCH_MAX at a time. */
+void socket_loss_add(struct socket_losses *losses, int code, size_t size);
+int socket_loss_report(struct socket_losses *losses, struct ferry_message *message);
 /* The message in a filled slot, and what its control data said; the pidfd is now the caller's.
  *   refuse  its descriptors are not wanted: they are closed
  * Returns 0, -EMSGSIZE or -EBADMSG as ferry_channel_try_receive() (the descriptors are closed,
@@ -60,6 +66,10 @@ struct ferry_identity *socket_sender(struct control_facts *facts, struct inbox_s
 
 /* --- socket.c --- */
 
+/* Of a socket that listens: struct listening_ops. */
+int socket_accept(struct listening *listening, struct link *ret_link);
+void socket_listening_close(struct listening *listening);
+int socket_listening_socket(const struct listening *listening);
 /* Closes what every listening has: descriptor, path, bound address. */
 void listening_fini(struct listening *listening);
 /* Options that a socket of ours has before anything can arrive.

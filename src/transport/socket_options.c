@@ -409,6 +409,7 @@ int socket_for_trial(const struct option_source *source, int *ret_fd)
         type = SOCK_DGRAM;
         break;
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
         type = SOCK_SEQPACKET;
         break;
     case FERRY_UDP:

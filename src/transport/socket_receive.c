@@ -70,13 +70,18 @@ int socket_receive_stream(
 
 int socket_receive_batch(int fd, struct ferry_inbox *inbox, size_t count, bool with_name)
 {
-    int received;
-
     if (count > inbox->count)
         count = inbox->count;
     if (count > RECEIVE_BATCH_MAX)
         count = RECEIVE_BATCH_MAX;
     inbox_prepare(inbox, count, with_name, true);
+    return socket_receive_prepared(fd, inbox, count);
+}
+
+int socket_receive_prepared(int fd, struct ferry_inbox *inbox, size_t count)
+{
+    int received;
+
     if (count == 1) {
         ssize_t size = receive_once(fd, &inbox->headers[0].msg_hdr, MSG_TRUNC);
         if (size < 0)
@@ -90,7 +95,7 @@ int socket_receive_batch(int fd, struct ferry_inbox *inbox, size_t count, bool w
     return received < 0 ? -errno : received;
 }
 
-static void descriptor_close(int fd)
+void socket_descriptor_close(int fd)
 {
     fd_close(&fd);
 }
@@ -101,8 +106,8 @@ int socket_read_slot(struct ferry_inbox *inbox, size_t index, bool refuse,
     struct inbox_slot *slot = &inbox->slots[index];
     struct msghdr *header = &inbox->headers[index].msg_hdr;
 
-    control_walk(
-        header, slot->descriptors, refuse ? 0 : FERRY_DESCRIPTORS_MAX, descriptor_close, ret_facts);
+    control_walk(header, slot->descriptors, refuse ? 0 : FERRY_DESCRIPTORS_MAX,
+        socket_descriptor_close, ret_facts);
     message_fill(ret_message, slot, inbox->headers[index].msg_len, ret_facts->descriptor_count);
     if (header->msg_flags & MSG_TRUNC) {
         ferry_message_fini(ret_message);
@@ -123,12 +128,12 @@ static bool slot_is_end(
     return message->size == 0 && !facts->any && (link->capabilities & FERRY_HAS_END);
 }
 
-static void loss_add(struct socket_losses *losses, int code, size_t size)
+void socket_loss_add(struct socket_losses *losses, int code, size_t size)
 {
     losses->losses[losses->count++] = (struct socket_loss){ code, size };
 }
 
-static int loss_report(struct socket_losses *losses, struct ferry_message *message)
+int socket_loss_report(struct socket_losses *losses, struct ferry_message *message)
 {
     struct socket_loss first = losses->losses[0];
 
@@ -146,7 +151,7 @@ int socket_receive_messages(
     int good = 0;
 
     if (losses->count > 0)
-        return loss_report(losses, &batch[0]);
+        return socket_loss_report(losses, &batch[0]);
     int received = socket_receive_batch(link->receive_fd, inbox, count, false);
     for (int i = 0; i < received; i++) {
         struct control_facts facts;
@@ -154,7 +159,7 @@ int socket_receive_messages(
         int r = socket_read_slot(inbox, (size_t)i, refuse, &message, &facts);
         if (r < 0) {
             fd_close(&facts.pidfd);
-            loss_add(losses, r, message.size);
+            socket_loss_add(losses, r, message.size);
             continue;
         }
         if (slot_is_end(link, &message, &facts))
@@ -164,5 +169,5 @@ int socket_receive_messages(
     }
     if (received < 0 || good > 0)
         return good > 0 ? good : received;
-    return losses->count > 0 ? loss_report(losses, &batch[0]) : 0;
+    return losses->count > 0 ? socket_loss_report(losses, &batch[0]) : 0;
 }

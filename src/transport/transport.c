@@ -19,6 +19,7 @@ static const struct transport *const transports[FERRY_SCHEME_COUNT] = {
     [FERRY_EXEC] = &transport_exec,
     [FERRY_FILE] = &transport_file,
     [FERRY_ICMP] = &transport_icmp,
+    [FERRY_AUTO] = &transport_auto,
 };
 
 int transport_listen(const struct ferry_address *address,

@@ -33,6 +33,9 @@ struct link_ops {
     void (*close)(struct link *link);         /* gives everything back; called once */
     int (*connected)(struct link *link);      /* NULL: always */
     bool (*pending)(const struct link *link); /* NULL: never */
+    /* Looks out for a while for what will come at once, where that is cheaper than to sleep and be
+     * woken. True: there is something to receive. NULL: it never is. */
+    bool (*look_out)(struct link *link);
     /* The peer's address as text for people into text[size]; NULL: it has none. */
     void (*peer)(const struct link *link, char *text, size_t size);
     /* Puts a fact about the peer into the identity; it stays unknown where nobody vouches.
@@ -138,6 +141,7 @@ extern const struct transport transport_descriptor; /* fd (by number), - */
 extern const struct transport transport_exec;
 extern const struct transport transport_file;
 extern const struct transport transport_icmp;
+extern const struct transport transport_auto;
 
 /* By the address's scheme. A scheme without listen of its own is dialled once and arrives as the
  * only link (transport/single.c). */

@@ -20,6 +20,7 @@ static int scheme_type(enum ferry_scheme scheme)
     case FERRY_UNIX_DGRAM:
         return SOCK_DGRAM;
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
         return SOCK_SEQPACKET;
     default:
         return SOCK_STREAM;

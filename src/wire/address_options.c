@@ -48,7 +48,8 @@ struct option_row {
     int64_t least, most; /* of numbers and sizes; of VALUE_SECONDS in seconds */
 };
 
-#define UNIX_CONNECTED (1u << FERRY_UNIX | 1u << FERRY_UNIX_SEQ)
+#define AUTO           (1u << FERRY_AUTO)
+#define UNIX_CONNECTED (1u << FERRY_UNIX | 1u << FERRY_UNIX_SEQ | AUTO)
 #define UNIX_ANY       (UNIX_CONNECTED | 1u << FERRY_UNIX_DGRAM)
 #define INET_ANY       (1u << FERRY_TCP | 1u << FERRY_UDP)
 #define UDP            (1u << FERRY_UDP)
@@ -92,6 +93,7 @@ static const struct option_row rows[] = {
     { "reply", MQ, BOTH, VALUE_QUEUE, 0, 0 },
     { "frame", STREAM_ANY, BOTH, VALUE_FRAME, 0, 0 },
     { "descriptors", UNIX_ANY | FD, BOTH, VALUE_FLAG, 0, 0 },
+    { "ring", AUTO, BOTH, VALUE_FLAG, 0, 0 },
     { "join", UDP, ADDRESS_LISTEN, VALUE_GROUPS, 0, 0 },
     { "source", UDP, ADDRESS_LISTEN, VALUE_HOSTS, 0, 0 },
     { "interface", UDP, BOTH, VALUE_INTERFACE, 0, 0 },

@@ -27,6 +27,7 @@ static const char *const scheme_names[FERRY_SCHEME_COUNT] = {
     [FERRY_FILE] = "file",
     [FERRY_STDIO] = "-",
     [FERRY_ICMP] = "icmp",
+    [FERRY_AUTO] = "auto",
 };
 
 const char *address_scheme_name(enum ferry_scheme scheme)
@@ -214,6 +215,7 @@ static int part_interpret(const struct address_source *source, const struct addr
     case FERRY_UNIX:
     case FERRY_UNIX_DGRAM:
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
         return unix_read(source, part, draft);
     case FERRY_TCP:
     case FERRY_UDP:
@@ -227,6 +229,11 @@ static int part_interpret(const struct address_source *source, const struct addr
     default:
         return address_read_path(source, part, &draft->rest);
     }
+}
+
+static bool scheme_is_unix(enum ferry_scheme scheme)
+{
+    return scheme <= FERRY_UNIX_SEQ || scheme == FERRY_AUTO;
 }
 
 static int rest_read(
@@ -243,7 +250,7 @@ static int rest_read(
         *ret_end = strlen(source->text);
         return command_read(source, at, &draft->rest);
     }
-    bool nul_allowed = draft->scheme <= FERRY_UNIX_SEQ && source->text[at] == '@';
+    bool nul_allowed = scheme_is_unix(draft->scheme) && source->text[at] == '@';
     r = part_read(source, at, nul_allowed, &part);
     if (r < 0)
         return r;

@@ -158,6 +158,7 @@ static unsigned kinds_of_scheme(enum ferry_scheme scheme)
     case FERRY_UNIX_DGRAM:
         return KINDS(UNIX_DATAGRAM);
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
         return KINDS(UNIX_SEQPACKET);
     case FERRY_TCP:
         return KINDS(TCP);
@@ -188,6 +189,7 @@ static int set_address(
     case FERRY_UNIX:
     case FERRY_UNIX_DGRAM:
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
     case FERRY_FIFO: {
         int code = address->abstract ? set_abstract(target, address->rest, address->rest_size)
                                      : set_path(target, address->rest);
@@ -195,7 +197,7 @@ static int set_address(
     }
     default:
         return error_set(error, -EINVAL, target->word,
-            "give a path, a unix, tcp, udp, fifo or mq address, a pid, pid:fd or ino:NUMBER",
+            "give a path, a unix, auto, tcp, udp, fifo or mq address, a pid, pid:fd or ino:NUMBER",
             "%s: is nothing that can be looked at", address_scheme_name(address->scheme));
     }
 }

@@ -1,0 +1,84 @@
+/* auto.h - what an auto: channel does, why, and having it do otherwise.
+ *
+ * auto:NAME is a unix socket with boundaries that moves to shared memory and back while it is in
+ * use, as the traffic makes it pay. Nothing in a program changes: the calls are those of channel.h,
+ * the order is kept, descriptors pass, and the peer is who the kernel says. Each direction moves by
+ * itself, decided by whoever sends.
+ *
+ * It goes from one process to the next: whatever stands between the two, a relay say, is the peer
+ * of either, and both then stay on the socket if it is one that passes descriptors on blindly. Both
+ * ends need auto:; what else connects is told so and closed.
+ */
+#ifndef FERRY_AUTO_H
+#define FERRY_AUTO_H
+
+#include <ferry/channel.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* By which a message travels. */
+enum ferry_lane { FERRY_LANE_SOCKET, FERRY_LANE_RING };
+
+/* Why a direction takes the lane that it takes. */
+enum ferry_auto_reason {
+    FERRY_AUTO_NEW,       /* nothing has been measured yet */
+    FERRY_AUTO_SLOW,      /* on the socket: so few messages are no dearer there */
+    FERRY_AUTO_FAST,      /* in the ring: so many are cheaper there */
+    FERRY_AUTO_SLEEPY,    /* on the socket: the peer slept before each message, and waking costs
+                             the same either way */
+    FERRY_AUTO_FULL,      /* on the socket for a moment: the ring was full */
+    FERRY_AUTO_PASSING,   /* on the socket for a moment: descriptors, or too large for the ring */
+    FERRY_AUTO_WAITING,   /* on the socket: the peer was asked, and has not answered */
+    FERRY_AUTO_FORCED,    /* ring=yes or ferry_auto_prefer() */
+    FERRY_AUTO_FORBIDDEN, /* ring=no or ferry_auto_prefer(), here */
+    FERRY_AUTO_PEER_FORBIDS, /* the same there */
+    FERRY_AUTO_NOT_DIRECT,   /* on the socket: who connected is not who offers: somebody in between
+                                passes it on, or the connection was handed to another process */
+    FERRY_AUTO_UNKNOWN_PEER, /* on the socket: the peer's process can't be told from here, as in
+                                another PID namespace */
+    FERRY_AUTO_NO_MEMORY,    /* on the socket: no memory or descriptors for rings */
+    FERRY_AUTO_REASON_COUNT
+};
+
+struct ferry_auto_stats {
+    size_t struct_size;            /* sizeof(struct ferry_auto_stats), set by the caller */
+    enum ferry_lane lanes[2];      /* by enum ferry_direction */
+    enum ferry_auto_reason reason; /* for that of sending */
+    uint64_t moves;                /* how often sending has changed lanes, moments included */
+    uint64_t socket_messages;      /* sent so */
+    uint64_t ring_messages;
+    uint64_t large_messages; /* of those by the socket: in a memfd of their own */
+    uint64_t wakes;          /* how often the peer slept, and was woken */
+    double rate_per_s;       /* messages sent, as last measured; 0: not yet */
+    double mean_size;        /* bytes of them */
+};
+
+/* Returns 0, -EOPNOTSUPP (it is no auto: channel). */
+FERRY_PUBLIC FERRY_CHECK int ferry_auto_get_stats(
+    const struct ferry_channel *channel, struct ferry_auto_stats *ret_stats);
+
+/* "fast", ... and what it means, as a sentence. Both are static. */
+FERRY_PUBLIC const char *ferry_auto_reason_name(enum ferry_auto_reason reason);
+FERRY_PUBLIC const char *ferry_auto_reason_text(enum ferry_auto_reason reason);
+/* "socket", "ring" */
+FERRY_PUBLIC const char *ferry_lane_name(enum ferry_lane lane);
+
+enum ferry_auto_preference { FERRY_AUTO_MEASURE, FERRY_AUTO_PREFER_SOCKET, FERRY_AUTO_PREFER_RING };
+
+/* Has what is sent from now on take a lane, where it can, or whichever is cheaper.
+ * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
+FERRY_PUBLIC int ferry_auto_prefer(
+    struct ferry_channel *channel, enum ferry_auto_preference preference);
+
+/* Calls back whenever sending has moved to the other lane for more than a moment.
+ *   moved  within a send or receive of this channel; it must not close it. NULL: no more
+ * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
+FERRY_PUBLIC int ferry_auto_on_move(struct ferry_channel *channel,
+    void (*moved)(void *data, const struct ferry_auto_stats *stats), void *data);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* auto.c - asking and telling an auto: channel. */
+#include "transport/auto/auto.h"
+#include "base/cleanup.h"
+#include "channel/channel.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name, *text;
+} reasons[] = {
+    [FERRY_AUTO_NEW] = { "new", "nothing has been measured yet" },
+    [FERRY_AUTO_SLOW] = { "slow", "so few messages are no dearer by the socket" },
+    [FERRY_AUTO_FAST] = { "fast", "so many messages are cheaper through shared memory" },
+    [FERRY_AUTO_SLEEPY] = { "sleepy",
+        "the peer slept before each message, and waking it costs the same either way" },
+    [FERRY_AUTO_FULL] = { "full", "the ring was full" },
+    [FERRY_AUTO_PASSING] = { "passing",
+        "a message had descriptors, or was too large for the ring" },
+    [FERRY_AUTO_WAITING] = { "waiting",
+        "the peer was asked for shared memory and has not answered" },
+    [FERRY_AUTO_FORCED] = { "forced", "shared memory was asked for" },
+    [FERRY_AUTO_FORBIDDEN] = { "forbidden", "shared memory is forbidden here" },
+    [FERRY_AUTO_PEER_FORBIDS] = { "peer-forbids", "the peer forbids shared memory" },
+    [FERRY_AUTO_NOT_DIRECT] = { "not-direct",
+        "another process stands between the two, or the connection was handed to one" },
+    [FERRY_AUTO_UNKNOWN_PEER] = { "unknown-peer",
+        "the peer's process can't be told from here: it is in another PID namespace" },
+    [FERRY_AUTO_NO_MEMORY] = { "no-memory", "there was no memory, or no descriptor, for it" },
+};
+
+static_assert(COUNT_OF(reasons) == FERRY_AUTO_REASON_COUNT, "each has a text");
+
+const char *ferry_auto_reason_name(enum ferry_auto_reason reason)
+{
+    return reasons[reason].name;
+}
+
+const char *ferry_auto_reason_text(enum ferry_auto_reason reason)
+{
+    return reasons[reason].text;
+}
+
+const char *ferry_lane_name(enum ferry_lane lane)
+{
+    return lane == FERRY_LANE_RING ? "ring" : "socket";
+}
+
+int ferry_auto_get_stats(const struct ferry_channel *channel, struct ferry_auto_stats *ret_stats)
+{
+    const struct auto_end *end = auto_end_of(&channel->link);
+    size_t size = ret_stats->struct_size;
+
+    if (!end)
+        return -EOPNOTSUPP;
+    if (size > sizeof(end->stats))
+        size = sizeof(end->stats);
+    memcpy(ret_stats, &end->stats, size);
+    ret_stats->struct_size = size;
+    return 0;
+}
+
+int ferry_auto_prefer(struct ferry_channel *channel, enum ferry_auto_preference preference)
+{
+    struct auto_end *end = auto_end_of(&channel->link);
+    if (!end)
+        return -EOPNOTSUPP;
+    auto_prefer(end, preference);
+    return 0;
+}
+
+int ferry_auto_on_move(struct ferry_channel *channel,
+    void (*moved)(void *data, const struct ferry_auto_stats *stats), void *data)
+{
+    struct auto_end *end = auto_end_of(&channel->link);
+    if (!end)
+        return -EOPNOTSUPP;
+    end->on_move = moved;
+    end->on_move_data = data;
+    return 0;
+}

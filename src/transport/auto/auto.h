@@ -1,0 +1,162 @@
+/* auto.h - one connection with two lanes: a unix socket, and a ring each way beside it.
+ *
+ * A connection begins on the socket, a SOCK_SEQPACKET one, and costs what that costs. Where the
+ * traffic is such that a ring is cheaper (pace.h), the two ends make one each way, once; from then
+ * on whoever sends decides for each message which lane it takes:
+ *
+ *     the socket  |a|b|c+BACK|                  |g|h+BACK|
+ *                             \                /          \
+ *     the ring                 |d|e|f|MARK|---'            |i|j| ...
+ *
+ * A message with AUTO_BACK says that what follows it is in the ring, a mark in the ring that what
+ * follows it comes by the socket. So the receiver always knows by which lane the next message
+ * comes, and the order is that of sending whatever travels how fast. Descriptors, what is too large
+ * for the ring, and what meets a full one take the socket, between the records before and after.
+ *
+ * Invariants, for each direction
+ *   1. The sender publishes a mark before it sends what follows it by the socket. So when the
+ *      socket has something and the ring, looked at after that, has nothing, it is no message of
+ *      the caller's but one of ours.
+ *   2. A mark always has room: records leave it (ring_quiet), and the sender goes back to the ring
+ *      only when half of it is free.
+ *   3. Nothing is taken from the socket before its turn but messages of ours: in the ring's lane
+ * its head is looked at first (MSG_PEEK, with no room for descriptors, installs none).
+ *   4. Nothing waits for room in the ring: the socket has a queue with a bound, and poll(2) knows.
+ *
+ * The socket is the bell too: a receiver that sleeps says so in the ring, and the sender then sends
+ * an empty AUTO_WAKE. So one descriptor is all that is to be polled, the peer's end is seen by it,
+ * and nothing that wakes is shared with the peer. Across processors it makes no difference: being
+ * woken costs twenty times what the call does.
+ *
+ * Who may: see handshake.c. What a peer sends is checked as on any socket, and in any ring.
+ */
+#ifndef FERRY_TRANSPORT_AUTO_AUTO_H
+#define FERRY_TRANSPORT_AUTO_AUTO_H
+
+#include "memory/ring.h"
+#include "transport/auto/pace.h"
+#include "transport/socket.h"
+
+#include <ferry/auto.h>
+
+/* --- on the socket ---------------------------------------------------------------------------- */
+
+/* No text begins so. */
+#define AUTO_MAGIC   0xfe
+#define AUTO_VERSION 1
+
+enum auto_kind {
+    AUTO_MESSAGE = 1, /* of the caller's */
+    AUTO_WAKE,        /* there is something in the ring */
+    AUTO_ASK,         /* whoever accepted wants rings */
+    AUTO_OFFER,       /* here they are: from whoever dialled, to it; and who we are */
+    AUTO_ACCEPT,      /* they are mapped; and who we are */
+    AUTO_REFUSE,      /* there will be none: `size` is an enum ferry_auto_reason */
+};
+
+enum auto_flag {
+    AUTO_BACK = 1 << 0,  /* what follows is in the ring */
+    AUTO_LARGE = 1 << 1, /* its bytes lie in a memfd, its last descriptor */
+};
+
+/* Before each message. */
+struct auto_head {
+    uint8_t magic, version;
+    uint8_t kind;
+    uint8_t flags;
+    uint32_t size; /* with AUTO_LARGE: bytes in the memfd */
+};
+
+static_assert(sizeof(struct auto_head) == 8, "two processes share it");
+
+/* --- one end ---------------------------------------------------------------------------------- */
+
+enum auto_rings {
+    AUTO_RINGS_NONE,
+    AUTO_RINGS_ASKED,   /* we sent AUTO_ASK */
+    AUTO_RINGS_OFFERED, /* we sent AUTO_OFFER */
+    AUTO_RINGS_THERE,
+    AUTO_RINGS_REFUSED, /* by either; for good */
+};
+
+/* The state of its link. */
+struct auto_end {
+    const struct link_ops *socket_ops; /* of the link as it was without us */
+    struct socket_losses *losses;      /* owned; its state then */
+    int fd;                            /* the socket, which the link owns */
+    bool dialled;
+    bool refuse_descriptors;
+    bool ended;    /* the peer sends no more by the socket */
+    bool reset;    /* it left without reading all that we sent by the socket */
+    bool gone;     /* there is nobody who could read what we send */
+    bool may_send; /* by the ring: the other end is who it should be */
+    enum auto_rings rings;
+    enum ferry_lane lanes[2];   /* by enum ferry_direction */
+    struct ferry_ring *ring[2]; /* so too; NULL: none */
+    enum ferry_auto_preference preference;
+    enum ferry_lane wanted; /* for sending, but for moments */
+    enum ferry_lane told;   /* to on_move */
+    enum auto_kind owed;    /* an answer for which the socket had no room; 0: none */
+    enum ferry_auto_reason owed_reason;
+    unsigned unanswered; /* sends since we last looked for an answer of the peer's */
+    struct pace pace;
+    struct ferry_auto_stats stats; /* the reason is in it */
+    void (*on_move)(void *data, const struct ferry_auto_stats *stats);
+    void *on_move_data;
+};
+
+/* The only place where a lane changes.
+ *   reason  of sending; of receiving it is the peer's business, and not known */
+void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum ferry_lane lane,
+    enum ferry_auto_reason reason);
+
+/* --- auto.c ----------------------------------------------------------------------------------- */
+
+/* NULL: it is of another scheme. */
+struct auto_end *auto_end_of(const struct link *link);
+void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference);
+
+/* --- handshake.c ------------------------------------------------------------------------------ */
+
+/* Asks for rings, or offers them, once. */
+void auto_begin_rings(struct auto_end *end);
+/* A message of ours came, with these descriptors, which it takes.
+ * Returns 0, -EPROTO. */
+int auto_handle(struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count);
+/* Sends what is owed, if there is room. */
+void auto_pay(struct auto_end *end);
+/* Wakes the peer: struct ring_quiet. */
+void auto_wake(void *data);
+/* Sends a head alone, with descriptors. 0, -EAGAIN, -errno. */
+int auto_send_head(
+    struct auto_end *end, const struct auto_head *head, const int *descriptors, size_t count);
+
+static inline struct auto_head auto_head(enum auto_kind kind, unsigned flags, uint32_t size)
+{
+    return (struct auto_head){ AUTO_MAGIC, AUTO_VERSION, (uint8_t)kind, (uint8_t)flags, size };
+}
+
+/* --- large.c ---------------------------------------------------------------------------------- */
+
+/* The bytes of an outgoing in a sealed memfd. Returns the descriptor, or -errno. */
+int auto_large_new(const struct ferry_outgoing *outgoing, size_t size);
+/* Maps such a memfd, of `size` bytes, as what lies in a slot of the inbox.
+ * Returns 0, -EPROTO (it isn't one), -ENOMEM. */
+int auto_large_map(
+    int fd, size_t size, struct ferry_inbox *inbox, size_t index, const void **ret_data);
+
+/* --- send.c, receive.c ------------------------------------------------------------------------ */
+
+int auto_send(struct link *link, struct ferry_outgoing *batch, size_t count);
+int auto_receive(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
+/* Takes what is next on the socket, if it is a message of ours.
+ * Returns 1, 0 (the end), -EAGAIN (nothing is there), -EBUSY (a message of the caller's is next),
+ * -EPROTO, or another -errno. */
+int auto_take_ours(struct auto_end *end);
+/* The same from within sending, while an answer is waited for. Returns 0, -EPROTO, ... */
+int auto_look_for_answer(struct auto_end *end);
+bool auto_pending(const struct link *link);
+bool auto_look_out(struct link *link);
+
+#endif

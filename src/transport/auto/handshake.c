@@ -1,0 +1,309 @@
+/* handshake.c - how two ends come to have rings, and why they don't.
+ *
+ * Whoever dialled makes them, both at once, whoever wanted them:
+ *
+ *     dialled                         accepted
+ *        | <----------- ASK ------------- |   (if it was that end that wanted them)
+ *        | -- OFFER [seal, ring, ring] -> |   maps both; may use its own from now on
+ *        | <------ ACCEPT [seal] -------- |
+ *        |                                |   may use its own
+ *
+ * or either says REFUSE, and the connection stays on the socket for good. Messages go on meanwhile.
+ *
+ * A ring must lead to the process at the other end of this very socket, or whoever stands in
+ * between and passes descriptors on, to guard or to record what passes, would be passed by. What
+ * shows it is a seal: a unix socket that the sender has just made, of which the kernel remembers
+ * who that was (SO_PEERCRED, unix(7)), as it does of the connection. Whoever accepted compares the
+ * process of the two; who relays can pass on a seal, and not make it another's. Whoever dialled
+ * compares the user only: a connection's listener may have been made by a master process, or a
+ * predecessor of the one that accepted.
+ */
+#include "base/cleanup.h"
+#include "transport/auto/auto.h"
+
+#include <poll.h>
+
+int auto_send_head(
+    struct auto_end *end, const struct auto_head *head, const int *descriptors, size_t count)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CONTROL_SEND_SIZE];
+    } control;
+    struct iovec buffer = { (void *)(uintptr_t)head, sizeof(*head) };
+    struct msghdr header = { .msg_iov = &buffer, .msg_iovlen = 1 };
+    ssize_t sent;
+
+    control_put(&header, control.bytes, descriptors, count, NULL);
+    do
+        sent = sendmsg(end->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+/* A full queue is no failure: whoever has so much to read is awake. */
+void auto_wake(void *data)
+{
+    struct auto_end *end = data;
+    struct auto_head head = auto_head(AUTO_WAKE, 0, 0);
+
+    end->pace.wakes++;
+    end->stats.wakes++;
+    ssize_t sent = send(end->fd, &head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+        end->gone = true;
+}
+
+/* --- seals ------------------------------------------------------------------------------------ */
+
+/* A socket that shows who we are. */
+static int seal_new(int *ret_fd)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+        return -errno;
+    fd_close(&fds[1]);
+    *ret_fd = fds[0];
+    return 0;
+}
+
+static bool maker_of(int fd, struct ucred *ret_maker)
+{
+    socklen_t size = sizeof(*ret_maker);
+    int family;
+    socklen_t family_size = sizeof(family);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &family_size) == 0 && family == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_maker, &size) == 0;
+}
+
+/* Whether the seal is of whom the connection is with; else why it isn't known to be. */
+static bool seal_fits(const struct auto_end *end, int seal, enum ferry_auto_reason *ret_reason)
+{
+    struct ucred sealed, connected;
+
+    *ret_reason = FERRY_AUTO_NOT_DIRECT;
+    if (!maker_of(seal, &sealed) || !maker_of(end->fd, &connected) || sealed.uid != connected.uid)
+        return false;
+    if (end->dialled)
+        return true;
+    if (connected.pid == 0)
+        *ret_reason = FERRY_AUTO_UNKNOWN_PEER;
+    return connected.pid != 0 && sealed.pid == connected.pid;
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void rings_drop(struct auto_end *end)
+{
+    for (size_t i = 0; i < COUNT_OF(end->ring); i++) {
+        ferry_ring_free(end->ring[i]);
+        end->ring[i] = NULL;
+    }
+}
+
+static void rings_refused(struct auto_end *end, enum ferry_auto_reason reason)
+{
+    end->rings = AUTO_RINGS_REFUSED;
+    end->stats.reason = reason;
+    end->wanted = FERRY_LANE_SOCKET;
+    rings_drop(end);
+}
+
+static bool send_accept(struct auto_end *end)
+{
+    struct auto_head head = auto_head(AUTO_ACCEPT, 0, 0);
+    AUTO_FD int seal = -1;
+    return seal_new(&seal) == 0 && auto_send_head(end, &head, &seal, 1) == 0;
+}
+
+static bool send_refusal(struct auto_end *end)
+{
+    struct auto_head head = auto_head(AUTO_REFUSE, 0, end->owed_reason);
+    return auto_send_head(end, &head, NULL, 0) == 0;
+}
+
+void auto_pay(struct auto_end *end)
+{
+    bool paid = end->owed == AUTO_ACCEPT ? send_accept(end) : send_refusal(end);
+    if (paid)
+        end->owed = 0;
+}
+
+static void owe(struct auto_end *end, enum auto_kind kind, enum ferry_auto_reason reason)
+{
+    end->owed = kind;
+    end->owed_reason = reason;
+    auto_pay(end);
+}
+
+static void refuse(struct auto_end *end, enum ferry_auto_reason reason)
+{
+    rings_refused(end, reason);
+    /* What is forbidden here is, for the peer, forbidden there. */
+    owe(end, AUTO_REFUSE, reason == FERRY_AUTO_FORBIDDEN ? FERRY_AUTO_PEER_FORBIDS : reason);
+}
+
+/* --- making them ------------------------------------------------------------------------------ */
+
+static int rings_make(struct auto_end *end)
+{
+    const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
+    for (int i = 0; i < 2; i++) {
+        int r = ring_new_quiet(
+            (enum ferry_direction)i, AUTO_RING_CAPACITY, &quiet, &end->ring[i], NULL);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Nothing is made that could not be sent at once. */
+static bool has_room(const struct auto_end *end)
+{
+    struct pollfd polled = { .fd = end->fd, .events = POLLOUT };
+    return poll(&polled, 1, 0) == 1 && polled.revents == POLLOUT;
+}
+
+static void offer(struct auto_end *end)
+{
+    struct auto_head head = auto_head(AUTO_OFFER, 0, 0);
+    AUTO_FD int seal = -1;
+
+    if (!has_room(end))
+        return;
+    int r = rings_make(end);
+    if (r == 0)
+        r = seal_new(&seal);
+    if (r == 0) {
+        int descriptors[] = { seal, ring_memory_fd(end->ring[FERRY_SEND]),
+            ring_memory_fd(end->ring[FERRY_RECEIVE]) };
+        r = auto_send_head(end, &head, descriptors, COUNT_OF(descriptors));
+    }
+    if (r == 0)
+        end->rings = AUTO_RINGS_OFFERED;
+    else if (r == -EAGAIN || r == -ETOOMANYREFS)
+        rings_drop(end);
+    else
+        refuse(end, FERRY_AUTO_NO_MEMORY);
+}
+
+void auto_begin_rings(struct auto_end *end)
+{
+    struct auto_head head = auto_head(AUTO_ASK, 0, 0);
+
+    if (end->rings != AUTO_RINGS_NONE)
+        return;
+    if (end->dialled)
+        offer(end);
+    else if (auto_send_head(end, &head, NULL, 0) == 0)
+        end->rings = AUTO_RINGS_ASKED;
+    if (end->rings == AUTO_RINGS_ASKED || end->rings == AUTO_RINGS_OFFERED)
+        end->stats.reason = FERRY_AUTO_WAITING;
+}
+
+/* --- what comes ------------------------------------------------------------------------------- */
+
+static int take_ask(struct auto_end *end)
+{
+    if (!end->dialled)
+        return -EPROTO;
+    if (end->preference == FERRY_AUTO_PREFER_SOCKET && end->rings == AUTO_RINGS_NONE)
+        refuse(end, FERRY_AUTO_FORBIDDEN);
+    else
+        auto_begin_rings(end);
+    return 0;
+}
+
+/* Their sending is our receiving. */
+static int rings_attach(struct auto_end *end, int *descriptors)
+{
+    const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
+    for (int i = 0; i < 2; i++) {
+        int r = ring_attach_quiet((enum ferry_direction)i, fd_take(&descriptors[i]),
+            AUTO_RING_CAPACITY_MAX, &quiet, &end->ring[i], NULL);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int take_offer(struct auto_end *end, int *descriptors, size_t count)
+{
+    enum ferry_auto_reason reason = FERRY_AUTO_FORBIDDEN;
+
+    if (end->dialled || count != 3 || end->rings == AUTO_RINGS_THERE ||
+        end->rings == AUTO_RINGS_OFFERED)
+        return -EPROTO;
+    if (end->rings == AUTO_RINGS_REFUSED)
+        return 0; /* it was on its way when we said so */
+    if (end->preference == FERRY_AUTO_PREFER_SOCKET || !seal_fits(end, descriptors[0], &reason)) {
+        refuse(end, reason);
+        return 0;
+    }
+    int r = rings_attach(end, descriptors + 1);
+    if (r == -EPROTO)
+        return r;
+    if (r < 0) {
+        refuse(end, FERRY_AUTO_NO_MEMORY);
+        return 0;
+    }
+    end->rings = AUTO_RINGS_THERE;
+    end->may_send = true;
+    owe(end, AUTO_ACCEPT, 0);
+    return 0;
+}
+
+/* Once accepted, the peer may send by its ring, whatever we think of it. */
+static int take_accept(struct auto_end *end, const int *descriptors, size_t count)
+{
+    enum ferry_auto_reason reason;
+
+    if (end->rings != AUTO_RINGS_OFFERED || count != 1)
+        return -EPROTO;
+    end->rings = AUTO_RINGS_THERE;
+    end->may_send = seal_fits(end, descriptors[0], &reason);
+    if (!end->may_send) {
+        end->wanted = FERRY_LANE_SOCKET;
+        end->stats.reason = reason;
+    }
+    return 0;
+}
+
+static int take_refusal(struct auto_end *end, uint32_t reason)
+{
+    if (end->rings == AUTO_RINGS_THERE)
+        return -EPROTO;
+    if (end->rings != AUTO_RINGS_REFUSED)
+        rings_refused(end, reason < FERRY_AUTO_REASON_COUNT ? (enum ferry_auto_reason)reason
+                                                            : FERRY_AUTO_PEER_FORBIDS);
+    return 0;
+}
+
+int auto_handle(struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count)
+{
+    int r = -EPROTO;
+
+    switch (head->kind) {
+    case AUTO_WAKE:
+        r = 0;
+        break;
+    case AUTO_ASK:
+        r = take_ask(end);
+        break;
+    case AUTO_OFFER:
+        r = take_offer(end, descriptors, count);
+        break;
+    case AUTO_ACCEPT:
+        r = take_accept(end, descriptors, count);
+        break;
+    case AUTO_REFUSE:
+        r = take_refusal(end, head->size);
+        break;
+    default:
+        break;
+    }
+    for (size_t i = 0; i < count; i++)
+        fd_close(&descriptors[i]);
+    return r;
+}

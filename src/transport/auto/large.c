@@ -1,0 +1,61 @@
+/* large.c - a message too large for the lanes, in a memfd of its own.
+ *
+ * The sender writes it once and seals it: from then on nobody can change it, nor make it shorter,
+ * so the receiver maps it and reads it where it lies, without a copy and without a doubt. What has
+ * no room in the memory of the machine is an error of the sender's.
+ */
+#include "base/cleanup.h"
+#include "memory/memfd.h"
+#include "transport/auto/auto.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+
+static int write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        data += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+int auto_large_new(const struct ferry_outgoing *outgoing, size_t size)
+{
+    if (memfd_exceeds_limit(size))
+        return -EFBIG;
+    AUTO_FD int fd = memfd_create("ferry-message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    for (size_t i = 0; i < outgoing->buffer_count; i++) {
+        int r = write_all(fd, outgoing->buffers[i].iov_base, outgoing->buffers[i].iov_len);
+        if (r < 0)
+            return r;
+    }
+    return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : fd_take(&fd);
+}
+
+int auto_large_map(
+    int fd, size_t size, struct ferry_inbox *inbox, size_t index, const void **ret_data)
+{
+    struct stat status;
+    struct statfs filesystem;
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) != (F_SEAL_SHRINK | F_SEAL_WRITE) ||
+        fstat(fd, &status) < 0 || status.st_size != (off_t)size || fstatfs(fd, &filesystem) < 0 ||
+        filesystem.f_type != TMPFS_MAGIC)
+        return -EPROTO;
+    return inbox_map(inbox, index, fd, size, ret_data);
+}

@@ -1,0 +1,80 @@
+/* pace.c - how fast messages are sent, and which lane that calls for. */
+#include "transport/auto/pace.h"
+#include "transport/limits.h"
+
+#include <string.h>
+
+void pace_init(struct pace *pace, const struct pace_thresholds *thresholds)
+{
+    *pace = (struct pace){
+        .thresholds = *thresholds, .look_at = PACE_LOOK_FIRST, .backoff_ns = PACE_BACKOFF_NS
+    };
+}
+
+static void window_begin(struct pace *pace, int64_t window_ns, int64_t now_ns)
+{
+    pace->start_ns = now_ns;
+    pace->window_ns = window_ns;
+    pace->count = pace->wakes = 0;
+    pace->size = 0;
+    pace->look_at = PACE_LOOK_FIRST;
+}
+
+/* In the ring it did not pay: later, if at all. A stay that lasted was worth it. */
+static void pace_back_off(struct pace *pace, int64_t now_ns)
+{
+    if (now_ns - pace->entered_ns >= PACE_WORTH_NS)
+        pace->backoff_ns = PACE_BACKOFF_NS;
+    pace->retry_ns = now_ns + pace->backoff_ns;
+    pace->backoff_ns *= 2;
+    if (pace->backoff_ns > PACE_BACKOFF_NS_MAX)
+        pace->backoff_ns = PACE_BACKOFF_NS_MAX;
+}
+
+void pace_entered(struct pace *pace, int64_t now_ns)
+{
+    pace->entered_ns = now_ns;
+    window_begin(pace, PACE_TRIAL_NS, now_ns);
+}
+
+void pace_encourage(struct pace *pace, int64_t now_ns)
+{
+    if (now_ns - pace->encouraged_ns < PACE_BACKOFF_NS)
+        return;
+    pace->encouraged_ns = now_ns;
+    pace->retry_ns = now_ns;
+}
+
+static enum pace_verdict judge_in_ring(struct pace *pace, int64_t now_ns)
+{
+    bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
+    if (!sleepy && pace->rate >= pace->thresholds.down)
+        return PACE_STAY;
+    pace_back_off(pace, now_ns);
+    return sleepy ? PACE_SLEEPY : PACE_SLOW;
+}
+
+enum pace_verdict pace_judge(struct pace *pace, bool in_ring, int64_t now_ns)
+{
+    if (pace->start_ns == 0) {
+        window_begin(pace, PACE_WINDOW_NS, now_ns);
+        return PACE_STAY;
+    }
+    int64_t span_ns = now_ns - pace->start_ns;
+    /* A window is a time, so that a burst is no rate; while it lasts the clock is looked at less
+     * and less often. */
+    if (span_ns < pace->window_ns) {
+        pace->look_at =
+            pace->count + (pace->count < PACE_LOOK_STEP_MAX ? pace->count : PACE_LOOK_STEP_MAX);
+        return PACE_STAY;
+    }
+    pace->rate = (double)pace->count * 1e9 / (double)span_ns;
+    pace->mean_size = (double)pace->size / (double)pace->count;
+    enum pace_verdict verdict = PACE_STAY;
+    if (in_ring)
+        verdict = judge_in_ring(pace, now_ns);
+    else if (pace->rate >= pace->thresholds.up && now_ns >= pace->retry_ns)
+        verdict = PACE_FAST;
+    window_begin(pace, PACE_WINDOW_NS, now_ns);
+    return verdict;
+}

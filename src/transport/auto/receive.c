@@ -1,0 +1,336 @@
+/* receive.c - the next message, by whichever lane it comes. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "transport/auto/auto.h"
+
+#include <string.h>
+
+/* --- messages of ours ------------------------------------------------------------------------- */
+
+static bool head_is_legal(const struct auto_head *head, size_t size)
+{
+    return size >= sizeof(*head) && head->magic == AUTO_MAGIC && head->version == AUTO_VERSION;
+}
+
+/* Whoever has connected without knowing what this is shall be told. */
+static void tell_stranger(const struct auto_end *end)
+{
+    static const char text[] =
+        "ferry: this is an auto: socket; connect to it by auto:, or have its "
+        "server listen on unix-seq:\n";
+    (void)!send(end->fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The peer's end. What it had sent by the ring is still there. */
+static int note_end(struct auto_end *end)
+{
+    end->ended = true;
+    if (end->ring[FERRY_RECEIVE])
+        ferry_ring_set_peer_gone(end->ring[FERRY_RECEIVE]);
+    return 0;
+}
+
+/* The end is said by an error if the peer left something unread, before what it had sent. */
+static ssize_t receive_by(struct auto_end *end, struct msghdr *header, int flags)
+{
+    for (;;) {
+        ssize_t size = recvmsg(end->fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
+        if (size >= 0)
+            return size;
+        if (errno == ECONNRESET)
+            end->reset = true;
+        else if (errno != EINTR)
+            return -errno;
+    }
+}
+
+static int consume_ours(struct auto_end *end)
+{
+    int descriptors[FERRY_DESCRIPTORS_MAX];
+    union {
+        struct cmsghdr align;
+        char bytes[CONTROL_RECEIVE_SIZE];
+    } control;
+    struct auto_head head;
+    struct iovec buffer = { &head, sizeof(head) };
+    struct msghdr header = { .msg_iov = &buffer,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes) };
+    struct control_facts facts;
+
+    ssize_t size = receive_by(end, &header, 0);
+    if (size < (ssize_t)sizeof(head))
+        return size < 0 ? (int)size : -EPROTO;
+    control_walk(&header, descriptors, COUNT_OF(descriptors), socket_descriptor_close, &facts);
+    fd_close(&facts.pidfd);
+    int r = auto_handle(end, &head, descriptors, facts.descriptor_count);
+    return r < 0 ? r : 1;
+}
+
+int auto_take_ours(struct auto_end *end)
+{
+    struct auto_head head;
+    struct iovec buffer = { &head, sizeof(head) };
+    struct msghdr header = { .msg_iov = &buffer, .msg_iovlen = 1 };
+
+    if (end->ended)
+        return 0;
+    ssize_t size = receive_by(end, &header, MSG_PEEK);
+    if (size < 0)
+        return (int)size;
+    if (size == 0)
+        return note_end(end);
+    if (!head_is_legal(&head, (size_t)size))
+        return -EPROTO;
+    return head.kind == AUTO_MESSAGE ? -EBUSY : consume_ours(end);
+}
+
+int auto_look_for_answer(struct auto_end *end)
+{
+    if (++end->unanswered < AUTO_ANSWER_SENDS)
+        return 0;
+    end->unanswered = 0;
+    /* What else comes meanwhile is for a receive. */
+    int r = auto_take_ours(end);
+    return r == -EPROTO ? r : 0;
+}
+
+/* --- the ring --------------------------------------------------------------------------------- */
+
+/* One that has no room is lost, as on any socket. */
+static int drop_record(struct ferry_ring *ring, struct ferry_message *message)
+{
+    struct ferry_record record;
+    int r = ferry_ring_borrow(ring, &record, 1);
+    if (r < 0)
+        return r;
+    ferry_ring_release(ring);
+    *message = (struct ferry_message){ .size = record.size };
+    return -EMSGSIZE;
+}
+
+/* Returns how many messages came, 0: the next one comes by the socket, or as
+ * ferry_ring_try_receive(). */
+static int receive_by_ring(
+    struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
+    struct ferry_record records[RECEIVE_BATCH_MAX];
+
+    if (count > COUNT_OF(records))
+        count = COUNT_OF(records);
+    int r =
+        ferry_ring_try_receive(ring, inbox->slots[0].buffer.iov_base, inbox->size, records, count);
+    if (r == -EMSGSIZE)
+        return drop_record(ring, &batch[0]);
+    for (int i = 0; i < r; i++) {
+        if (records[i].type == RING_MARK) {
+            auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_SOCKET, 0);
+            return i;
+        }
+        batch[i] = (struct ferry_message){ .data = records[i].data, .size = records[i].size };
+    }
+    return r;
+}
+
+/* The ring has nothing: is there a message of ours, or the end?
+ * Returns 1 (look again), -EAGAIN, -EPROTO, ... */
+static int ring_is_empty(struct auto_end *end)
+{
+    struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
+    if (ring_is_due(ring) || !ring_fall_asleep(ring))
+        return 1;
+    int r = auto_take_ours(end);
+    if (r == 0)
+        return 1;
+    /* Before what is there was sent the ring had its mark: auto.h, 1. */
+    if (r == -EBUSY)
+        return ring_is_drained(ring) ? -EPROTO : 1;
+    return r;
+}
+
+/* All that came was received, and no more will. What was left unread of ours is a reset; what only
+ * wakes is not. */
+static int end_code(const struct auto_end *end)
+{
+    bool unread = end->reset && !(end->lanes[FERRY_SEND] == FERRY_LANE_RING &&
+                                    ring_is_drained(end->ring[FERRY_SEND]));
+    return unread ? -ECONNRESET : 0;
+}
+
+/* --- the socket ------------------------------------------------------------------------------- */
+
+/* Receives into the slots, the heads apart. */
+static int receive_heads(struct auto_end *end, struct ferry_inbox *inbox, size_t count,
+    struct auto_head *heads, struct iovec pieces[][2])
+{
+    inbox_prepare(inbox, count, false, true);
+    for (size_t i = 0; i < count; i++) {
+        struct msghdr *header = &inbox->headers[i].msg_hdr;
+        pieces[i][0] = (struct iovec){ &heads[i], sizeof(heads[i]) };
+        pieces[i][1] = inbox->slots[i].buffer;
+        header->msg_iov = pieces[i];
+        header->msg_iovlen = 2;
+    }
+    for (;;) {
+        int r = socket_receive_prepared(end->fd, inbox, count);
+        if (r != -ECONNRESET)
+            return r;
+        end->reset = true;
+    }
+}
+
+/* What lies in its memfd. */
+static int unpack_large(const struct auto_head *head, struct ferry_inbox *inbox, size_t index,
+    struct ferry_message *message)
+{
+    if (message->descriptor_count == 0)
+        return -EPROTO;
+    AUTO_FD int fd = ferry_message_take(message, --message->descriptor_count);
+    message->size = head->size;
+    if (head->size > inbox->size)
+        return -EMSGSIZE;
+    return auto_large_map(fd, head->size, inbox, index, &message->data);
+}
+
+/* What came into a slot. Returns 1 (a message of the caller's), 0 (one of ours), -EMSGSIZE or
+ * -EBADMSG (the message is lost), or another -errno, which ends the connection. */
+static int unpack(struct auto_end *end, const struct auto_head *head, struct ferry_inbox *inbox,
+    size_t index, struct ferry_message *message)
+{
+    struct control_facts facts;
+    size_t size = inbox->headers[index].msg_len;
+
+    bool legal = head_is_legal(head, size);
+    if (legal && head->flags & AUTO_LARGE)
+        inbox->headers[index].msg_hdr.msg_flags &= ~MSG_TRUNC; /* it is ballast */
+    int r = socket_read_slot(inbox, index, !legal, message, &facts);
+    fd_close(&facts.pidfd);
+    if (!legal) {
+        if (!end->dialled)
+            tell_stranger(end);
+        return -EPROTO;
+    }
+    message->size -= sizeof(*head);
+    if (head->kind != AUTO_MESSAGE)
+        return r < 0 ? -EPROTO
+                     : auto_handle(end, head, message->descriptors, message->descriptor_count);
+    if (head->flags & AUTO_BACK) {
+        if (end->rings != AUTO_RINGS_THERE)
+            return -EPROTO;
+        auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_RING, 0);
+        ring_look_out_anew(end->ring[FERRY_RECEIVE]);
+        if (end->wanted == FERRY_LANE_SOCKET)
+            pace_encourage(&end->pace, clock_now_ns());
+    }
+    if (r == 0 && head->flags & AUTO_LARGE)
+        r = unpack_large(head, inbox, index, message);
+    if (r < 0 || end->refuse_descriptors)
+        ferry_message_fini(message);
+    return r < 0 ? r : 1;
+}
+
+/* How many may be taken at once: none beyond one that says that what follows is in the ring, so one
+ * by one where that may come. */
+static size_t socket_batch(
+    const struct auto_end *end, const struct ferry_inbox *inbox, size_t count)
+{
+    if (end->rings == AUTO_RINGS_THERE || end->rings == AUTO_RINGS_OFFERED)
+        return 1;
+    if (count > inbox->count)
+        count = inbox->count;
+    return count < RECEIVE_BATCH_MAX ? count : RECEIVE_BATCH_MAX;
+}
+
+/* Returns how many messages came; 0: none of the caller's, look again; or -errno. */
+static int receive_by_socket(
+    struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    struct auto_head heads[RECEIVE_BATCH_MAX];
+    struct iovec pieces[RECEIVE_BATCH_MAX][2];
+    int good = 0, failed = 0;
+
+    int received = receive_heads(end, inbox, socket_batch(end, inbox, count), heads, pieces);
+    for (int i = 0; i < received; i++) {
+        struct ferry_message message = { 0 };
+        if (inbox->headers[i].msg_len == 0) {
+            note_end(end);
+            break;
+        }
+        if (failed == -EPROTO) { /* descriptors that came with what is not wanted any more */
+            struct control_facts facts;
+            (void)!socket_read_slot(inbox, (size_t)i, true, &message, &facts);
+            continue;
+        }
+        int r = unpack(end, &heads[i], inbox, (size_t)i, &message);
+        if (r > 0)
+            batch[good++] = message;
+        else if (r == -EMSGSIZE || r == -EBADMSG)
+            socket_loss_add(end->losses, r, message.size);
+        else if (r < 0)
+            socket_loss_add(end->losses, failed = r, 0);
+    }
+    return received < 0 ? received : good;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+/* One look at the lane. As auto_receive(); 0: look again, unless the peer has ended. */
+static int receive_once(struct auto_end *end, struct ferry_inbox *inbox,
+    struct ferry_message *batch, size_t count, bool *ret_ended)
+{
+    if (end->losses->count > 0)
+        return socket_loss_report(end->losses, &batch[0]);
+    if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING) {
+        int r = receive_by_ring(end, inbox, batch, count);
+        if (r == -EPIPE) {
+            *ret_ended = true;
+            return end_code(end);
+        }
+        if (r != -EAGAIN)
+            return r;
+        r = ring_is_empty(end);
+        return r > 0 ? 0 : r;
+    }
+    if (end->ended) {
+        *ret_ended = true;
+        return end_code(end);
+    }
+    return receive_by_socket(end, inbox, batch, count);
+}
+
+int auto_receive(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    struct auto_end *end = link->state;
+    bool ended = false;
+
+    if (end->owed)
+        auto_pay(end);
+    inbox_unmap(inbox);
+    /* A peer that sends nothing but messages of ours has its turn too. */
+    for (unsigned i = 0; i < AUTO_TURN_MAX; i++) {
+        int r = receive_once(end, inbox, batch, count, &ended);
+        if (r != 0 || ended)
+            return r;
+    }
+    return -EAGAIN;
+}
+
+bool auto_pending(const struct link *link)
+{
+    struct auto_end *end = link->state;
+    if (end->losses->count > 0)
+        return true;
+    if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING)
+        return end->ended;
+    struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
+    return ring_is_due(ring) || !ring_fall_asleep(ring);
+}
+
+bool auto_look_out(struct link *link)
+{
+    struct auto_end *end = link->state;
+    return end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && ring_look_out(end->ring[FERRY_RECEIVE]);
+}

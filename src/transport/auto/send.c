@@ -1,0 +1,259 @@
+/* send.c - by which lane a message goes, and sending it so. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "transport/auto/auto.h"
+#include "transport/outgoing.h"
+
+#include <poll.h>
+
+/* --- which lane ------------------------------------------------------------------------------- */
+
+static bool is_moment(enum ferry_auto_reason reason)
+{
+    return reason == FERRY_AUTO_FULL || reason == FERRY_AUTO_PASSING;
+}
+
+void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum ferry_lane lane,
+    enum ferry_auto_reason reason)
+{
+    assert(end->rings == AUTO_RINGS_THERE && end->lanes[direction] != lane);
+    end->lanes[direction] = end->stats.lanes[direction] = lane;
+    if (direction == FERRY_RECEIVE)
+        return;
+    end->stats.moves++;
+    end->stats.reason = reason;
+    if (is_moment(reason) || lane == end->told)
+        return;
+    end->told = lane;
+    if (end->on_move)
+        end->on_move(end->on_move_data, &end->stats);
+}
+
+static bool may_move(const struct auto_end *end)
+{
+    return end->rings == AUTO_RINGS_THERE && end->may_send;
+}
+
+/* Nobody reads the ring any more: noticed by the socket alone. */
+static bool peer_left(const struct auto_end *end)
+{
+    struct pollfd polled = { .fd = end->fd, .events = 0 };
+    return poll(&polled, 1, 0) == 1 && (polled.revents & (POLLHUP | POLLERR));
+}
+
+static void follow(struct auto_end *end, enum pace_verdict verdict)
+{
+    switch (verdict) {
+    case PACE_STAY:
+        return;
+    case PACE_FAST:
+        end->wanted = FERRY_LANE_RING;
+        return;
+    case PACE_SLOW:
+    case PACE_SLEEPY:
+        end->wanted = FERRY_LANE_SOCKET;
+        end->stats.reason = verdict == PACE_SLOW ? FERRY_AUTO_SLOW : FERRY_AUTO_SLEEPY;
+        return;
+    }
+}
+
+/* Now and then: what the traffic calls for. */
+static void judge(struct auto_end *end)
+{
+    bool in_ring = may_move(end) && end->wanted == FERRY_LANE_RING;
+    enum pace_verdict verdict = pace_judge(&end->pace, in_ring, clock_now_ns());
+
+    end->stats.rate_per_s = end->pace.rate;
+    end->stats.mean_size = end->pace.mean_size;
+    if (in_ring && peer_left(end))
+        end->gone = true;
+    if (end->preference != FERRY_AUTO_MEASURE || end->rings == AUTO_RINGS_REFUSED)
+        return;
+    follow(end, verdict);
+    if (end->stats.reason == FERRY_AUTO_NEW && end->pace.rate > 0)
+        end->stats.reason = FERRY_AUTO_SLOW;
+}
+
+static void count_sent(struct auto_end *end, struct ferry_outgoing *outgoing, size_t size)
+{
+    outgoing->sent_size = size;
+    outgoing->complete = true;
+    if (pace_count(&end->pace, size))
+        judge(end);
+}
+
+/* --- the ring --------------------------------------------------------------------------------- */
+
+/* What follows goes by the socket, until it says otherwise. */
+static int leave_ring(struct auto_end *end, enum ferry_auto_reason reason)
+{
+    int r = ring_mark(end->ring[FERRY_SEND]);
+    if (r < 0)
+        return r == -EAGAIN ? -EPROTO : r; /* there is room for it, or the peer broke the ring */
+    auto_set_lane(end, FERRY_SEND, FERRY_LANE_SOCKET, reason);
+    return 0;
+}
+
+static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
+{
+    struct ferry_ring *ring = end->ring[FERRY_SEND];
+    size_t size = outgoing_size(outgoing);
+
+    if (outgoing->descriptor_count > 0 || size > ring->record_max)
+        return -EXDEV;
+    int r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
+    if (r == -EAGAIN && ring_look_out(ring))
+        r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
+    if (r == 0) {
+        end->stats.ring_messages++;
+        count_sent(end, outgoing, size);
+    }
+    return r;
+}
+
+/* As many from the front as the ring takes; all of them become visible at once.
+ * Returns how many, 0: the lane is the socket now, or -errno. */
+static int send_by_ring(struct auto_end *end, struct ferry_outgoing *batch, size_t count)
+{
+    size_t done = 0;
+    int r = 0;
+
+    if (end->wanted == FERRY_LANE_SOCKET)
+        return leave_ring(end, end->stats.reason);
+    while (done < count && r == 0) {
+        r = add(end, &batch[done]);
+        done += r == 0;
+    }
+    if (done > 0) {
+        ring_show(end->ring[FERRY_SEND]);
+        return end->gone ? -EPIPE : (int)done;
+    }
+    if (r == -EAGAIN || r == -EXDEV)
+        return leave_ring(end, r == -EAGAIN ? FERRY_AUTO_FULL : FERRY_AUTO_PASSING);
+    return r;
+}
+
+/* --- the socket ------------------------------------------------------------------------------- */
+
+/* Whether the next message may say that what follows it is in the ring. Full as it was just now,
+ * the ring would be left again at once. */
+static bool goes_back(const struct auto_end *end)
+{
+    return end->wanted == FERRY_LANE_RING && may_move(end) && !end->owed &&
+           ring_room(end->ring[FERRY_SEND]) >= end->ring[FERRY_SEND]->capacity / 2;
+}
+
+/* Head, bytes and descriptors in one message. */
+static int send_message(struct auto_end *end, const struct auto_head *head,
+    const struct iovec *buffers, size_t buffer_count, const int *descriptors, size_t count)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CONTROL_SEND_SIZE];
+    } control;
+    struct iovec pieces[STREAM_BUFFERS_MAX];
+    struct msghdr header = { .msg_iov = pieces, .msg_iovlen = buffer_count + 1 };
+    ssize_t sent;
+
+    if (buffer_count >= STREAM_BUFFERS_MAX)
+        return -EMSGSIZE;
+    pieces[0] = (struct iovec){ (void *)(uintptr_t)head, sizeof(*head) };
+    for (size_t i = 0; i < buffer_count; i++)
+        pieces[i + 1] = buffers[i];
+    control_put(&header, control.bytes, descriptors, count, NULL);
+    do
+        sent = sendmsg(end->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+/* Its bytes in a memfd. So that a few of them fill the queue as what is in them would, the message
+ * itself is not small. */
+static int send_large(
+    struct auto_end *end, const struct ferry_outgoing *outgoing, size_t size, unsigned flags)
+{
+    static const char ballast[AUTO_BALLAST_SIZE];
+    static const struct iovec filling = { (void *)(uintptr_t)ballast, sizeof(ballast) };
+    struct pollfd polled = { .fd = end->fd, .events = POLLOUT };
+    int descriptors[FERRY_DESCRIPTORS_MAX];
+
+    if (outgoing->descriptor_count >= FERRY_DESCRIPTORS_MAX || size > AUTO_LARGE_MAX)
+        return -EMSGSIZE;
+    if (poll(&polled, 1, 0) == 0)
+        return -EAGAIN;
+    AUTO_FD int fd = auto_large_new(outgoing, size);
+    if (fd < 0)
+        return fd;
+    for (size_t i = 0; i < outgoing->descriptor_count; i++)
+        descriptors[i] = outgoing->descriptors[i];
+    descriptors[outgoing->descriptor_count] = fd;
+    struct auto_head head = auto_head(AUTO_MESSAGE, flags | AUTO_LARGE, (uint32_t)size);
+    int r = send_message(end, &head, &filling, 1, descriptors, outgoing->descriptor_count + 1);
+    if (r == 0)
+        end->stats.large_messages++;
+    return r;
+}
+
+static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
+{
+    size_t size = outgoing_size(outgoing);
+    bool back = goes_back(end);
+    unsigned flags = back ? AUTO_BACK : 0;
+    struct auto_head head = auto_head(AUTO_MESSAGE, flags, 0);
+
+    int r = size >= AUTO_LARGE_MIN
+                ? send_large(end, outgoing, size, flags)
+                : send_message(end, &head, outgoing->buffers, outgoing->buffer_count,
+                      outgoing->descriptors, outgoing->descriptor_count);
+    if (r == -EMSGSIZE && size < AUTO_LARGE_MIN)
+        r = send_large(end, outgoing, size, flags);
+    if (r < 0)
+        return r;
+    end->stats.socket_messages++;
+    if (back) {
+        if (end->told != FERRY_LANE_RING)
+            pace_entered(&end->pace, clock_now_ns());
+        auto_set_lane(end, FERRY_SEND, FERRY_LANE_RING,
+            end->preference == FERRY_AUTO_MEASURE ? FERRY_AUTO_FAST : FERRY_AUTO_FORCED);
+    }
+    count_sent(end, outgoing, size);
+    return 1;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+static int prepare(struct auto_end *end)
+{
+    if (end->gone)
+        return -EPIPE;
+    if (end->owed)
+        auto_pay(end);
+    if (end->wanted == FERRY_LANE_RING)
+        auto_begin_rings(end);
+    bool waits = end->rings == AUTO_RINGS_ASKED || end->rings == AUTO_RINGS_OFFERED;
+    return waits ? auto_look_for_answer(end) : 0;
+}
+
+int auto_send(struct link *link, struct ferry_outgoing *batch, size_t count)
+{
+    struct auto_end *end = link->state;
+    size_t done = 0;
+
+    while (done < count && batch[done].complete)
+        done++;
+    int r = prepare(end);
+    while (r >= 0 && done < count) {
+        if (batch[done].credentials)
+            r = -EOPNOTSUPP;
+        else if (end->lanes[FERRY_SEND] == FERRY_LANE_RING)
+            r = send_by_ring(end, batch + done, count - done);
+        else
+            r = send_by_socket(end, &batch[done]);
+        if (r > 0)
+            done += (size_t)r;
+    }
+    if (done > 0 || r >= 0)
+        return (int)done;
+    return error_is_retry(r) ? -EAGAIN : r;
+}
