@@ -14,6 +14,8 @@
 /* Bytes of a file of /proc/PID that are looked at: status and stat are below 4 KiB, a control
  * group's lines may be long and systemd's comes late in them, a command line is cut there. */
 #define PROC_FILE_SIZE_MAX ((size_t)16 << 10)
+/* Bytes of /proc/cpuinfo that are looked at: the first processor's name is in the first lines. */
+#define MACHINE_PROCESSOR_TEXT ((size_t)1 << 10)
 /* Bytes that an arena asks for at a time: few calls for a table of thousands, little lost for one
  * of ten. */
 #define ARENA_BLOCK_SIZE ((size_t)64 << 10)

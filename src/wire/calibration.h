@@ -1,37 +1,39 @@
-/* calibration.h (wire) - what was measured of a machine, as text, and what a channel has of it.
+/* calibration.h (wire) - what was measured of a machine, as text, and what follows from it.
  *
- * The text is lines of `key value`: `version 1`, `machine`, `kernel` and `time`, then a line for
- * each place, mechanism and size with the numbers of struct choice_cost in their order:
+ *     version 1
+ *     kernel 6.18.0
+ *     processors 2
+ *     processor Intel(R) Xeon(R) Processor
+ *     time 1796029234
+ *     apart ring 4096 572 339 18200 49100 2310 2030
  *
- *   apart ring 4096 594 298 19300 54300 2340 2080
+ * The last line stands for each place, mechanism and size that could be measured, with the whole
+ * nanoseconds of struct choice_cost in their order. A text that lacks one of the first, has a line
+ * twice or has anything else is none.
  *
- * A text that lacks one, has one twice or has anything else is none.
+ * The text lies in $FERRY_CALIBRATION ("": there is none), or where base/state.h says.
  */
 #ifndef FERRY_WIRE_CALIBRATION_H
 #define FERRY_WIRE_CALIBRATION_H
 
+#include "base/machine.h"
 #include "wire/choice.h"
 
-/* Where something was measured. */
-struct machine {
-    char kernel[65];   /* utsname.release */
-    char hardware[97]; /* "2 x Intel(R) Xeon(R) Processor" */
-};
+#define CALIBRATION_VARIABLE "FERRY_CALIBRATION"
+#define CALIBRATION_FILE     "calibration"
 
 struct calibration {
     struct choice_costs costs;
-    struct choice_thresholds thresholds; /* that follow from them */
-    bool built_in;
-    int64_t time_s;   /* when it was measured: since 1970 */
-    char reason[160]; /* why the built-in figures are used; "": nothing was measured yet */
+    struct machine machine; /* where it was measured; of built-in figures, where they are used */
+    int64_t time_s;         /* when, since 1970; 0: the figures are the built-in ones */
+    char reason[160];       /* why those are used although there was a text; else "" */
 };
 
-/* Reads a text. 0, -EINVAL (it is none; *ret_calibration is unchanged).
- *   reason  receives which line is wrong, or what is of another machine */
-int calibration_parse(
-    const char *text, size_t size, const struct machine *here, struct calibration *ret_calibration);
+/* What is to be used here: what the text says, unless it is none or of another machine.
+ *   code  of reading the text: 0; -ENOENT: there is none; another -errno */
+void calibration_make(int code, const struct bytes *text, const struct machine *here,
+    struct calibration *ret_calibration);
 /* Appends the text. */
-void calibration_print(
-    const struct calibration *calibration, const struct machine *here, struct bytes *text);
+void calibration_print(const struct calibration *calibration, struct bytes *text);
 
 #endif

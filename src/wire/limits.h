@@ -47,6 +47,11 @@
  * before, and so many. */
 #define CHOICE_RATE_STEP  1.1
 #define CHOICE_RATE_STEPS 175u
+/* Bytes of what `ferry bench --calibrate` wrote, several times what it writes, and of a line of it;
+ * nanoseconds in it, a quarter of an hour. */
+#define CALIBRATION_SIZE_MAX ((size_t)64 << 10)
+#define CALIBRATION_LINE_MAX 256u
+#define CALIBRATION_NS_MAX   INT64_C(1000000000000)
 /* Bytes between which it is looked for where a memfd begins to pay: below, each is a page. */
 #define CHOICE_MEMFD_SIZE_MIN ((size_t)4 << 10)
 #define CHOICE_MEMFD_SIZE_MAX ((size_t)16 << 20)

@@ -1,0 +1,189 @@
+/* test_calibration.c - calibrations as text: what is read back, and what is not taken. */
+#include "suite.h"
+#include "wire/calibration.h"
+#include "wire/limits.h"
+
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+static const struct machine here = { "6.18.0", "Some Processor 3000", 2 };
+static struct bytes text;
+
+static void setup(void)
+{
+    struct calibration calibration = {
+        .costs = choice_costs_built_in, .machine = here, .time_s = 1796029234
+    };
+    text = BYTES_EMPTY;
+    calibration_print(&calibration, &text);
+    ck_assert(!bytes_failed(&text));
+}
+
+static void teardown(void)
+{
+    bytes_fini(&text);
+}
+
+static void expect_reason(int code, const char *reason)
+{
+    struct calibration read;
+
+    calibration_make(code, &text, &here, &read);
+    ck_assert_str_eq(read.reason, reason);
+    ck_assert_int_eq(read.time_s, 0);
+    ck_assert_mem_eq(&read.costs, &choice_costs_built_in, sizeof(read.costs));
+    ck_assert(machine_equal(&read.machine, &here));
+}
+
+/* Replaces the first of one text by another of the same length, or shorter with blanks behind. */
+static void change(const char *before, const char *after)
+{
+    char *place = strstr(text.data, before);
+
+    ck_assert_ptr_nonnull(place);
+    memcpy(place, after, strlen(after));
+}
+
+START_TEST(what_was_printed_is_read)
+{
+    struct calibration read;
+
+    calibration_make(0, &text, &here, &read);
+    ck_assert_str_eq(read.reason, "");
+    ck_assert_int_eq(read.time_s, 1796029234);
+    const double *found = (const double *)&read.costs;
+    const double *printed = (const double *)&choice_costs_built_in;
+    for (size_t i = 0; i < sizeof(read.costs) / sizeof(double); i++)
+        ck_assert_double_eq_tol(found[i], printed[i], 0.51);
+    ck_assert_uint_lt(text.size, CALIBRATION_SIZE_MAX / 4);
+}
+END_TEST
+
+/* As the decimal point of the caller's language is, too: there is none. */
+START_TEST(what_was_read_prints_the_same)
+{
+    struct bytes again = BYTES_EMPTY;
+    struct calibration read;
+
+    calibration_make(0, &text, &here, &read);
+    calibration_print(&read, &again);
+    ck_assert_str_eq(again.data, text.data);
+    ck_assert_ptr_null(strpbrk(strstr(text.data, "time"), ".,"));
+    bytes_fini(&again);
+}
+END_TEST
+
+START_TEST(what_was_not_read)
+{
+    expect_reason(-ENOENT, "");
+    expect_reason(-EPERM, "somebody else may have written it");
+    expect_reason(-EFBIG, "File too large");
+}
+END_TEST
+
+START_TEST(another_machine)
+{
+    change("6.18.0", "6.17.9");
+    expect_reason(0, "it is of another kernel, 6.17.9");
+    change("6.17.9", "6.18.0");
+    change("processors 2", "processors 4");
+    expect_reason(0, "it is of another machine, with 4 x Some Processor 3000");
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_told_by_its_line)
+{
+    static const struct {
+        const char *before, *after;
+        unsigned line;
+    } wrong[] = {
+        { "version 1", "version 2", 1 },
+        { "version", "Version", 1 },
+        { "processors 2", "processors x", 3 },
+        { "time 1", "time -", 5 },
+        { "apart pipe 64", "apart pipe 65", 6 },
+        { "apart pipe", "apart pope", 6 },
+        { "apart pipe", "among pipe", 6 },
+        { "pipe 64 1180", "pipe 64    0", 6 },
+        { "pipe 64 1180", "pipe 64 -180", 6 },
+        { "49100 0 0", "49100 0  ", 6 },
+        { "49100 0 0", "4910 00 0 0", 6 },
+        { "apart pipe 4096 3170", "apart pipe 64   3170", 7 },
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char reason[40];
+        teardown();
+        setup();
+        change(wrong[i].before, wrong[i].after);
+        snprintf(reason, sizeof(reason), "line %u of it is wrong", wrong[i].line);
+        expect_reason(0, reason);
+    }
+}
+END_TEST
+
+START_TEST(what_stands_twice)
+{
+    bytes_append_text(&text, "time 5\n");
+    expect_reason(0, "line 60 of it is wrong");
+}
+END_TEST
+
+/* Wherever it is cut, it is no calibration. */
+START_TEST(half_a_file)
+{
+    const char *needed = strstr(text.data, "apart ring 64");
+    size_t least = (size_t)(strchr(needed, '\n') + 1 - text.data);
+    struct calibration read;
+
+    for (size_t size = text.size; size-- > 0;) {
+        text.size = size;
+        calibration_make(0, &text, &here, &read);
+        bool at_a_line = size > 0 && text.data[size - 1] == '\n';
+        ck_assert_int_eq(read.time_s != 0, at_a_line && size >= least);
+    }
+}
+END_TEST
+
+START_TEST(rubbish)
+{
+    static const char *const texts[] = { "", "\n", "\n\n\n", " ", "version 1\n", "apart",
+        "apart \n", "apart ring 64 1 1 1 1 1 99999999999999999999\n", "version 1\nversion 1\n" };
+    struct calibration read;
+    char large[4096];
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        text.size = 0;
+        bytes_append_text(&text, texts[i]);
+        calibration_make(0, &text, &here, &read);
+        ck_assert(read.reason[0] && read.time_s == 0);
+    }
+    memset(large, 'a', sizeof(large));
+    large[sizeof(large) - 1] = '\n';
+    text.size = 0;
+    bytes_append(&text, large, sizeof(large));
+    calibration_make(0, &text, &here, &read);
+    ck_assert(read.reason[0] && read.time_s == 0);
+    text.size = 0;
+    bytes_append(&text, "version 1\0\n", 11);
+    expect_reason(0, "line 1 of it is wrong");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("wire/calibration");
+    TCase *tests = tcase_create("calibration");
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, what_was_printed_is_read);
+    tcase_add_test(tests, what_was_read_prints_the_same);
+    tcase_add_test(tests, what_was_not_read);
+    tcase_add_test(tests, another_machine);
+    tcase_add_test(tests, what_is_wrong_is_told_by_its_line);
+    tcase_add_test(tests, what_stands_twice);
+    tcase_add_test(tests, half_a_file);
+    tcase_add_test(tests, rubbish);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
