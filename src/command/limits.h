@@ -225,6 +225,10 @@
 /* Bytes of an IPv4 datagram, and messages of a queue: what mqueue's msg_max is by default. */
 #define BENCH_UDP_SIZE_MAX   ((size_t)65507)
 #define BENCH_QUEUE_MESSAGES 10
+/* `bench --calibrate`: milliseconds in which there are further slices, so that it ends within
+ * twenty seconds in any case; load above which a machine has too much else to do. */
+#define CALIBRATE_MS       15000
+#define CALIBRATE_LOAD_MAX 1.0
 /* `bench ready`: descriptors that are left for everything else, children that hold more than one
  * process may, and events between looks at the clock. */
 #define READY_SPARE         64u

@@ -99,3 +99,17 @@ void span_print(long long span_ms, char text[24])
     else
         snprintf(text, 24, "%lldd%02lldh", second / 86400, second / 3600 % 24);
 }
+
+void number_print(double number, char text[24])
+{
+    static const char *const units[] = { "", "k", "M", "G", "T" };
+    size_t unit = 0;
+
+    for (; number >= 999.5 && unit + 1 < COUNT_OF(units); unit++)
+        number /= 1000;
+    snprintf(text, 24, "%.*f%s",
+        number >= 99.95   ? 0
+        : number >= 9.995 ? 1
+                          : 2,
+        number, units[unit]);
+}

@@ -22,6 +22,8 @@ void table_print(const struct table *table, struct bytes *text);
 
 /* 1234567 as "1234567", or for people as "1.2M" (powers of 1024, one digit after the point). */
 void size_print(bool people, unsigned long long size, char text[24]);
+/* 1234567 as "1.23M": powers of a thousand, three digits. */
+void number_print(double number, char text[24]);
 /* 90061000 ms as "1d01h"; two units at most. */
 void span_print(long long span_ms, char text[24]);
 

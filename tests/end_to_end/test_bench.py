@@ -18,6 +18,7 @@ MECHANISMS = [
     "ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
 ]
 QUICK = ["-t", "5ms", "-r", "1"]
+ONLY = "ready, steps, claims and --calibrate have --time, --rounds and --json, no other options"
 
 two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 
@@ -220,6 +221,72 @@ def test_claims_are_judged_by_what_was_measured(bench):
     assert missing >= {"ICMP, UDP, TCP over 1000 km", "256 KiB of buffers, a long path"}
 
 
+@pytest.fixture
+def calibrate(ferry, runtime_dir):
+    """calibrate(argument...) runs it with a state folder of its own; how it ended."""
+    state = runtime_dir / "state"
+
+    def run(*arguments, **environment):
+        inherited = {key: value for key, value in os.environ.items() if key != "FERRY_CALIBRATION"}
+        return subprocess.run(
+            [ferry, "bench", "--calibrate", "-t", "1ms", "-r", "1", *arguments],
+            capture_output=True, text=True, timeout=60,
+            env={**inherited, "XDG_STATE_HOME": str(state), **environment},
+        )
+
+    run.path = state / "ferry" / "calibration"
+    return run
+
+
+def test_what_a_calibration_found_is_kept(calibrate):
+    first = json.loads(calibrate("--json").stdout)
+    assert first["path"] == str(calibrate.path) and first["before"].startswith("built-in figures; ")
+    assert calibrate.path.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in calibrate.path.parent.iterdir()] == ["calibration"]
+    lines = calibrate.path.read_text().splitlines()
+    assert lines[0] == "version 1" and f"time {first['time']}" in lines
+    measured = {tuple(line.split()[:3]) for line in lines if line.startswith(("apart", "together"))}
+    for place in ("apart", "together"):
+        for mechanism in ("pipe", "unix", "memfd", "ring", "tcp"):
+            for size in (64, 4096, 65536, 1 << 20, 4 << 20):
+                assert (place, mechanism, str(size)) in measured
+        assert (place, "mq", "64") in measured
+    (ring,) = [line for line in lines if line.startswith("apart ring 64 ")]
+    (shared,) = [line for line in lines if line.startswith("together ring 64 ")]
+    assert shared.endswith(" 0 0") and not ring.endswith(" 0"), "only apart somebody looks out"
+    second = json.loads(calibrate("--json").stdout)
+    assert second["before"].startswith("as calibrated here 20")
+    assert second["thresholds_before"] == first["thresholds"]
+    for place in second["thresholds"].values():
+        assert [one["size_max"] for one in place["classes"]][:2] == [64, 256]
+        for one in place["classes"]:
+            for move in (one["one_way"], one["answered"]):
+                assert move["from"] is None or move["back"] <= move["from"] / 2
+
+
+def test_a_calibration_for_people_says_what_changed(calibrate):
+    text = calibrate().stdout
+    assert "before: built-in figures" in text and f"kept in {calibrate.path}" in text
+    assert re.search(r"^BYTES +ONE-WAY +BEFORE +ANSWERED +BEFORE$", text, re.M)
+    (row, again) = re.findall(r"^to 64 +(\S+) +(\S+) +(\S+) +(\S+)$", text, re.M)
+    assert row[1] == "52.3k", "the built-in figure"
+    assert "never" not in again, "who shares a processor hardly has anything to look out for"
+    kept = calibrate.path.read_text()
+    calibrate.path.write_text(re.sub(r"^apart unix (\d+) .*", r"apart unix \1 1 1 1 1 0 0", kept, flags=re.M))
+    row, _ = re.findall(r"^to 64 +(\S+) +(\S+) +(\S+) +(\S+)$", calibrate().stdout, re.M)
+    assert row[1] == row[3] == "never" != row[0]
+
+
+def test_there_must_be_a_place_for_a_calibration(calibrate, runtime_dir):
+    done = calibrate(FERRY_CALIBRATION="")
+    assert done.returncode == 1
+    assert "there is nowhere to keep it; set FERRY_CALIBRATION to a path" in done.stderr
+    done = calibrate(FERRY_CALIBRATION="/proc/none/calibration")
+    assert done.returncode == 1 and done.stderr.startswith("ferry bench: /proc/none/calibration: ")
+    named = runtime_dir / "named"
+    assert calibrate(FERRY_CALIBRATION=str(named)).returncode == 0 and named.exists()
+
+
 def test_a_full_disk_is_told(ferry):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -256,11 +323,14 @@ def test_sockets_of_messages_have_a_limit_too(ferry):
         (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
         (["--rate", "0"], "'0': a number from 1 to 10000000 is expected"),
-        (["steps", "--rate", "5"], "ready, steps and claims have --time, --rounds and --json, no other options"),
+        (["steps", "--rate", "5"], ONLY),
+        (["--calibrate", "--rate", "5"], ONLY),
+        (["--calibrate", "claims"], "'claims': too much"),
+        (["claims", "ready"], "'ready': too much"),
         (["now"], "'now': ready, steps or claims is expected, or nothing"),
-        (["claims", "-s", "64"], "ready, steps and claims have --time, --rounds and --json, no other options"),
-        (["ready", "-m", "pipe"], "ready, steps and claims have --time, --rounds and --json, no other options"),
-        (["steps", "--one-cpu"], "ready, steps and claims have --time, --rounds and --json, no other options"),
+        (["claims", "-s", "64"], ONLY),
+        (["ready", "-m", "pipe"], ONLY),
+        (["steps", "--one-cpu"], ONLY),
     ],
 )
 def test_what_is_asked_wrongly(ferry, arguments, said):

@@ -7,7 +7,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/state.h"
 #include "command/argument.h"
+#include "command/bench/calibrate.h"
 #include "command/bench/report.h"
 #include "command/command.h"
 #include "command/limits.h"
@@ -22,14 +24,20 @@ struct bench {
     size_t size_count;
     unsigned mechanisms; /* 1 << index; 0: all */
     unsigned waits;      /* 1 << enum bench_wait; 0: all */
-    enum bench_what { BENCH_CROSSINGS, BENCH_READY, BENCH_STEPS, BENCH_CLAIMS } what;
+    enum bench_what {
+        BENCH_CROSSINGS,
+        BENCH_READY,
+        BENCH_STEPS,
+        BENCH_CLAIMS,
+        BENCH_CALIBRATION
+    } what;
     bool one_cpu, json;
     struct bench_method method;
     struct bench_case *cases;
     size_t count;
 };
 
-enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE };
+enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE };
 
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
@@ -42,6 +50,8 @@ static const struct argp_option options[] = {
     { "rate", KEY_RATE, "NUMBER", 0,
         "So many messages one way, and round trips, a second (as many as can be)", 0 },
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
+    { "calibrate", KEY_CALIBRATE, NULL, 0,
+        "Measure for some ten seconds what an auto: channel decides by, and keep it", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { 0 },
 };
@@ -118,6 +128,13 @@ static enum bench_what what_parse(const char *word)
     return BENCH_CROSSINGS;
 }
 
+/* By what only messages have. */
+static bool is_narrowed(const struct bench *bench)
+{
+    return bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu ||
+           bench->method.rate > 0;
+}
+
 static error_t bench_parse(int key, char *argument, struct argp_state *state)
 {
     struct bench *bench = state->input;
@@ -146,20 +163,24 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
     case KEY_RATE:
         bench->method.rate = (double)argument_number(state, argument, 1, BENCH_RATE_MAX);
         return 0;
+    case KEY_CALIBRATE:
+        bench->what = BENCH_CALIBRATION;
+        return 0;
     case KEY_JSON:
         bench->json = true;
         return 0;
     case ARGP_KEY_ARG:
+        if (state->arg_num > 0 || bench->what != BENCH_CROSSINGS)
+            argp_error(state, "'%s': too much", argument);
         bench->what = what_parse(argument);
-        if (bench->what == BENCH_CROSSINGS || state->arg_num > 0)
+        if (bench->what == BENCH_CROSSINGS)
             argp_error(state, "'%s': ready, steps or claims is expected, or nothing", argument);
         return 0;
     case ARGP_KEY_END:
-        if (bench->what != BENCH_CROSSINGS &&
-            (bench->mechanisms || bench->size_count || bench->waits || bench->one_cpu ||
-                bench->method.rate > 0))
+        if (bench->what != BENCH_CROSSINGS && is_narrowed(bench))
             argp_error(state,
-                "ready, steps and claims have --time, --rounds and --json, no other options");
+                "ready, steps, claims and --calibrate have --time, --rounds and --json, no other "
+                "options");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -178,7 +199,9 @@ static const struct argp argp = {
         "ready: select, poll and epoll instead, with 10 to 100,000 descriptors. steps: what a "
         "connection costs, a descriptor that is handed over, and the like. claims: figures that "
         "are "
-        "quoted of these mechanisms, and whether they hold here.\v"
+        "quoted of these mechanisms, and whether they hold here. --calibrate: what is measured is "
+        "kept, "
+        "for who chooses between mechanisms: auto: and `ferry why --workload`.\v"
         "EXAMPLES\n"
         "  ferry bench\n"
         "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"
@@ -360,6 +383,46 @@ static int bench_claims(struct bench *bench)
     return bench_say(&text);
 }
 
+static void calibrate_progress(size_t done, size_t all)
+{
+    progress_say("calibration", done, all);
+}
+
+static int calibration_keep(const struct calibration *calibration, const char *path)
+{
+    AUTO_BYTES struct bytes text = BYTES_EMPTY;
+
+    calibration_print(calibration, &text);
+    return bytes_failed(&text) ? -ENOMEM : state_write(path, text.data, text.size);
+}
+
+static int bench_calibrate(struct bench *bench)
+{
+    AUTO_FREE char *path = NULL;
+    struct calibration before;
+    struct calibrate_result result;
+    struct bytes text = BYTES_EMPTY;
+    struct ferry_error error;
+
+    calibration_load(&before, &path);
+    if (!path) {
+        error_set(&error, -ENOENT, "--calibrate",
+            "set FERRY_CALIBRATION to a path, or HOME or XDG_STATE_HOME to a folder",
+            "there is nowhere to keep it");
+        return command_fail("bench", &error);
+    }
+    bench_cpus(bench->method.cpus);
+    int code = calibrate_run(&bench->method, calibrate_progress, &result);
+    progress_end();
+    if (code < 0)
+        return command_fail_errno("bench", "a socket or a ring", code);
+    code = calibration_keep(&result.found, path);
+    if (code < 0)
+        return command_fail_errno("bench", path, code);
+    (bench->json ? calibrate_report_json : calibrate_report)(&result, &before, path, &text);
+    return bench_say(&text);
+}
+
 static int bench_run(struct bench *bench)
 {
     switch (bench->what) {
@@ -369,6 +432,8 @@ static int bench_run(struct bench *bench)
         return bench_steps(bench);
     case BENCH_CLAIMS:
         return bench_claims(bench);
+    case BENCH_CALIBRATION:
+        return bench_calibrate(bench);
     default:
         return bench_crossings(bench);
     }

@@ -2,6 +2,7 @@
 #include "command/bench/report.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/machine.h"
 #include "command/limits.h"
 #include "command/table.h"
 
@@ -49,21 +50,12 @@ static const char *reason_of(const struct bench_case *one)
     }
 }
 
-/* The processor's name as the kernel has it, or the machine's. */
 static void processor_print(struct bytes *text)
 {
-    char line[256];
-    struct utsname name;
-    AUTO_FILE FILE *file = fopen("/proc/cpuinfo", "re");
+    struct machine machine;
 
-    while (file && fgets(line, sizeof(line), file)) {
-        const char *value = strstr(line, ": ");
-        if (strncmp(line, "model name", 10) != 0 || !value)
-            continue;
-        bytes_append(text, value + 2, strcspn(value + 2, "\n"));
-        return;
-    }
-    bytes_append_text(text, uname(&name) == 0 ? name.machine : "unknown");
+    machine_read(&machine);
+    bytes_append_text(text, machine.processor);
 }
 
 static void kernel_print(struct bytes *text)
@@ -92,20 +84,11 @@ static void add_time(struct table *table, int64_t time_ns)
     table_add(table, text);
 }
 
-/* 1234567 as "1.23M": powers of a thousand, three digits. */
 static void add_rate(struct table *table, double rate)
 {
-    static const char *const units[] = { "", "k", "M", "G", "T" };
     char text[24];
-    size_t unit = 0;
 
-    for (; rate >= 999.5 && unit + 1 < COUNT_OF(units); unit++)
-        rate /= 1000;
-    snprintf(text, sizeof(text), "%.*f%s",
-        rate >= 99.95   ? 0
-        : rate >= 9.995 ? 1
-                        : 2,
-        rate, units[unit]);
+    number_print(rate, text);
     table_add(table, text);
 }
 

@@ -1,0 +1,181 @@
+/* calibrate.c - the costs of struct choice_costs, measured.
+ *
+ * Each is the least of what the rounds came to: what else the machine has to do makes a message
+ * dearer, never cheaper.
+ */
+#include "command/bench/calibrate.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/date.h"
+#include "command/bench/cases.h"
+#include "command/limits.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct slot {
+    enum choice_place place;
+    enum choice_mechanism mechanism;
+    size_t size; /* index of choice_sizes */
+    bool looks_out;
+    int code;                 /* -errno: why it could not be measured */
+    struct choice_cost least; /* all 0: not yet */
+};
+
+#define SLOTS_MAX (CHOICE_PLACES * (CHOICE_MECHANISMS + 1) * CHOICE_SIZES)
+
+struct calibrate {
+    const struct bench_method *method;
+    const int *cpus;
+    struct slot *slots;
+    size_t count;
+    struct bench_case *one; /* under way */
+};
+
+static void slots_make(struct calibrate *calibrate)
+{
+    for (unsigned place = 0; place < CHOICE_PLACES; place++) {
+        if (place == CHOICE_APART
+                ? calibrate->cpus[0] >= 0 && calibrate->cpus[0] == calibrate->cpus[1]
+                : calibrate->cpus[0] < 0)
+            continue;
+        for (size_t size = 0; size < CHOICE_SIZES; size++) {
+            for (unsigned i = 0; i < CHOICE_MECHANISMS; i++)
+                calibrate->slots[calibrate->count++] =
+                    (struct slot){ .place = place, .mechanism = i, .size = size };
+            if (place == CHOICE_APART)
+                calibrate->slots[calibrate->count++] = (struct slot){
+                    .place = place, .mechanism = CHOICE_RING, .size = size, .looks_out = true
+                };
+        }
+    }
+}
+
+/* --- a slice ---------------------------------------------------------------------------------- */
+
+static double each(int64_t amount, uint64_t count)
+{
+    return count > 0 ? (double)amount / (double)count : 0;
+}
+
+static struct choice_cost sample_make(const struct bench_case *one, bool looks_out)
+{
+    double cpu_ns = each(one->trips.cpu_ns, one->trips.messages);
+    double trip_ns = (double)times_quantile(&one->times, 500);
+
+    if (looks_out)
+        return (struct choice_cost){ .spun_ns = cpu_ns, .spun_trip_ns = trip_ns };
+    return (struct choice_cost){ .busy_ns = each(one->one_way.cpu_ns, one->one_way.messages),
+        .way_ns = each(one->one_way.time_ns, one->one_way.messages),
+        .asleep_ns = cpu_ns,
+        .trip_ns = trip_ns };
+}
+
+/* Of the numbers that one of both lacks, the other's. */
+static void lower(double *number, double sample)
+{
+    if (sample > 0 && (*number <= 0 || sample < *number))
+        *number = sample;
+}
+
+static void cost_lower(struct choice_cost *cost, const struct choice_cost *sample)
+{
+    lower(&cost->busy_ns, sample->busy_ns);
+    lower(&cost->way_ns, sample->way_ns);
+    lower(&cost->asleep_ns, sample->asleep_ns);
+    lower(&cost->trip_ns, sample->trip_ns);
+    lower(&cost->spun_ns, sample->spun_ns);
+    lower(&cost->spun_trip_ns, sample->spun_trip_ns);
+}
+
+static void slot_run(struct calibrate *calibrate, struct slot *slot)
+{
+    struct bench_case *one = calibrate->one;
+
+    if (slot->code < 0)
+        return;
+    memset(one, 0, sizeof(*one));
+    one->crossing = (struct crossing){ .mechanism = mechanism_find(choice_name(slot->mechanism)),
+        .wait = slot->looks_out ? BENCH_ADAPTIVE : BENCH_SLEEP,
+        .size = choice_sizes[slot->size],
+        .span_ns = calibrate->method->slice_ms * NS_PER_MS,
+        .cpus = { calibrate->cpus[0], calibrate->cpus[slot->place == CHOICE_APART ? 1 : 0] } };
+    bench_case_run(one);
+    slot->code = one->code;
+    if (one->code < 0)
+        return;
+    struct choice_cost sample = sample_make(one, slot->looks_out);
+    cost_lower(&slot->least, &sample);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* Without these nothing is compared. */
+static int check(const struct calibrate *calibrate)
+{
+    for (size_t i = 0; i < calibrate->count; i++) {
+        const struct slot *slot = &calibrate->slots[i];
+        bool needed = slot->mechanism == CHOICE_SOCKET || slot->mechanism == CHOICE_RING;
+        if (needed && slot->size == 0 && slot->code < 0)
+            return slot->code;
+    }
+    return 0;
+}
+
+static void settle(const struct calibrate *calibrate, struct choice_costs *costs)
+{
+    memset(costs, 0, sizeof(*costs));
+    for (size_t i = 0; i < calibrate->count; i++)
+        if (calibrate->slots[i].code == 0)
+            cost_lower(&costs->of[calibrate->slots[i].place][calibrate->slots[i].mechanism]
+                                 [calibrate->slots[i].size],
+                &calibrate->slots[i].least);
+    if (calibrate->cpus[0] < 0)
+        memcpy(costs->of[CHOICE_TOGETHER], costs->of[CHOICE_APART], sizeof(costs->of[0]));
+    else if (calibrate->cpus[0] == calibrate->cpus[1])
+        memcpy(costs->of[CHOICE_APART], costs->of[CHOICE_TOGETHER], sizeof(costs->of[0]));
+}
+
+/* False: the time is over, which the last round did not wait for. */
+static bool round_run(struct calibrate *calibrate, unsigned round, int64_t end_ns,
+    void (*progress)(size_t done, size_t all))
+{
+    for (size_t i = 0; i < calibrate->count; i++) {
+        if (clock_now_ns() >= end_ns)
+            return false;
+        progress(round * calibrate->count + i, calibrate->method->rounds * calibrate->count);
+        slot_run(calibrate, &calibrate->slots[round % 2 ? calibrate->count - 1 - i : i]);
+    }
+    return true;
+}
+
+int calibrate_run(const struct bench_method *method, void (*progress)(size_t done, size_t all),
+    struct calibrate_result *ret_result)
+{
+    AUTO_FREE struct slot *slots = calloc(SLOTS_MAX, sizeof(*slots));
+    AUTO_FREE struct bench_case *one = calloc(1, sizeof(*one));
+    struct calibrate calibrate = {
+        .method = method, .cpus = method->cpus, .slots = slots, .one = one
+    };
+    int64_t before_ns = clock_now_ns();
+    double load = 0;
+    unsigned round = 0;
+
+    if (!slots || !one)
+        return -ENOMEM;
+    (void)getloadavg(&load, 1);
+    slots_make(&calibrate);
+    while (round < method->rounds &&
+           round_run(&calibrate, round, clock_after(before_ns, CALIBRATE_MS * NS_PER_MS), progress))
+        round++;
+    int code = check(&calibrate);
+    if (code < 0)
+        return code;
+    *ret_result = (struct calibrate_result){ .rounds = round,
+        .time_ns = clock_now_ns() - before_ns,
+        .load = load,
+        .found = { .time_s = date_now_ns() / NS_PER_S } };
+    machine_read(&ret_result->found.machine);
+    settle(&calibrate, &ret_result->found.costs);
+    return 0;
+}
