@@ -5,6 +5,7 @@
 #include "base/proc.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -46,4 +47,10 @@ bool machine_equal(const struct machine *one, const struct machine *other)
 {
     return strcmp(one->kernel, other->kernel) == 0 &&
            strcmp(one->processor, other->processor) == 0 && one->processors == other->processors;
+}
+
+bool machine_is_single(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) == 1;
 }

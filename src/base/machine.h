@@ -12,6 +12,8 @@ struct machine {
 
 /* Never fails: what can't be told is "unknown". */
 void machine_read(struct machine *ret_machine);
+/* Whether this process may use one processor only. */
+bool machine_is_single(void);
 bool machine_equal(const struct machine *one, const struct machine *other);
 
 #endif

@@ -232,13 +232,6 @@ int ferry_channel_send_bytes(
     return ferry_channel_send(channel, &outgoing, deadline_ns);
 }
 
-/* Whether it comes at once, where it is worth waiting for that awake. */
-static bool look_out(struct ferry_channel *channel, int64_t deadline_ns)
-{
-    const struct link_ops *ops = channel->link.ops;
-    return ops->look_out && deadline_ns > clock_now_ns() && ops->look_out(&channel->link);
-}
-
 /* Where the answer was not there yet a moment ago, as in a conversation, it will not be there at
  * once now either: asking for it would be a call for nothing. Each time but one in RECEIVES_QUIET,
  * so that it is noticed when that has changed. */
@@ -253,7 +246,9 @@ static bool wait_first(struct ferry_channel *channel)
 int ferry_channel_receive(struct ferry_channel *channel, struct ferry_inbox *inbox,
     struct ferry_message *message, int64_t deadline_ns)
 {
-    bool skip = !look_out(channel, deadline_ns) && wait_first(channel);
+    const struct link_ops *ops = channel->link.ops;
+    bool is_there = ops->look_out && ops->look_out(&channel->link, deadline_ns);
+    bool skip = !is_there && wait_first(channel);
     int pause_ms = 0;
 
     for (bool waited = false;; waited = true) {

@@ -6,6 +6,7 @@
  */
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/machine.h"
 #include "base/sized.h"
 #include "memory/bell.h"
 #include "memory/limits.h"
@@ -13,7 +14,6 @@
 #include "memory/ring.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,11 +34,7 @@ static size_t map_size(size_t capacity)
 /* On one processor, looking out for the peer keeps it from doing what we look out for. */
 static int64_t spin_max_ns(const struct ferry_ring_options *options)
 {
-    cpu_set_t cpus;
-
-    if (options->spin_max_ns < 0)
-        return 0;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) == 1)
+    if (options->spin_max_ns < 0 || machine_is_single())
         return 0;
     if (options->spin_max_ns > RING_SPIN_NS_MAX)
         return RING_SPIN_NS_MAX;

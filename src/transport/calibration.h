@@ -1,5 +1,5 @@
-/* calibration.h (transport) - what a channel decides by, as `ferry bench --calibrate` measured it on
- * this machine, or as it is built in: choice_thresholds_make() makes thresholds of the costs.
+/* calibration.h (transport) - what a channel decides by, as `ferry bench --calibrate` measured it
+ * on this machine, or as it is built in: choice_thresholds_make() makes thresholds of the costs.
  *
  * A file that somebody else could have written, of another machine or kernel, or that can't be
  * understood is as none; why, is kept for whoever asks.

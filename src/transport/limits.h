@@ -68,9 +68,10 @@
  * most of one that the peer made: it pays for it. */
 #define AUTO_RING_CAPACITY     ((size_t)1 << 20)
 #define AUTO_RING_CAPACITY_MAX ((size_t)64 << 20)
-/* Bytes from which a message on the socket goes in a memfd of its own, and at most. */
-#define AUTO_LARGE_MIN ((size_t)128 << 10)
-#define AUTO_LARGE_MAX ((size_t)1 << 30)
+/* Bytes from which it is asked whether a message on the socket had better go in a memfd of its own,
+ * and of one at most. */
+#define AUTO_LARGE_LOOK ((size_t)16 << 10)
+#define AUTO_LARGE_MAX  ((size_t)1 << 30)
 /* Bytes that such a message has on the socket: a dozen of them fill its queue. */
 #define AUTO_BALLAST_SIZE ((size_t)12 << 10)
 /* Sends between two looks for an answer that is waited for. */
@@ -80,9 +81,8 @@
 /* Nanoseconds for which a receiver looks out for the next record: an answer that itself is woken
  * across processors takes nearly as long. */
 #define AUTO_SPIN_NS 50000
-/* Messages a second from which the ring is tried, and below which it is left. */
-#define AUTO_RATE_UP   10000.0
-#define AUTO_RATE_DOWN 2000.0
+/* Messages a second from which it is asked whether a ring would pay: nowhere does it below. */
+#define AUTO_RATE_LOOK 500.0
 /* Messages until the clock is first looked at in a window, then at most so many more at a time. */
 #define PACE_LOOK_FIRST    16u
 #define PACE_LOOK_STEP_MAX 256u

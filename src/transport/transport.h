@@ -35,7 +35,7 @@ struct link_ops {
     bool (*pending)(const struct link *link); /* NULL: never */
     /* Looks out for a while for what will come at once, where that is cheaper than to sleep and be
      * woken. True: there is something to receive. NULL: it never is. */
-    bool (*look_out)(struct link *link);
+    bool (*look_out)(struct link *link, int64_t deadline_ns);
     /* The peer's address as text for people into text[size]; NULL: it has none. */
     void (*peer)(const struct link *link, char *text, size_t size);
     /* Puts a fact about the peer into the identity; it stays unknown where nobody vouches.

@@ -13,6 +13,7 @@ static void auto_close(struct link *link)
         ferry_ring_free(end->ring[i]);
     link->state = end->losses;
     link->ops = end->socket_ops;
+    free(end->thresholds);
     free(end);
     link->ops->close(link);
 }
@@ -71,7 +72,6 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference)
 static int auto_start(
     struct link *link, const struct ferry_address *address, bool dialled, bool refuse_descriptors)
 {
-    static const struct pace_thresholds thresholds = { AUTO_RATE_UP, AUTO_RATE_DOWN };
     struct auto_end *end = calloc(1, sizeof(*end));
     if (!end) {
         link->ops->close(link);
@@ -82,7 +82,7 @@ static int auto_start(
     end->fd = link->send_fd;
     end->dialled = dialled;
     end->refuse_descriptors = refuse_descriptors;
-    pace_init(&end->pace, &thresholds);
+    pace_init(&end->pace);
     if (ferry_address_option(address, "ring"))
         auto_prefer(end, address_get_flag(address, "ring", true) ? FERRY_AUTO_PREFER_RING
                                                                  : FERRY_AUTO_PREFER_SOCKET);

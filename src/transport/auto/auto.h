@@ -96,9 +96,13 @@ struct auto_end {
     enum ferry_auto_preference preference;
     enum ferry_lane wanted; /* for sending, but for moments */
     enum ferry_lane told;   /* to on_move */
+    bool narrow;            /* the socket's queue is short */
+    int send_buffer;        /* its size otherwise, as getsockopt(2) has it */
     enum auto_kind owed;    /* an answer for which the socket had no room; 0: none */
     enum ferry_auto_reason owed_reason;
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
+    uint64_t received;   /* messages */
+    struct choice_thresholds *thresholds; /* owned; NULL: not asked for yet */
     struct pace pace;
     struct ferry_auto_stats stats; /* the reason is in it */
     void (*on_move)(void *data, const struct ferry_auto_stats *stats);
@@ -157,6 +161,6 @@ int auto_take_ours(struct auto_end *end);
 /* The same from within sending, while an answer is waited for. Returns 0, -EPROTO, ... */
 int auto_look_for_answer(struct auto_end *end);
 bool auto_pending(const struct link *link);
-bool auto_look_out(struct link *link);
+bool auto_look_out(struct link *link, int64_t deadline_ns);
 
 #endif

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-void pace_init(struct pace *pace, const struct pace_thresholds *thresholds)
-{
-    *pace = (struct pace){
-        .thresholds = *thresholds, .look_at = PACE_LOOK_FIRST, .backoff_ns = PACE_BACKOFF_NS
-    };
-}
-
 static void window_begin(struct pace *pace, int64_t window_ns, int64_t now_ns)
 {
     pace->start_ns = now_ns;
@@ -18,6 +11,38 @@ static void window_begin(struct pace *pace, int64_t window_ns, int64_t now_ns)
     pace->count = pace->wakes = 0;
     pace->size = 0;
     pace->look_at = PACE_LOOK_FIRST;
+}
+
+void pace_init(struct pace *pace)
+{
+    *pace = (struct pace){ .backoff_ns = PACE_BACKOFF_NS };
+}
+
+void pace_pass(struct pace *pace, int64_t now_ns)
+{
+    window_begin(pace, PACE_WINDOW_NS, now_ns);
+}
+
+bool pace_measure(struct pace *pace, uint64_t received, int64_t now_ns)
+{
+    int64_t span_ns = now_ns - pace->start_ns;
+
+    if (pace->start_ns == 0) {
+        pace_pass(pace, now_ns);
+        pace->received = received;
+        return false;
+    }
+    /* A window is a time, so that a burst is no rate; while it lasts the clock is looked at less
+     * and less often. */
+    if (span_ns < pace->window_ns) {
+        pace->look_at += pace->count < PACE_LOOK_STEP_MAX ? pace->count : PACE_LOOK_STEP_MAX;
+        return false;
+    }
+    pace->rate = (double)pace->count * 1e9 / (double)span_ns;
+    pace->receive_rate = (double)(received - pace->received) * 1e9 / (double)span_ns;
+    pace->mean_size = (double)pace->size / (double)pace->count;
+    pace->received = received;
+    return true;
 }
 
 /* In the ring it did not pay: later, if at all. A stay that lasted was worth it. */
@@ -29,6 +54,24 @@ static void pace_back_off(struct pace *pace, int64_t now_ns)
     pace->backoff_ns *= 2;
     if (pace->backoff_ns > PACE_BACKOFF_NS_MAX)
         pace->backoff_ns = PACE_BACKOFF_NS_MAX;
+}
+
+enum pace_verdict pace_judge(
+    struct pace *pace, bool in_ring, const struct choice_thresholds *thresholds, int64_t now_ns)
+{
+    bool for_ring = choice_is_for_ring(thresholds, in_ring, (size_t)pace->mean_size,
+        (uint32_t)pace->rate, (uint32_t)pace->receive_rate);
+    bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
+    enum pace_verdict verdict = PACE_STAY;
+
+    if (in_ring && (sleepy || !for_ring)) {
+        pace_back_off(pace, now_ns);
+        verdict = sleepy ? PACE_SLEEPY : PACE_SLOW;
+    } else if (!in_ring && for_ring && now_ns >= pace->retry_ns) {
+        verdict = PACE_FAST;
+    }
+    pace_pass(pace, now_ns);
+    return verdict;
 }
 
 void pace_entered(struct pace *pace, int64_t now_ns)
@@ -43,38 +86,4 @@ void pace_encourage(struct pace *pace, int64_t now_ns)
         return;
     pace->encouraged_ns = now_ns;
     pace->retry_ns = now_ns;
-}
-
-static enum pace_verdict judge_in_ring(struct pace *pace, int64_t now_ns)
-{
-    bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
-    if (!sleepy && pace->rate >= pace->thresholds.down)
-        return PACE_STAY;
-    pace_back_off(pace, now_ns);
-    return sleepy ? PACE_SLEEPY : PACE_SLOW;
-}
-
-enum pace_verdict pace_judge(struct pace *pace, bool in_ring, int64_t now_ns)
-{
-    if (pace->start_ns == 0) {
-        window_begin(pace, PACE_WINDOW_NS, now_ns);
-        return PACE_STAY;
-    }
-    int64_t span_ns = now_ns - pace->start_ns;
-    /* A window is a time, so that a burst is no rate; while it lasts the clock is looked at less
-     * and less often. */
-    if (span_ns < pace->window_ns) {
-        pace->look_at =
-            pace->count + (pace->count < PACE_LOOK_STEP_MAX ? pace->count : PACE_LOOK_STEP_MAX);
-        return PACE_STAY;
-    }
-    pace->rate = (double)pace->count * 1e9 / (double)span_ns;
-    pace->mean_size = (double)pace->size / (double)pace->count;
-    enum pace_verdict verdict = PACE_STAY;
-    if (in_ring)
-        verdict = judge_in_ring(pace, now_ns);
-    else if (pace->rate >= pace->thresholds.up && now_ns >= pace->retry_ns)
-        verdict = PACE_FAST;
-    window_begin(pace, PACE_WINDOW_NS, now_ns);
-    return verdict;
 }

@@ -10,41 +10,42 @@
 #ifndef FERRY_TRANSPORT_AUTO_PACE_H
 #define FERRY_TRANSPORT_AUTO_PACE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "wire/choice.h"
 
-/* Thresholds, by what this machine has been measured to do; messages a second. */
-struct pace_thresholds {
-    double up;   /* from so many on the ring is tried */
-    double down; /* below, it is left; less than `up` */
-};
+#include <stdbool.h>
 
 struct pace {
-    struct pace_thresholds thresholds;
-    uint32_t count;   /* messages of this window */
-    uint32_t wakes;   /* that had to wake the receiver */
-    uint32_t look_at; /* the count at which to look at the clock */
-    uint64_t size;    /* bytes of them */
-    int64_t start_ns; /* of this window; 0: none has begun */
+    uint32_t count;    /* messages of this window */
+    uint32_t wakes;    /* that had to wake the receiver */
+    uint32_t look_at;  /* the count at which to look at the clock */
+    uint64_t size;     /* bytes of them */
+    uint64_t received; /* messages, when it began */
+    int64_t start_ns;  /* of this window; 0: none has begun */
     int64_t window_ns;
     int64_t retry_ns; /* the ring is not tried before */
     int64_t backoff_ns, entered_ns, encouraged_ns;
-    double rate, mean_size;
+    double rate, receive_rate, mean_size; /* of the last window that was judged by; 0: none was */
 };
 
 enum pace_verdict { PACE_STAY, PACE_FAST, PACE_SLOW, PACE_SLEEPY };
 
-void pace_init(struct pace *pace, const struct pace_thresholds *thresholds);
+void pace_init(struct pace *pace);
 /* Counts a message. True: it is time for pace_judge(). */
 static inline bool pace_count(struct pace *pace, size_t size)
 {
     pace->size += size;
     return ++pace->count >= pace->look_at;
 }
-/* What this window says.
- *   in_ring  where messages have gone */
-enum pace_verdict pace_judge(struct pace *pace, bool in_ring, int64_t now_ns);
+/* Whether this window has lasted long enough to judge by, and if so what was measured.
+ *   received  messages until now, of the channel */
+bool pace_measure(struct pace *pace, uint64_t received, int64_t now_ns);
+/* What that says; a new window begins.
+ *   in_ring     where messages have gone
+ *   thresholds  of this machine */
+enum pace_verdict pace_judge(
+    struct pace *pace, bool in_ring, const struct choice_thresholds *thresholds, int64_t now_ns);
+/* The same when nothing is to be decided. */
+void pace_pass(struct pace *pace, int64_t now_ns);
 /* The ring was entered. */
 void pace_entered(struct pace *pace, int64_t now_ns);
 /* The peer has entered it, so that it may pay now that both do: not more often than it is tried

@@ -187,7 +187,8 @@ static int unpack_large(const struct auto_head *head, struct ferry_inbox *inbox,
 {
     if (message->descriptor_count == 0)
         return -EPROTO;
-    AUTO_FD int fd = ferry_message_take(message, --message->descriptor_count);
+    AUTO_FD int fd = ferry_message_take(message, message->descriptor_count - 1);
+    message->descriptor_count--;
     message->size = head->size;
     if (head->size > inbox->size)
         return -EMSGSIZE;
@@ -312,6 +313,7 @@ int auto_receive(
     /* A peer that sends nothing but messages of ours has its turn too. */
     for (unsigned i = 0; i < AUTO_TURN_MAX; i++) {
         int r = receive_once(end, inbox, batch, count, &ended);
+        end->received += r > 0 ? (unsigned)r : 0;
         if (r != 0 || ended)
             return r;
     }
@@ -329,8 +331,9 @@ bool auto_pending(const struct link *link)
     return ring_is_due(ring) || !ring_fall_asleep(ring);
 }
 
-bool auto_look_out(struct link *link)
+bool auto_look_out(struct link *link, int64_t deadline_ns)
 {
     struct auto_end *end = link->state;
-    return end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && ring_look_out(end->ring[FERRY_RECEIVE]);
+    return end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && deadline_ns > clock_now_ns() &&
+           ring_look_out(end->ring[FERRY_RECEIVE]);
 }

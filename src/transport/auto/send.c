@@ -2,7 +2,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/machine.h"
 #include "transport/auto/auto.h"
+#include "transport/calibration.h"
 #include "transport/outgoing.h"
 
 #include <poll.h>
@@ -12,6 +14,20 @@
 static bool is_moment(enum ferry_auto_reason reason)
 {
     return reason == FERRY_AUTO_FULL || reason == FERRY_AUTO_PASSING;
+}
+
+/* What meets a full ring waits on the socket, until that has no room and poll(2) says so. Its queue
+ * is to be short then: what waits there travels at the socket's cost. */
+static void set_narrow(struct auto_end *end, bool narrow)
+{
+    const int least = 1;
+    socklen_t size = sizeof(end->send_buffer);
+
+    if (narrow && getsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, &end->send_buffer, &size) < 0)
+        return;
+    int half = end->send_buffer / 2; /* the kernel doubles what it is told */
+    if (setsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, narrow ? &least : &half, sizeof(int)) == 0)
+        end->narrow = narrow;
 }
 
 void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum ferry_lane lane,
@@ -26,6 +42,7 @@ void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum fe
     if (is_moment(reason) || lane == end->told)
         return;
     end->told = lane;
+    set_narrow(end, lane == FERRY_LANE_RING);
     if (end->on_move)
         end->on_move(end->on_move_data, &end->stats);
 }
@@ -58,21 +75,43 @@ static void follow(struct auto_end *end, enum pace_verdict verdict)
     }
 }
 
+/* What this machine was measured to do, read when it first matters: most connections never send so
+ * much. NULL: no memory. */
+static const struct choice_thresholds *thresholds_of(struct auto_end *end)
+{
+    struct calibration calibration;
+
+    if (end->thresholds)
+        return end->thresholds;
+    end->thresholds = malloc(sizeof(*end->thresholds));
+    if (!end->thresholds)
+        return NULL;
+    calibration_read(&calibration);
+    choice_thresholds_make(
+        &calibration.costs, machine_is_single() ? CHOICE_TOGETHER : CHOICE_APART, end->thresholds);
+    return end->thresholds;
+}
+
 /* Now and then: what the traffic calls for. */
 static void judge(struct auto_end *end)
 {
     bool in_ring = may_move(end) && end->wanted == FERRY_LANE_RING;
-    enum pace_verdict verdict = pace_judge(&end->pace, in_ring, clock_now_ns());
+    int64_t now_ns = clock_now_ns();
 
+    if (!pace_measure(&end->pace, end->received, now_ns))
+        return;
     end->stats.rate_per_s = end->pace.rate;
     end->stats.mean_size = end->pace.mean_size;
     if (in_ring && peer_left(end))
         end->gone = true;
-    if (end->preference != FERRY_AUTO_MEASURE || end->rings == AUTO_RINGS_REFUSED)
-        return;
-    follow(end, verdict);
-    if (end->stats.reason == FERRY_AUTO_NEW && end->pace.rate > 0)
+    if (end->stats.reason == FERRY_AUTO_NEW)
         end->stats.reason = FERRY_AUTO_SLOW;
+    bool decides = end->preference == FERRY_AUTO_MEASURE && end->rings != AUTO_RINGS_REFUSED &&
+                   (in_ring || end->pace.rate >= AUTO_RATE_LOOK) && thresholds_of(end);
+    if (decides)
+        follow(end, pace_judge(&end->pace, in_ring, end->thresholds, now_ns));
+    else
+        pace_pass(&end->pace, now_ns);
 }
 
 static void count_sent(struct auto_end *end, struct ferry_outgoing *outgoing, size_t size)
@@ -189,10 +228,16 @@ static int send_large(
         descriptors[i] = outgoing->descriptors[i];
     descriptors[outgoing->descriptor_count] = fd;
     struct auto_head head = auto_head(AUTO_MESSAGE, flags | AUTO_LARGE, (uint32_t)size);
-    int r = send_message(end, &head, &filling, 1, descriptors, outgoing->descriptor_count + 1);
+    int r = send_message(
+        end, &head, &filling, end->narrow ? 0 : 1, descriptors, outgoing->descriptor_count + 1);
     if (r == 0)
         end->stats.large_messages++;
     return r;
+}
+
+static bool is_large(struct auto_end *end, size_t size)
+{
+    return size >= AUTO_LARGE_LOOK && thresholds_of(end) && size >= end->thresholds->memfd_size_min;
 }
 
 static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
@@ -202,11 +247,11 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
     unsigned flags = back ? AUTO_BACK : 0;
     struct auto_head head = auto_head(AUTO_MESSAGE, flags, 0);
 
-    int r = size >= AUTO_LARGE_MIN
-                ? send_large(end, outgoing, size, flags)
-                : send_message(end, &head, outgoing->buffers, outgoing->buffer_count,
-                      outgoing->descriptors, outgoing->descriptor_count);
-    if (r == -EMSGSIZE && size < AUTO_LARGE_MIN)
+    bool large = is_large(end, size);
+    int r = large ? send_large(end, outgoing, size, flags)
+                  : send_message(end, &head, outgoing->buffers, outgoing->buffer_count,
+                        outgoing->descriptors, outgoing->descriptor_count);
+    if (r == -EMSGSIZE && !large)
         r = send_large(end, outgoing, size, flags);
     if (r < 0)
         return r;

@@ -1,8 +1,8 @@
 /* test_calibration.c - which file a channel decides by. */
 #include "base/cleanup.h"
 #include "base/state.h"
-#include "transport/calibration.h"
 #include "suite.h"
+#include "transport/calibration.h"
 
 #include <check.h>
 #include <string.h>
