@@ -26,7 +26,8 @@ enum ferry_scheme {
     FERRY_FILE,       /* file:PATH                a regular file or device */
     FERRY_STDIO,      /* -                        standard input and output */
     FERRY_ICMP,       /* icmp:HOST                echo requests, icmp(7); for dialling only */
-    FERRY_AUTO,       /* auto:PATH, auto:@NAME    unix-seq: or shared memory, ferry/auto.h */
+    FERRY_AUTO,       /* auto:PATH, auto:@NAME    unix-seq: or shared memory, ferry/auto.h;
+                         auto:HOST:PORT           is tcp:HOST:PORT,frame=length */
     FERRY_SCHEME_COUNT
 };
 

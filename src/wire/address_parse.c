@@ -313,6 +313,28 @@ static int option_read(
     return draft->values[index] ? 0 : address_fail_memory(source);
 }
 
+/* auto:HOST:PORT. To another machine there is one way, and it is an address already: tcp, with
+ * boundaries. A path with such a name is ./HOST:PORT. */
+static bool is_remote(const char *rest)
+{
+    size_t size = strcspn(rest, ",");
+    const char *colon = memrchr(rest, ':', size);
+
+    if (!colon || colon == rest || memchr(rest, '/', size) || rest[0] == '@' || rest[0] == '.')
+        return false;
+    size_t digits = strspn(colon + 1, "0123456789");
+    return digits > 0 && colon + 1 + digits == rest + size;
+}
+
+static int frame_by_length(const struct address_source *source, struct address_draft *draft)
+{
+    int index = address_option_index(draft->scheme, "frame", strlen("frame"));
+    if (draft->values[index])
+        return 0;
+    draft->values[index] = strdup("length");
+    return draft->values[index] ? 0 : address_fail_memory(source);
+}
+
 int ferry_address_parse(const char *text, const char *base, struct ferry_address **ret_address,
     struct ferry_error *error)
 {
@@ -327,9 +349,14 @@ int ferry_address_parse(const char *text, const char *base, struct ferry_address
     r = scheme_read(&source, &draft.scheme, &at);
     if (r < 0)
         return r;
+    bool remote = draft.scheme == FERRY_AUTO && is_remote(text + at);
+    if (remote)
+        draft.scheme = FERRY_TCP;
     r = rest_read(&source, &draft, at, &at);
     while (r == 0 && text[at] == ',')
         r = option_read(&source, &draft, at + 1, &at);
+    if (r == 0 && remote)
+        r = frame_by_length(&source, &draft);
     if (r < 0)
         return r;
     struct ferry_address *address = address_draft_finish(&draft);

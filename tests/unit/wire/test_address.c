@@ -141,6 +141,22 @@ START_TEST(a_failure_is_printable)
 }
 END_TEST
 
+START_TEST(auto_on_another_machine)
+{
+    static const char *const cases[][2] = {
+        { "auto:db:5432", "tcp:db:5432,frame=length" },
+        { "auto:[::1]:80,frame=lf", "tcp:[::1]:80,frame=lf" },
+        { "auto:./db:5432", "auto:./db:5432" },
+        { "auto:/run/db:5432", "auto:/run/db:5432" },
+        { "auto:@db:5432", "auto:@db:5432" },
+        { "auto:db:x,ring", "auto:db:x,ring" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        ferry_address_free(expect_address(cases[i][0], NULL, cases[i][1]));
+}
+END_TEST
+
 START_TEST(another_host)
 {
     struct ferry_address *address =
@@ -187,6 +203,7 @@ int main(void)
     tcase_add_test(tests, nothing_after_the_scheme);
     tcase_add_test(tests, the_longest_text);
     tcase_add_test(tests, a_failure_is_printable);
+    tcase_add_test(tests, auto_on_another_machine);
     tcase_add_test(tests, another_host);
     tcase_add_test(tests, another_port);
     suite_add_tcase(suite, tests);
