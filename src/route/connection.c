@@ -197,6 +197,29 @@ static int connection_new(struct route *route, struct ferry_channel *channel,
     return 0;
 }
 
+static void connection_moved(
+    const struct connection *connection, const char *to, const struct ferry_auto_stats *stats)
+{
+    static const struct ferry_relay_stats nothing;
+    char reason[200];
+
+    snprintf(reason, sizeof(reason),
+        "to the %s (%.0f messages/s of %.0f bytes, sent to the %s): %s",
+        ferry_lane_name(stats->lanes[FERRY_SEND]), stats->rate_per_s, stats->mean_size, to,
+        ferry_auto_reason_text(stats->reason));
+    connection_report(connection, EVENT_MOVED, reason, &nothing);
+}
+
+static void connection_peer_moved(void *data, const struct ferry_auto_stats *stats)
+{
+    connection_moved(data, "peer", stats);
+}
+
+static void connection_target_moved(void *data, const struct ferry_auto_stats *stats)
+{
+    connection_moved(data, "target", stats);
+}
+
 static int connection_serve(
     struct connection *connection, struct ferry_channel *channel, struct ferry_channel *upstream)
 {
@@ -222,8 +245,10 @@ static int connection_serve(
         .tap = registry->tap,
         .tap_data = registry->tap_data,
         .done = connection_done,
+        .target_moved = connection_target_moved,
         .data = connection,
     };
+    ferry_auto_on_move(channel, connection_peer_moved, connection);
     return route_get_service(connection->route)->serve(&call, &connection->serving);
 }
 

@@ -25,6 +25,7 @@ const char *event_kind_name(enum event_kind kind)
         [EVENT_CLOSED] = "closed",
         [EVENT_FAILED] = "failed",
         [EVENT_KEPT] = "kept",
+        [EVENT_MOVED] = "moved",
         [EVENT_RESUMED] = "resumed",
         [EVENT_RELOADED] = "reloaded",
         [EVENT_TROUBLE] = "trouble",
@@ -87,9 +88,9 @@ void event_print_who(const struct event_who *who, const char *name, struct bytes
         bytes_append_text(text, "unknown");
 }
 
-static bool is_refusal(enum event_kind kind)
+static bool has_ended(enum event_kind kind)
 {
-    return kind == EVENT_REFUSED || kind == EVENT_WOULD_REFUSE;
+    return kind == EVENT_CLOSED || kind == EVENT_FAILED || kind == EVENT_KEPT;
 }
 
 static bool is_of_peer(enum event_kind kind)
@@ -116,7 +117,7 @@ static void print_peer(const struct event *event, struct bytes *text)
     print_fact(text, " ", "at ", event->peer);
     print_fact(text, " ", "by ", event->verdict);
     print_fact(text, "; ", "", event->reason);
-    if (!is_refusal(event->kind) && event->kind != EVENT_RESUMED) {
+    if (has_ended(event->kind)) {
         bytes_print(
             text, "; in %" PRIu64 " out %" PRIu64 " bytes", event->bytes_in, event->bytes_out);
         if (event->descriptors)

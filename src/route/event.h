@@ -19,6 +19,7 @@ enum event_kind {
     EVENT_REFUSED, /* a peer was turned away; verdict: the rule, reason: why */
     /* a dry run admitted a peer that would have been turned away; the rest as EVENT_REFUSED */
     EVENT_WOULD_REFUSE,
+    EVENT_MOVED,    /* an auto: channel of a connection moved; to: where; reason: why */
     EVENT_CLOSED,   /* a connection ended as it should */
     EVENT_FAILED,   /* a connection ended otherwise: target not reached, reset, time-out */
     EVENT_KEPT,     /* a connection was handed to the service manager, for the next start */

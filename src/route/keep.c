@@ -79,8 +79,8 @@ static bool hash_read(const char *name, const char *prefix, uint64_t *ret_hash)
 static bool can_keep_listener(const struct route *route)
 {
     enum ferry_scheme scheme = ferry_address_scheme(route->settings->listen);
-    bool socket = scheme == FERRY_UNIX || scheme == FERRY_UNIX_DGRAM || scheme == FERRY_UNIX_SEQ ||
-                  scheme == FERRY_TCP || scheme == FERRY_UDP;
+    bool socket = scheme == FERRY_UNIX || scheme == FERRY_AUTO || scheme == FERRY_UNIX_DGRAM ||
+                  scheme == FERRY_UNIX_SEQ || scheme == FERRY_TCP || scheme == FERRY_UDP;
     return route->registry->store && socket;
 }
 

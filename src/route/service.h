@@ -8,6 +8,7 @@
 
 #include "route/event.h"
 
+#include <ferry/auto.h>
 #include <ferry/channel.h>
 #include <ferry/loop.h>
 #include <ferry/relay.h>
@@ -38,6 +39,8 @@ struct service_call {
      * serving still answers get_stats() then, and is gone when this returns. code 0: as it should;
      * else -errno. */
     void (*done)(int code, const char *reason, void *data);
+    /* What is sent to the target moves to the other lane (ferry/auto.h); for a target only. */
+    void (*target_moved)(void *data, const struct ferry_auto_stats *stats);
     void *data;
 };
 

@@ -194,6 +194,7 @@ static void target_relay(struct serving *serving)
         .data = serving,
     };
     ferry_source_remove(TAKE(dialling->ready));
+    ferry_auto_on_move(dialling->upstream, call->target_moved, call->data);
     int r = ferry_relay_start(call->loop, call->pool, TAKE(call->channel), TAKE(dialling->upstream),
         &options, &serving->relay);
     if (r == 0) {

@@ -280,7 +280,7 @@ int descriptor_listening(int fd, const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,
     struct ferry_error *error)
 {
-    bool refuse = options && options->refuse_descriptors;
+    bool refuse = options && options->refuse_descriptors && address->scheme != FERRY_AUTO;
     const struct ferry_profile *profile = options ? options->profile : NULL;
     struct option_source source = { address, profile, ADDRESS_LISTEN };
     AUTO_FD int owned = fd;
@@ -300,6 +300,8 @@ int descriptor_listening(int fd, const struct ferry_address *address,
         r = listening_apply_options(ret_listening, MOMENT_MADE | MOMENT_READY, &source, error);
         if (r < 0)
             ret_listening->ops->close(ret_listening);
+        else if (address->scheme == FERRY_AUTO)
+            auto_listening(address, options && options->refuse_descriptors, ret_listening);
         return r;
     }
     r = descriptor_open_tuned(fd_take(&owned), address, refuse, profile, &link, error);

@@ -42,6 +42,7 @@ static bool kind_fits(const struct ferry_address *address, int family, int type)
     case FERRY_UNIX:
         return family == AF_UNIX && type == SOCK_STREAM;
     case FERRY_UNIX_SEQ:
+    case FERRY_AUTO:
         return family == AF_UNIX && type == SOCK_SEQPACKET;
     case FERRY_UNIX_DGRAM:
         return family == AF_UNIX && type == SOCK_DGRAM;
@@ -93,12 +94,15 @@ int resume_link(int fd, const struct option_source *source, bool refuse_descript
     if (type == SOCK_DGRAM || getpeername(fd, &peer.any, &size) < 0)
         return resume_failed(
             address, -ENOTCONN, "the socket that was kept is not connected", error);
-    r = socket_link(fd_take(&owned), false, refuse_descriptors, ret_link);
+    r = socket_link(
+        fd_take(&owned), false, refuse_descriptors && address->scheme != FERRY_AUTO, ret_link);
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     if (options_linger(fd, source))
         ret_link->flags |= LINK_LINGERS;
-    return 0;
+    if (address->scheme == FERRY_AUTO)
+        r = auto_link(address, source->verb == ADDRESS_DIAL, refuse_descriptors, ret_link);
+    return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;
 }
 
 /* --- listening -------------------------------------------------------------------------------- */
@@ -188,6 +192,7 @@ int resume_listening(int fd, const struct ferry_address *address,
     int r = kind_take(fd, address, &type, error);
     if (r == 0 && address->scheme == FERRY_FD)
         r = resume_failed(address, -EPROTOTYPE, "what is inherited is not kept", error);
+    bool is_auto = address->scheme == FERRY_AUTO;
     if (r < 0)
         return r;
     if (type != SOCK_DGRAM &&
@@ -201,10 +206,11 @@ int resume_listening(int fd, const struct ferry_address *address,
         ferry_address_free(bound);
         return r;
     }
-    descriptors_allow(fd, options->refuse_descriptors);
+    descriptors_allow(fd, options->refuse_descriptors && !is_auto);
     r = type == SOCK_DGRAM
             ? session_listening(fd_take(&owned), bound, options->refuse_descriptors, ret_listening)
-            : socket_listening(fd_take(&owned), bound, options->refuse_descriptors, ret_listening);
+            : socket_listening(
+                  fd_take(&owned), bound, options->refuse_descriptors && !is_auto, ret_listening);
     if (r < 0) {
         unix_path_leave(path);
         return error_set_errno(error, r, ferry_address_text(address), NULL);
@@ -214,5 +220,7 @@ int resume_listening(int fd, const struct ferry_address *address,
     r = listening_apply_options(ret_listening, 0, &source, error);
     if (r < 0)
         ret_listening->ops->close(ret_listening);
+    else if (is_auto)
+        auto_listening(address, options->refuse_descriptors, ret_listening);
     return r;
 }

@@ -103,6 +103,7 @@ struct listening {
     int fd;                /* poll for POLLIN before accept, nothing else; -1: always try */
     unsigned capabilities; /* what its links will have */
     bool refuse_descriptors;
+    uint8_t preference; /* auto: enum ferry_auto_preference of what it brings */
     void *state;
     struct ferry_address *bound; /* owned: as it really is (tcp:0 with its port) */
     struct unix_path *path;      /* owned: removed at close; NULL where there is none of ours */
@@ -183,6 +184,13 @@ int descriptor_listening(int fd, const struct ferry_address *address,
 void exec_sweep(void);
 /* socketpair(2). */
 int unix_pair(enum ferry_scheme scheme, struct link *ret_one, struct link *ret_other);
+
+/* Gives a link, or what a listening will bring, what auto: has beside a connected unix socket: the
+ * address says so, the link is one that was made elsewhere. Closes it on failure. */
+int auto_link(
+    const struct ferry_address *address, bool dialled, bool refuse_descriptors, struct link *link);
+void auto_listening(
+    const struct ferry_address *address, bool refuse_descriptors, struct listening *listening);
 
 /* --- sockets of every family: socket.c -------------------------------------------------------- */
 

@@ -70,7 +70,7 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference)
 
 /* Gives a link of a connected unix socket its second lane; closes it on failure. */
 static int auto_start(
-    struct link *link, const struct ferry_address *address, bool dialled, bool refuse_descriptors)
+    struct link *link, enum ferry_auto_preference preference, bool dialled, bool refuse_descriptors)
 {
     struct auto_end *end = calloc(1, sizeof(*end));
     if (!end) {
@@ -83,15 +83,28 @@ static int auto_start(
     end->dialled = dialled;
     end->refuse_descriptors = refuse_descriptors;
     pace_init(&end->pace);
-    if (ferry_address_option(address, "ring"))
-        auto_prefer(end, address_get_flag(address, "ring", true) ? FERRY_AUTO_PREFER_RING
-                                                                 : FERRY_AUTO_PREFER_SOCKET);
+    auto_prefer(end, preference);
     link->state = end;
     link->ops = &auto_ops;
     link->flags &= ~(unsigned)LINK_WHOLE;
     if (refuse_descriptors)
         link->capabilities &= ~(unsigned)FERRY_HAS_DESCRIPTORS;
     return 0;
+}
+
+/* ring=yes, ring=no, or neither. */
+static enum ferry_auto_preference preference_of(const struct ferry_address *address)
+{
+    if (!ferry_address_option(address, "ring"))
+        return FERRY_AUTO_MEASURE;
+    return address_get_flag(address, "ring", true) ? FERRY_AUTO_PREFER_RING
+                                                   : FERRY_AUTO_PREFER_SOCKET;
+}
+
+int auto_link(
+    const struct ferry_address *address, bool dialled, bool refuse_descriptors, struct link *link)
+{
+    return auto_start(link, preference_of(address), dialled, refuse_descriptors);
 }
 
 /* Who sent a message is who connected: messages need not say so. */
@@ -115,7 +128,7 @@ static int auto_dial(const struct ferry_address *address, const struct ferry_dia
     if (r < 0)
         return r;
     pass_no_credentials(link.send_fd);
-    r = auto_start(&link, address, true, options->refuse_descriptors);
+    r = auto_link(address, true, options->refuse_descriptors, &link);
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
     *ret_link = link;
@@ -129,7 +142,8 @@ static int auto_accept(struct listening *listening, struct link *ret_link)
     struct link link;
     int r = socket_accept(listening, &link);
     if (r == 0)
-        r = auto_start(&link, listening->bound, false, listening->refuse_descriptors);
+        r = auto_start(&link, (enum ferry_auto_preference)listening->preference, false,
+            listening->refuse_descriptors);
     if (r == 0)
         *ret_link = link;
     return r;
@@ -138,6 +152,16 @@ static int auto_accept(struct listening *listening, struct link *ret_link)
 static const struct listening_ops auto_listening_ops = {
     .accept = auto_accept, .close = socket_listening_close, .socket = socket_listening_socket
 };
+
+void auto_listening(
+    const struct ferry_address *address, bool refuse_descriptors, struct listening *listening)
+{
+    listening->preference = preference_of(address);
+    listening->ops = &auto_listening_ops;
+    listening->refuse_descriptors = refuse_descriptors;
+    if (refuse_descriptors)
+        listening->capabilities &= ~(unsigned)FERRY_HAS_DESCRIPTORS;
+}
 
 static int auto_listen(const struct ferry_address *address,
     const struct ferry_listen_options *options, struct listening *ret_listening,
@@ -151,10 +175,7 @@ static int auto_listen(const struct ferry_address *address,
     if (r < 0)
         return r;
     pass_no_credentials(ret_listening->fd);
-    ret_listening->ops = &auto_listening_ops;
-    ret_listening->refuse_descriptors = options->refuse_descriptors;
-    if (options->refuse_descriptors)
-        ret_listening->capabilities &= ~(unsigned)FERRY_HAS_DESCRIPTORS;
+    auto_listening(address, options->refuse_descriptors, ret_listening);
     return 0;
 }
 

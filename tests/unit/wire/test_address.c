@@ -24,6 +24,7 @@ START_TEST(every_scheme)
         { "file:/p", FERRY_FILE, "/p" },
         { "-", FERRY_STDIO, "" },
         { "icmp:localhost", FERRY_ICMP, "localhost" },
+        { "auto:/p", FERRY_AUTO, "/p" },
     };
     ck_assert_uint_eq(sizeof(cases) / sizeof(cases[0]), FERRY_SCHEME_COUNT);
     for (size_t i = 0; i < FERRY_SCHEME_COUNT; i++) {
@@ -152,7 +153,7 @@ START_TEST(auto_on_another_machine)
         { "auto:db:x,ring", "auto:db:x,ring" },
     };
 
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         ferry_address_free(expect_address(cases[i][0], NULL, cases[i][1]));
 }
 END_TEST
