@@ -66,8 +66,8 @@ FERRY_PUBLIC int ferry_fan_in_fd(const struct ferry_fan_in *fan_in);
 
 /* Ask before each sleep: any other call ends the permission, but the release of a ring. True:
  * don't, some ring has something to receive or has ended. False: sleep, whoever sends will wake
- * ferry_fan_in_fd(). Then ask ferry_fan_in_next(), which also makes the descriptor quiet. It does
- * not look out for senders first, as a ring alone does: there is no telling for which. */
+ * ferry_fan_in_fd(), which is quiet from here on until somebody does. Then ask ferry_fan_in_next().
+ * It does not look out for senders first, as a ring alone does: there is no telling for which. */
 FERRY_PUBLIC FERRY_CHECK bool ferry_fan_in_prepare_sleep(struct ferry_fan_in *fan_in);
 
 /* Waits until ferry_fan_in_prepare_sleep() would say true.

@@ -13,7 +13,7 @@
  *
  * A ring that was put to sleep stays so while its sender does nothing: to look at it is one load,
  * and the next sleep, of all, costs something only for those that were awake. A bell that rings
- * and brings nothing is made quiet by whoever looks next, and counted against its ring, which too
+ * and brings nothing is made quiet before the next sleep, and counted against its ring, which too
  * many of them end.
  */
 #include "base/cleanup.h"
@@ -78,7 +78,7 @@ void ferry_fan_in_remove(struct ferry_fan_in *fan_in, struct ferry_ring *ring)
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
-/* Ends our sleep: of those who rang, and the descriptor is quiet. */
+/* Ends our sleep, and that of those who rang. */
 static void fan_in_awake(struct ferry_fan_in *fan_in)
 {
     struct epoll_event rung[FAN_IN_BELLS];

@@ -26,7 +26,7 @@
 /* Wake-ups one after the other that nothing came with; a peer that keeps to the rules causes one, a
  * successor of it another. */
 #define RING_FALSE_WAKES_MAX 64
-/* Bells of a fan-in that are made quiet at a time; a loop comes back for more. */
+/* Bells of a fan-in that are heard at a time; a loop comes back for more. */
 #define FAN_IN_BELLS 64
 /* Bytes of a piece of a file that is read, unless asked otherwise: what a processor's second cache
  * holds, so that what was copied is looked at from there; from 1 MiB on it takes a tenth longer. */

@@ -95,7 +95,8 @@ static inline void ring_test_step(enum ring_step step)
 }
 #endif
 
-/* Every load of shared memory but the bytes of records: once, into a local. */
+/* Every load of shared memory but the bytes of records: once, into a local. A position acquires
+ * what was done before it was stored. */
 static inline uint32_t shared_load_32(_Atomic uint32_t *word)
 {
     uint32_t value = atomic_load_explicit(word, memory_order_acquire);
@@ -103,9 +104,10 @@ static inline uint32_t shared_load_32(_Atomic uint32_t *word)
     return value;
 }
 
+/* A bell, or the head of a record, says all that it says by itself. */
 static inline uint64_t shared_load_64(_Atomic uint64_t *word)
 {
-    uint64_t value = atomic_load_explicit(word, memory_order_acquire);
+    uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
     ring_test_loaded(word, sizeof(value));
     return value;
 }
@@ -149,6 +151,7 @@ struct ferry_ring {
     uint32_t lent_size, lent_padding;
     /* Sleeping */
     uint32_t sleep; /* the number of our last */
+    bool may_ring;  /* its bell was not made quiet yet */
     int64_t spin_max_ns, spin_ns;
     unsigned unspun; /* sleeps since it was last tried to spin */
     /* Of a quiet ring */
@@ -219,7 +222,7 @@ int ring_break(struct ferry_ring *ring);
 int ring_look(struct ferry_ring *ring);
 /* Whether, as far as we know, there is what we would sleep for. */
 bool ring_is_satisfied(const struct ferry_ring *ring);
-/* Ends our sleep: the peer need not wake us, and the descriptor is quiet. */
+/* Ends our sleep: the peer need not wake us. */
 void ring_awake(struct ferry_ring *ring);
 /* Whether there is what we would sleep for, or the ring has ended. A sleep goes on while the peer
  * has done nothing. */

@@ -28,9 +28,7 @@ void ring_awake(struct ferry_ring *ring)
 {
     ring_set_state(ring, RING_AWAKE);
     atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32, memory_order_relaxed);
-    /* Until something is found; if it did not ring, we got up by ourselves. */
-    if (!ring->call)
-        ring->false_wakes += bell_quiet(ring_wake_fd(ring, ring->direction));
+    ring->may_ring = !ring->call;
 }
 
 /* A sender may sleep until there is more room than what was released just now. */
@@ -125,15 +123,26 @@ bool ring_is_due(struct ferry_ring *ring)
     return ring->state != RING_AWAKE || ring_is_ready(ring);
 }
 
+/* As late as this, so that whoever got up does first what the peer waits for. */
+static void ring_quiet(struct ferry_ring *ring)
+{
+    if (!ring->may_ring)
+        return;
+    ring->may_ring = false;
+    /* Until something is found; if it did not ring, we got up by ourselves. */
+    ring->false_wakes += bell_quiet(ring_wake_fd(ring, ring->direction));
+}
+
 bool ring_fall_asleep(struct ferry_ring *ring)
 {
     if (ring->state == RING_ASLEEP)
         return true;
+    ring_quiet(ring);
     ring->sleep++;
     ring_set_state(ring, RING_ASLEEP);
     uint32_t need = ring->direction == FERRY_SEND ? ring->need : 1;
     atomic_store_explicit(
-        &ring->side->bell, (uint64_t)ring->sleep << 32 | need, memory_order_release);
+        &ring->side->bell, (uint64_t)ring->sleep << 32 | need, memory_order_relaxed);
     ring_test_step(RING_TO_SLEEP);
     shared_fence();
     if (shared_load_32(&ring->other->position) != ring->seen) {

@@ -86,6 +86,7 @@ active proctype sender()
             :: else
             fi
         :: else ->
+            wake_sender = false;
             sleeps++;
             sender_stores ! SENDER_BELL, sleeps * 2 + 1;
             FENCE(sender_stores);
@@ -100,8 +101,7 @@ active proctype sender()
 #else
             wake_sender;
 #endif
-            sender_stores ! SENDER_BELL, sleeps * 2;
-            wake_sender = false
+            sender_stores ! SENDER_BELL, sleeps * 2
         fi
     od;
     received == RECORDS; /* it lives on meanwhile */
@@ -135,6 +135,7 @@ active proctype receiver()
         if
         :: received != seen
         :: else ->
+            wake_receiver = false;
             sleeps++;
             receiver_stores ! RECEIVER_BELL, sleeps * 2 + 1;
             FENCE(receiver_stores);
@@ -154,7 +155,6 @@ active proctype receiver()
             fi;
 #endif
             receiver_stores ! RECEIVER_BELL, sleeps * 2;
-            wake_receiver = false;
 #ifndef NO_SNAPSHOT
             if
             :: last -> seen = words[HEAD]

@@ -6,6 +6,7 @@
 #include "ring_under_test.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 enum { CAPACITY = 4096, MAX = CAPACITY / 8, COUNT = 60000 };
 
@@ -132,6 +133,84 @@ START_TEST(no_wake_up_is_lost)
 }
 END_TEST
 
+/* --- at the same moment, which is what fences are for ------------------------------------------
+ */
+
+/* One end goes to sleep while the other does what it would sleep for. */
+struct meeting {
+    struct ferry_ring *waker;
+    _Atomic uint32_t round, done;
+};
+
+static void until(_Atomic uint32_t *word, uint32_t value)
+{
+    for (unsigned looks = 1; atomic_load(word) != value; looks++)
+        if (looks % 1024 == 0)
+            sched_yield(); /* there may be one processor only */
+}
+
+/* Who comes first differs from round to round. */
+static void dawdle(uint64_t *chance)
+{
+    for (volatile uint32_t i = draw(chance) % 64; i > 0; i--)
+        ;
+}
+
+static void *waker_run(void *data)
+{
+    struct meeting *meeting = data;
+    struct ferry_ring *ring = meeting->waker;
+    uint64_t chance = 5;
+
+    for (uint32_t round = 1; round <= COUNT; round++) {
+        until(&meeting->round, round);
+        dawdle(&chance);
+        MUST((ring->direction == FERRY_SEND ? text_send(ring, "text", 0) : one_receive(ring)) == 1);
+        atomic_store(&meeting->done, round);
+    }
+    return NULL;
+}
+
+/* Empty for who receives, full for who sends. */
+static void ring_exhaust(struct ferry_ring *ring)
+{
+    if (ring->direction == FERRY_SEND)
+        while (text_send(ring, "text", 0) == 1)
+            ;
+    else
+        while (one_receive(ring) == 1)
+            ;
+}
+
+static void meet(struct ferry_ring *sleeper, struct ferry_ring *waker)
+{
+    struct meeting meeting = { .waker = waker };
+    uint64_t chance = 9;
+    pthread_t thread;
+
+    MUST(pthread_create(&thread, NULL, waker_run, &meeting) == 0);
+    for (uint32_t round = 1; round <= COUNT; round++) {
+        ring_exhaust(sleeper);
+        atomic_store(&meeting.round, round);
+        dawdle(&chance);
+        bool asleep = !ferry_ring_prepare_sleep(sleeper);
+        until(&meeting.done, round);
+        MUST(!asleep || is_readable(ferry_ring_fd(sleeper)));
+    }
+    MUST(pthread_join(thread, NULL) == 0);
+}
+
+START_TEST(who_falls_asleep_at_that_moment_is_woken)
+{
+    struct ferry_ring *ring = ring_make_one(_i ? FERRY_SEND : FERRY_RECEIVE, CAPACITY);
+    struct ferry_ring *twin = ring_twin(ring);
+
+    meet(ring, twin);
+    ring_twin_free(twin);
+    ferry_ring_free(ring);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("ring_threads");
@@ -139,5 +218,6 @@ int main(void)
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, everything_arrives_once_and_in_order);
     tcase_add_test(tests, no_wake_up_is_lost);
+    tcase_add_loop_test(tests, who_falls_asleep_at_that_moment_is_woken, 0, 2);
     return run_tests(tests, "memory/ring_threads");
 }
