@@ -31,9 +31,9 @@
  *   shows what is lost without, and tests/unit/memory/test_ring_threads.c has the two meet.
  *
  * States
- *   AWAKE <-> ASLEEP    we said that we sleep (ring_wait.c); any other call ends it
- *   AWAKE, ASLEEP -> GONE    the caller says that the peer is gone: `seen` is final
- *   any -> BROKEN       the peer wrote what cannot be; nothing of the memory is used any more
+ *   AWAKE <-> ASLEEP         we said that we sleep (ring_wait.c); any other call ends it
+ *   AWAKE -> GONE            the caller says that the peer is gone: `seen` is final
+ *   AWAKE, GONE -> BROKEN    the peer wrote what cannot be; nothing of the memory is used any more
  *
  * Whatever the peer does, a call looks at its position once for each record at most, and so has an
  * end. Nor can it keep us awake for nothing: too many wake-ups that nothing came with end the ring.
@@ -58,8 +58,6 @@ void ring_set_state(struct ferry_ring *ring, enum ring_state state)
 
 int ring_break(struct ferry_ring *ring)
 {
-    if (ring->state == RING_ASLEEP)
-        ring_awake(ring);
     if (ring->state != RING_BROKEN)
         ring_set_state(ring, RING_BROKEN);
     return -EPROTO;

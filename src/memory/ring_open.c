@@ -34,7 +34,7 @@ static size_t map_size(size_t capacity)
 /* On one processor, looking out for the peer keeps it from doing what we look out for. */
 static int64_t spin_max_ns(const struct ferry_ring_options *options)
 {
-    if (options->spin_max_ns < 0 || machine_is_single())
+    if (machine_is_single())
         return 0;
     if (options->spin_max_ns > RING_SPIN_NS_MAX)
         return RING_SPIN_NS_MAX;
@@ -48,7 +48,6 @@ static struct ferry_ring *ring_alloc(
     if (!ring)
         return NULL;
     ring->direction = direction;
-    list_init(&ring->turn);
     ring->spin_max_ns = ring->spin_ns = spin_max_ns(options);
     for (size_t i = 0; i < COUNT_OF(ring->fds); i++)
         ring->fds[i] = -1;

@@ -307,6 +307,7 @@ START_TEST(without_rings_it_sleeps)
     ck_assert_ptr_null(ferry_fan_in_next(fan_in, NULL));
     ck_assert_int_eq(ferry_fan_in_wait(fan_in, -1, ferry_deadline(5)), -ETIMEDOUT);
     ferry_fan_in_free(fan_in);
+    ferry_fan_in_free(NULL);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
     none.rlim_max = usual.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);

@@ -1,5 +1,6 @@
 /* test_ring.c - records cross whole, in order, in place or by copy, wherever the ring ends. */
 #include "ring_under_test.h"
+#include "system_call.h"
 
 #include <sys/resource.h>
 
@@ -370,10 +371,63 @@ START_TEST(what_could_not_be_made_leaves_nothing)
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
     struct rlimit limit = { (rlim_t)lowest + (rlim_t)_i, usual.rlim_max };
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, NULL), -EMFILE);
+    struct ferry_error error;
+    ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, &error), -EMFILE);
+    ck_assert_str_eq(error.remedy, "raise RLIMIT_NOFILE");
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
     ck_assert_int_eq(dup(0), lowest);
     ck_assert_int_eq(mappings_count(), 0);
+}
+END_TEST
+
+START_TEST(what_wakes_could_not_be_made)
+{
+    struct ferry_ring *ring;
+    struct ferry_error error;
+
+    system_call_fails(SYS_timerfd_create, ENODEV);
+    ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, &error), -ENODEV);
+    ck_assert_str_eq(error.remedy, "ask for less");
+}
+END_TEST
+
+/* Options that make no sense, with descriptors that are taken all the same. */
+START_TEST(what_could_not_be_attached_to_leaves_nothing)
+{
+    const struct ferry_ring_options options = { .struct_size = 1 };
+    struct ferry_ring *ring = ring_make_one(FERRY_SEND, CAPACITY), *other;
+    int copies[FERRY_RING_DESCRIPTORS];
+
+    descriptors_copy(ring, copies);
+    ck_assert_int_eq(ferry_ring_attach(FERRY_RECEIVE, copies, &options, &other, NULL), -EINVAL);
+    for (int i = 0; i < FERRY_RING_DESCRIPTORS; i++)
+        ck_assert_int_eq(fcntl(copies[i], F_GETFD), -1);
+    ferry_ring_free(ring);
+}
+END_TEST
+
+/* The peer's lines are fetched for what is not known otherwise, and no more often. */
+static unsigned loads;
+
+static void load_count(void *word, size_t size)
+{
+    (void)word, (void)size;
+    loads++;
+}
+
+START_TEST(nobody_looks_at_what_he_need_not_see)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ring_test_loaded = load_count;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_uint_eq(loads, 3); /* the bell */
+    loads = 0;
+    for (int i = 0; i < 3; i++)
+        text_expect(ends.receiver, "text", 0);
+    ck_assert_uint_eq(loads, 1 + 2 * 3); /* the position once, heads, the bell */
+    ends_free(&ends);
 }
 END_TEST
 
@@ -436,6 +490,9 @@ int main(void)
     tcase_add_test(tests, a_successor_goes_on_where_the_last_stopped);
     tcase_add_test(tests, what_is_freed_leaves_nothing);
     tcase_add_loop_test(tests, what_could_not_be_made_leaves_nothing, 0, FERRY_RING_DESCRIPTORS);
+    tcase_add_test(tests, what_wakes_could_not_be_made);
+    tcase_add_test(tests, what_could_not_be_attached_to_leaves_nothing);
+    tcase_add_test(tests, nobody_looks_at_what_he_need_not_see);
     tcase_add_test(tests, a_limit_of_file_sizes_is_an_error);
     tcase_add_loop_test(tests, capacities_that_are_none_are_refused, 0, 6);
     tcase_add_test(tests, by_default_it_has_a_mebibyte);

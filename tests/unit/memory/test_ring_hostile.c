@@ -380,6 +380,23 @@ START_TEST(padding_alone_ends_the_ring)
 }
 END_TEST
 
+/* What it says of its size is not used, and not believed either. */
+START_TEST(padding_of_another_size_ends_the_ring)
+{
+    struct ends ends = { .sender = ring_make_one(FERRY_SEND, CAPACITY) };
+    const uint64_t record = ring_head(RING_KIND_RECORD, 8);
+    const uint64_t padding = ring_head(RING_KIND_PADDING, 48);
+
+    ring_begin_at(ends.sender, CAPACITY - 64);
+    ends.receiver = ring_attach_to(ends.sender);
+    memcpy(ends.sender->data, &record, 8);
+    memcpy(ends.sender->data + CAPACITY - 64, &padding, 8);
+    atomic_store(&ends.sender->side->position, CAPACITY + 16);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
 START_TEST(a_punched_hole_ends_the_ring)
 {
     struct ends ends = ends_make(CAPACITY);
@@ -492,6 +509,7 @@ int main(void)
     tcase_add_loop_test(tests, a_record_that_cannot_be_ends_the_ring, 0, 11);
     tcase_add_test(tests, a_record_over_the_end_ends_the_ring);
     tcase_add_loop_test(tests, padding_alone_ends_the_ring, 1, 5);
+    tcase_add_test(tests, padding_of_another_size_ends_the_ring);
     tcase_add_test(tests, a_punched_hole_ends_the_ring);
     tcase_add_test(tests, a_size_that_changes_after_it_was_read_is_as_it_was_read);
     tcase_add_test(tests, a_head_that_changes_after_it_was_read_is_as_it_was_read);

@@ -1,8 +1,12 @@
 /* test_ring_wait.c - who sleeps is woken once, who is awake costs no system call. */
+#include "memory/limits.h"
 #include "ring_under_test.h"
+#include "system_call.h"
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
@@ -115,6 +119,7 @@ START_TEST(what_comes_before_the_bell_is_seen_after_it)
     between_receiver = ends.receiver;
     ck_assert(ferry_ring_prepare_sleep(ends.receiver));
     ck_assert_ptr_null(between_sender);
+    ck_assert_int_eq(text_send(ends.sender, "after", 0), 1); /* and nobody sleeps */
     ck_assert_uint_eq(stats_of(ends.sender).wakes, 0);
     ends_free(&ends);
 }
@@ -130,6 +135,7 @@ START_TEST(a_sender_is_woken_when_its_record_has_room)
     ck_assert(!ferry_ring_prepare_sleep(ends.sender));
     ck_assert_int_eq(one_receive(ends.receiver), 1); /* 8 bytes less than it needs */
     ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
     ck_assert_int_eq(one_receive(ends.receiver), 1);
     ck_assert(is_readable(ferry_ring_fd(ends.sender)));
     ck_assert_int_eq(one_receive(ends.receiver), 1);
@@ -147,6 +153,7 @@ START_TEST(exactly_enough_room_is_enough)
     ck_assert(!ferry_ring_prepare_sleep(ends.sender));
     ck_assert_int_eq(one_receive(ends.receiver), 1);
     ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert(ferry_ring_prepare_sleep(ends.sender));
     ends_free(&ends);
 }
 END_TEST
@@ -228,6 +235,25 @@ START_TEST(a_late_wake_up_does_not_keep_a_wait_busy)
 }
 END_TEST
 
+/* So many are a mistake of nobody's, one more is none. */
+START_TEST(a_few_wake_ups_for_nothing_end_no_ring)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    for (int i = 0; i < RING_FALSE_WAKES_MAX; i++) {
+        ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+        bell_ring(ferry_ring_fd(ends.receiver));
+        ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN);
+    }
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    bell_ring(ferry_ring_fd(ends.receiver));
+    ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver)); /* where the last is counted */
+    ck_assert_int_eq(one_receive(ends.receiver), -EPROTO);
+    ends_free(&ends);
+}
+END_TEST
+
 START_TEST(a_bell_that_rings_for_ever_ends_the_ring)
 {
     struct ends ends = ends_make(CAPACITY);
@@ -253,6 +279,37 @@ START_TEST(a_wait_ends_whoever_rings)
     ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN); /* it was not the ring that ended */
     close(line[0]);
     close(line[1]);
+    ends_free(&ends);
+}
+END_TEST
+
+static void interrupted(int signal)
+{
+    (void)signal;
+}
+
+START_TEST(a_signal_does_not_end_a_wait)
+{
+    const struct sigaction action = { .sa_handler = interrupted };
+    const struct itimerval soon = { .it_value.tv_usec = 5000, .it_interval.tv_usec = 5000 };
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, ferry_deadline(30)), -ETIMEDOUT);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_wait_that_fails_says_so)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+#ifdef SYS_poll
+    system_call_fails(SYS_poll, ENOMEM);
+#endif
+    system_call_fails(SYS_ppoll, ENOMEM);
+    ck_assert_int_eq(ferry_ring_wait(ends.receiver, -1, FERRY_NEVER), -ENOMEM);
     ends_free(&ends);
 }
 END_TEST
@@ -389,6 +446,32 @@ START_TEST(looking_out_saves_the_sleep)
 }
 END_TEST
 
+/* Which has been in vain already. */
+START_TEST(who_sleeps_does_not_look_out)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, 0);
+
+    for (int i = 0; i < 10; i++)
+        ck_assert(!ferry_ring_prepare_sleep(receiver));
+    ck_assert_uint_eq(stats_of(receiver).spins, processors_are_many());
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
+/* A deadline would be of no use otherwise. */
+START_TEST(nobody_looks_out_for_long)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, INT64_MAX);
+
+    ck_assert_int_eq(receiver->spin_max_ns, processors_are_many() ? RING_SPIN_NS_MAX : 0);
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
 /* More often than it takes to try again what has not paid. */
 static void sleep_often(struct ferry_ring *receiver)
 {
@@ -482,12 +565,17 @@ int main(void)
     tcase_add_test(tests, a_wait_ends_at_its_deadline);
     tcase_add_test(tests, a_wait_tells_of_the_other_descriptor);
     tcase_add_test(tests, a_late_wake_up_does_not_keep_a_wait_busy);
+    tcase_add_test(tests, a_few_wake_ups_for_nothing_end_no_ring);
     tcase_add_test(tests, a_bell_that_rings_for_ever_ends_the_ring);
     tcase_add_test(tests, a_wait_ends_whoever_rings);
+    tcase_add_test(tests, a_signal_does_not_end_a_wait);
+    tcase_add_test(tests, a_wait_that_fails_says_so);
     tcase_add_test(tests, a_release_leaves_the_sleep);
     tcase_add_test(tests, a_receive_of_nothing_releases_what_was_borrowed);
     tcase_add_test(tests, a_successor_wakes_whom_the_last_has_not);
     tcase_add_test(tests, looking_out_saves_the_sleep);
+    tcase_add_test(tests, who_sleeps_does_not_look_out);
+    tcase_add_test(tests, nobody_looks_out_for_long);
     tcase_add_test(tests, what_does_not_pay_is_left);
     tcase_add_test(tests, what_pays_is_done_for_longer);
     tcase_add_test(tests, on_one_processor_nobody_looks_out);
