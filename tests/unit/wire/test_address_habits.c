@@ -7,8 +7,8 @@
 START_TEST(the_schemes_are_named)
 {
     expect_failure("", -EINVAL, 1,
-        "a scheme (unix unix-dgram unix-seq tcp udp fifo mq fd exec file - icmp) and ':', found "
-        "the end",
+        "a scheme (unix unix-dgram unix-seq tcp udp fifo mq fd exec file - icmp auto) and ':', "
+        "found the end",
         "");
     expect_failure("carrier:pigeon", -EINVAL, 1, "found 'carrier:pigeon'", "");
     expect_failure(":", -EINVAL, 1, "a scheme", "");
@@ -66,6 +66,9 @@ START_TEST(other_tools)
         { "SYSTEM:ls | wc", "exec:" },
         { "OPEN:/x", "write file:PATH" },
         { "FD:3", "write fd:NUMBER" },
+        { "SHM:/x", "write auto:PATH" },
+        { "ring:x", "write auto:PATH" },
+        { "ipc:///x", "write auto:PATH" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_failure(cases[i][0], -EINVAL, 1, "a scheme", cases[i][1]);
