@@ -157,11 +157,8 @@ int ferry_channel_adopt_dialled(const struct ferry_address *address,
         return r;
     (void)fd_take(&receiving);
     (void)fd_take(&sending);
-    bool is_auto = address->scheme == FERRY_AUTO;
     r = descriptor_link_dialled(
-        receive_fd, send_fd, read.refuse_descriptors && !is_auto, &channel->link);
-    if (r == 0 && is_auto)
-        r = auto_link(address, true, read.refuse_descriptors, &channel->link);
+        address, receive_fd, send_fd, read.refuse_descriptors, &channel->link);
     if (r < 0) {
         channel_free_empty(channel);
         return error_set_errno(error, r, ferry_address_text(address), NULL);

@@ -164,10 +164,13 @@ int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *r
     return descriptor_open_two(receive_fd, send_fd, shared, false, ret_link);
 }
 
-int descriptor_link_dialled(
-    int receive_fd, int send_fd, bool refuse_descriptors, struct link *ret_link)
+int descriptor_link_dialled(const struct ferry_address *address, int receive_fd, int send_fd,
+    bool refuse_descriptors, struct link *ret_link)
 {
-    return descriptor_open_two(receive_fd, send_fd, false, refuse_descriptors, ret_link);
+    bool two_lanes = address->scheme == FERRY_AUTO;
+    int r =
+        descriptor_open_two(receive_fd, send_fd, false, refuse_descriptors && !two_lanes, ret_link);
+    return r == 0 && two_lanes ? auto_link(address, true, refuse_descriptors, ret_link) : r;
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

@@ -163,9 +163,10 @@ int descriptor_link(int fd, bool shared, struct link *ret_link);
 /* The same for separate receiving and sending descriptors (pipes; standard input and output);
  * either may be -1. */
 int descriptor_link_two(int receive_fd, int send_fd, bool shared, struct link *ret_link);
-/* The same of what another process dialled, perhaps a connection in progress; they may be one. */
-int descriptor_link_dialled(
-    int receive_fd, int send_fd, bool refuse_descriptors, struct link *ret_link);
+/* The same of what another process dialled at that address, perhaps a connection in progress; they
+ * may be one. */
+int descriptor_link_dialled(const struct ferry_address *address, int receive_fd, int send_fd,
+    bool refuse_descriptors, struct link *ret_link);
 /* A link of a connected socket that has been a channel of that address before, and is nobody
  * else's; takes it, and closes it on failure.
  * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (a socket of another kind), ... */
@@ -185,10 +186,11 @@ void exec_sweep(void);
 /* socketpair(2). */
 int unix_pair(enum ferry_scheme scheme, struct link *ret_one, struct link *ret_other);
 
-/* Gives a link, or what a listening will bring, what auto: has beside a connected unix socket: the
- * address says so, the link is one that was made elsewhere. Closes it on failure. */
+/* Gives the link of a connected packet socket what auto: has beside it; closes it on failure. It
+ * must not refuse descriptors itself: what makes rings are descriptors. Returns 0, -ENOMEM. */
 int auto_link(
     const struct ferry_address *address, bool dialled, bool refuse_descriptors, struct link *link);
+/* The same for what a listening will bring. */
 void auto_listening(
     const struct ferry_address *address, bool refuse_descriptors, struct listening *listening);
 

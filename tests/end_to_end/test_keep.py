@@ -405,3 +405,23 @@ def test_without_a_journal_standard_error_has_to_do(start_ferry, runtime_dir):
         pytest.skip("there is a journal here")
     process = start_ferry("relay", "--log=journal", f"unix:{runtime_dir}/e", "echo")
     process.wait_for("started  relay: ")
+
+
+def test_an_auto_listener_is_kept_and_its_connections_are_not(manager, conf, run_ferry, runtime_dir):
+    """Half of such a connection lies in the process that had it."""
+    path = conf(f"[route a]\nlisten = auto:{runtime_dir}/front\nto = echo\n")
+    manager.run("up", "--keep", "-c", path)
+    inode = (runtime_dir / "front").stat().st_ino
+    client = connect(runtime_dir / "front", socket.SOCK_SEQPACKET)
+    client.send(b"\xfe\x01\x01\0\0\0\0\0hello")
+    assert client.recv(100).endswith(b"hello")
+    assert manager.stop() == 0
+    assert len(manager.names("listen")) == 2 and not manager.names("pair")
+    assert client.recv(100) == b""
+    manager.run("up", "--keep", "-c", path)
+    assert (runtime_dir / "front").stat().st_ino == inode
+    done = run_ferry("connect", f"auto:{runtime_dir}/front", input="again")
+    assert (done.returncode, done.stdout) == (0, "again")
+    with connect(runtime_dir / "front", socket.SOCK_SEQPACKET) as plain:
+        plain.send(b"plain")
+        assert plain.recv(100).startswith(b"ferry: this is an auto: socket")

@@ -156,6 +156,7 @@ static const struct listening_ops auto_listening_ops = {
 void auto_listening(
     const struct ferry_address *address, bool refuse_descriptors, struct listening *listening)
 {
+    pass_no_credentials(listening->fd);
     listening->preference = preference_of(address);
     listening->ops = &auto_listening_ops;
     listening->refuse_descriptors = refuse_descriptors;
@@ -174,7 +175,6 @@ static int auto_listen(const struct ferry_address *address,
     int r = transport_unix.listen(address, &plain, ret_listening, error);
     if (r < 0)
         return r;
-    pass_no_credentials(ret_listening->fd);
     auto_listening(address, options->refuse_descriptors, ret_listening);
     return 0;
 }
