@@ -45,6 +45,11 @@ const char *ferry_lane_name(enum ferry_lane lane)
     return lane == FERRY_LANE_RING ? "ring" : "socket";
 }
 
+bool channel_is_auto(const struct ferry_channel *channel)
+{
+    return auto_end_of(&channel->link) != NULL;
+}
+
 int ferry_auto_get_stats(const struct ferry_channel *channel, struct ferry_auto_stats *ret_stats)
 {
     const struct auto_end *end = auto_end_of(&channel->link);

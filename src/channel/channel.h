@@ -35,6 +35,9 @@ int channel_new(const struct ferry_address *address, struct ferry_channel **ret_
 /* Frees a channel whose link was never filled. */
 void channel_free_empty(struct ferry_channel *channel);
 
+/* Whether it is one of auto:, and so both ends must be. */
+bool channel_is_auto(const struct ferry_channel *channel);
+
 /* Whether all that the channel is lies in its one descriptor, and nobody else uses that. */
 bool channel_is_whole(const struct ferry_channel *channel);
 /* Whether something that was received is still here and not in the kernel. */

@@ -63,10 +63,21 @@ static void relay_end(struct ferry_relay *relay, int code, const char *text)
     relay_free(relay);
 }
 
+/* What failed with which side. An auto: channel whose peer breaks the rules has in all likelihood
+ * none: something else listens there, or has connected. */
+static const char *side_failed(
+    const struct ferry_relay *relay, size_t side, int code, const char *const words[2])
+{
+    static const char *const strangers[] = { "the client is no auto: peer",
+        "the target is no auto: peer" };
+    bool stranger = code == -EPROTO && channel_is_auto(relay->sides[side].channel);
+    return stranger ? strangers[side] : words[side];
+}
+
 /* What the flows tell about the whole: what was lost first, then what failed. */
 static void relay_finish(struct ferry_relay *relay)
 {
-    static const char *const takers[] = { "the target takes no more", "the client takes no more" };
+    static const char *const takers[] = { "the client takes no more", "the target takes no more" };
     static const char *const givers[] = { "receiving from the client failed",
         "receiving from the target failed" };
 
@@ -74,13 +85,15 @@ static void relay_finish(struct ferry_relay *relay)
         struct flow *flow = &relay->shared.flows[i];
         bool carries = flow->way != FERRY_WAY_DISCARD; /* else dropping is its job */
         if (carries && flow->to_error && flow->counts.dropped > flow_lost(flow)) {
-            relay_end(relay, flow->to_error, takers[relay->side_count == 1 ? 1 : i]);
+            size_t taker = relay->side_count == 1 ? 0 : 1 - i;
+            relay_end(relay, flow->to_error, side_failed(relay, taker, flow->to_error, takers));
             return;
         }
     }
     for (size_t i = 0; i < relay->side_count; i++) {
-        if (relay->shared.flows[i].from_error) {
-            relay_end(relay, relay->shared.flows[i].from_error, givers[i]);
+        int code = relay->shared.flows[i].from_error;
+        if (code) {
+            relay_end(relay, code, side_failed(relay, i, code, givers));
             return;
         }
     }

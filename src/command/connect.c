@@ -141,6 +141,8 @@ static const char refused[] = "it may have refused you: see the log of who serve
 static const char *connect_remedy(int code, const char *text)
 {
     bool target = strstr(text, "the target") != NULL;
+    if (strstr(text, "no auto: peer"))
+        return command_both_auto;
     return target && (code == -ECONNRESET || code == -EPIPE) ? refused : NULL;
 }
 

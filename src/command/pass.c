@@ -144,7 +144,8 @@ static int pass_connect(struct pass *pass, int64_t deadline_ns)
     if (ferry_channel_capabilities(pass->channel) & FERRY_HAS_DESCRIPTORS)
         return EXIT_DONE;
     error_set(&error, -EOPNOTSUPP, pass->address,
-        "use unix:, unix-seq: or unix-dgram: (see ferry-address(7))", "cannot pass descriptors");
+        "use unix:, unix-seq:, auto: or unix-dgram: (see ferry-address(7))",
+        "cannot pass descriptors");
     return command_fail("pass", &error);
 }
 
@@ -215,7 +216,7 @@ static int pass_run(struct pass *pass)
         error_set(&error, code, pass->address, "pass to what does",
             "what listens there takes no descriptors");
     else
-        error_set_errno(&error, code, pass->address, NULL);
+        command_set_error(&error, code, pass->address);
     return command_fail("pass", &error);
 }
 

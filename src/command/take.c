@@ -197,7 +197,7 @@ static int take_run(struct take *take, struct ferry_error *error)
         code = rules_make_policy(&take->rules, address, &policy, error);
     if (code == 0 && !(ferry_listener_capabilities(listener) & FERRY_HAS_DESCRIPTORS))
         code = error_set(error, -EOPNOTSUPP, take->address,
-            "use unix:, unix-seq: or unix-dgram: (see ferry-address(7))",
+            "use unix:, unix-seq:, auto: or unix-dgram: (see ferry-address(7))",
             "descriptors cannot come that way");
     else if (code == 0) {
         code = admit_one(listener, policy, deadline_ns, &channel);
@@ -207,7 +207,7 @@ static int take_run(struct take *take, struct ferry_error *error)
             error_set(error, code, take->address, "pass them in parts",
                 "more than %u descriptors, or names too long", TAKE_DESCRIPTORS_MAX);
         else if (code < 0)
-            error_set_errno(error, code, take->address, NULL);
+            command_set_error(error, code, take->address);
         else if (take->count == 0)
             code = error_set(error, -ENODATA, take->address, "pass some: ferry pass ADDRESS FILE",
                 "the peer passed no descriptor");
