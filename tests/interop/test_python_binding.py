@@ -211,6 +211,95 @@ def test_tcp_to_ferry_and_a_name_of_several_addresses(start_ferry, runtime_dir):
         assert channel.receive(10).data == b"by TCP"
 
 
+# --- auto: ------------------------------------------------------------------------------------------
+
+
+def converse(channel, count):
+    """So many messages there, and back from an echo."""
+
+    def send():
+        for number in range(count):
+            channel.send(b"%d" % number, timeout=30)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    for number in range(count):
+        assert channel.receive(30).data == b"%d" % number
+    sender.join()
+
+
+def test_auto_moves_to_memory_and_back_and_says_so(start_ferry, runtime_dir):
+    _, address = echo(start_ferry, runtime_dir, "auto")
+    moves = []
+    with binding.dial(address, 10) as channel:
+        channel.auto_on_move(moves.append)
+        assert channel.auto_stats.reason is binding.AutoReason.NEW
+        assert str(binding.AutoReason.NOT_DIRECT) == "not-direct" and binding.AutoReason.FAST.text
+        channel.auto_prefer(binding.AutoPreference.PREFER_RING)
+        converse(channel, 5000)
+        stats = channel.auto_stats
+        assert stats.sending is binding.Lane.RING and stats.reason is binding.AutoReason.FORCED
+        assert stats.ring_messages > 4000 and stats.moves >= 1
+        with open("/dev/null") as null:
+            channel.send([b"with", b" an open file"], [null.fileno()])
+        with channel.receive(10) as message:
+            assert message.data == b"with an open file" and len(message.descriptors) == 1
+        channel.auto_prefer(binding.AutoPreference.PREFER_SOCKET)
+        converse(channel, 100)
+        stats = channel.auto_stats
+        assert stats.sending is binding.Lane.SOCKET and stats.reason is binding.AutoReason.FORBIDDEN
+        assert [one.sending for one in moves] == [binding.Lane.RING, binding.Lane.SOCKET]
+        assert str(moves[0].sending) == "ring"
+        channel.auto_on_move(None)
+        channel.auto_prefer(binding.AutoPreference.PREFER_RING)
+        converse(channel, 100)
+        assert channel.auto_stats.sending is binding.Lane.RING and len(moves) == 2
+        channel.shutdown()
+        assert channel.receive(10) is None
+
+
+def test_what_is_told_of_a_move_may_close_the_channel(start_ferry, runtime_dir):
+    _, address = echo(start_ferry, runtime_dir, "auto")
+    channel = binding.dial(f"{address},ring=yes", 10)
+    channel.auto_on_move(lambda stats: channel.close())
+    with pytest.raises(binding.FerryError) as caught:
+        converse_until_closed(channel)
+    assert caught.value.errno == errno.EBADF
+
+
+def converse_until_closed(channel):
+    while True:
+        channel.send(b"again", timeout=10)
+        channel.receive(10)
+
+
+def test_auto_is_listened_on(start_ferry, runtime_dir):
+    """And who connects moves to memory."""
+    lines = "".join(f"{number}\n" for number in range(100000))
+    (runtime_dir / "lines").write_text(lines)
+    with binding.listen(f"auto:{runtime_dir}/l.sock") as listener:
+        with open(runtime_dir / "lines") as source:
+            client = start_ferry("connect", "--frame=lf", "auto:l.sock,ring=yes", stdin=source)
+        with listener.accept(10) as channel:
+            assert channel.identity.pid == client.pid
+            received = b"\n".join(bytes(message.data) for message in channel)
+            assert received == lines.encode()[:-1]
+            assert channel.auto_stats.receiving is binding.Lane.RING
+    assert client.wait() == 0
+
+
+def test_what_is_no_auto_channel_says_so(meet):
+    channel, plain = meet("unix-seq")
+    for ask in (
+        lambda: channel.auto_stats,
+        lambda: channel.auto_prefer(binding.AutoPreference.PREFER_RING),
+        lambda: channel.auto_on_move(print),
+    ):
+        with pytest.raises(binding.FerryError) as caught:
+            ask()
+        assert caught.value.errno == errno.EOPNOTSUPP
+
+
 # --- what is lent ------------------------------------------------------------------------------------
 
 

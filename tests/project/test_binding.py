@@ -36,8 +36,9 @@ STRUCTS = [
 def enumerations():
     """{FERRY_NAME: value} of the enumerations that are written out in Python."""
     prefixes = {"Scheme": "", "Capability": "", "Direction": "", "Fact": "FACT_", "Known": ""}
+    prefixes |= {"Lane": "LANE_", "AutoReason": "AUTO_", "AutoPreference": "AUTO_"}
     found = {}
-    for name in ("_address.py", "_channel.py", "_identity.py", "_open.py"):
+    for name in ("_address.py", "_auto.py", "_channel.py", "_identity.py", "_open.py"):
         for one in ast.walk(tree(name)):
             if isinstance(one, ast.ClassDef) and one.name in prefixes:
                 for line in one.body:
@@ -100,7 +101,8 @@ def test_every_constant_is_that_of_the_headers(tmp_path):
 def test_every_value_of_an_enumeration_is_there():
     text = "".join(without_comments(path.read_text()) for path in headers_of("libferry"))
     known = enumerations()
-    for name in ("scheme", "capability", "direction", "fact", "known"):
+    names = ("scheme", "capability", "direction", "fact", "known")
+    for name in (*names, "lane", "auto_reason", "auto_preference"):
         body = re.search(rf"enum ferry_{name} \{{(.*?)\}}", text, re.DOTALL)[1]
         for value in re.findall(r"\b(FERRY_\w+)", body):
             assert value in known or value.endswith("_COUNT"), value
@@ -139,6 +141,7 @@ def declarations(wanted):
         ):
             if name not in wanted:
                 continue
+            takes = re.sub(r"(\(\*\w+\))\(.*?\)", r"\1", takes)  # what a function takes in turn
             arguments = [] if takes == "void" else takes.split(",")
             returned = returns.strip() if "*" in returns else f"{returns.strip()} result"
             found[name] = (of_c(returned), *(of_c(one) for one in arguments))

@@ -5,6 +5,7 @@ environment variable FERRY_LIBRARY names; without it importing fails.
 """
 
 from ._address import Address, Scheme
+from ._auto import AutoPreference, AutoReason, AutoStats, Lane
 from ._channel import Capability, Channel, Listener, dial, listen, pair, try_dial
 from ._error import FerryError
 from ._identity import Fact, Identity, Known
@@ -15,6 +16,9 @@ from ._wait import Deadline
 
 __all__ = [
     "Address",
+    "AutoPreference",
+    "AutoReason",
+    "AutoStats",
     "Capability",
     "Channel",
     "Deadline",
@@ -24,6 +28,7 @@ __all__ = [
     "Identity",
     "Inbox",
     "Known",
+    "Lane",
     "Listener",
     "Message",
     "Outgoing",

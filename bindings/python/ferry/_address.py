@@ -24,6 +24,7 @@ class Scheme(enum.IntEnum):
     FILE = 9
     STDIO = 10
     ICMP = 11
+    AUTO = 12
 
 
 class Address:

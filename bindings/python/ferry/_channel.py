@@ -10,9 +10,10 @@ import weakref
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ._address import Address, Scheme, address_of
+from ._auto import AutoPreference, AutoStats, callback, stats_of
 from ._error import FerryError, failure
 from ._identity import Identity
-from ._library import ferry_credentials, ferry_dial_options, ferry_error
+from ._library import ferry_auto_stats, ferry_credentials, ferry_dial_options, ferry_error
 from ._library import ferry_listen_options, ferry_outgoing, lib
 from ._message import Bytes, Credentials, Inbox, Message, Outgoing, inbox_of_thread
 from ._open import Direction, Open
@@ -52,6 +53,8 @@ class Channel(Open):
         # Without an end it may be a session, whose descriptor is not quiet while others are spoken to.
         self._has_end = Capability.HAS_END in self.capabilities
         self._quiet = 0
+        self._on_move: Any = None  # of the library's, and what it has told
+        self._moves: List[AutoStats] = []
 
     @classmethod
     def adopt(cls, fd: int) -> "Channel":
@@ -82,7 +85,14 @@ class Channel(Open):
 
     def _try_send(self, batch: Sequence[Outgoing]) -> int:
         if len(batch) == 1:
-            return self._ask(lib.ferry_channel_try_send, ctypes.addressof(batch[0]._struct), 1)
+            sent = self._ask(lib.ferry_channel_try_send, ctypes.addressof(batch[0]._struct), 1)
+        else:
+            sent = self._try_send_many(batch)
+        if self._moves:
+            self._tell_moves()
+        return sent
+
+    def _try_send_many(self, batch: Sequence[Outgoing]) -> int:
         array = (ferry_outgoing * len(batch))(*(outgoing._struct for outgoing in batch))
         try:
             return self._ask(lib.ferry_channel_try_send, ctypes.addressof(array), len(batch))
@@ -145,6 +155,8 @@ class Channel(Open):
             return inbox._receive(handle, count, False)
 
     def _received(self, received: Union[List[Message], int]) -> List[Message]:
+        if self._moves:
+            self._tell_moves()
         if isinstance(received, list):
             return received
         if received == 0:
@@ -192,6 +204,45 @@ class Channel(Open):
             if message is None:
                 return
             yield message
+
+    # --- auto: ---
+
+    @property
+    def auto_stats(self) -> AutoStats:
+        """What an auto: channel does, and why. FerryError: EOPNOTSUPP (it is none)."""
+        struct = ferry_auto_stats(struct_size=ctypes.sizeof(ferry_auto_stats))
+        self._check(lib.ferry_auto_get_stats, ctypes.byref(struct))
+        return stats_of(struct)
+
+    def auto_prefer(self, preference: AutoPreference) -> None:
+        """Has what is sent from now on take a lane, where it can, or whichever is cheaper.
+
+        FerryError: EOPNOTSUPP.
+        """
+        self._check(lib.ferry_auto_prefer, preference)
+
+    def auto_on_move(self, moved: Optional[Callable[[AutoStats], Any]]) -> None:
+        """Has it called whenever sending has moved to the other lane for more than a moment, at the end
+        of the send or receive in which it did.
+
+        moved  None: no more
+
+        FerryError: EOPNOTSUPP.
+        """
+        with self._lock:
+            # The library may still have the one before until it has the new.
+            told = None if moved is None else callback(self._moves.append)
+            address = ctypes.cast(told, ctypes.c_void_p) if told else None
+            self._check(lib.ferry_auto_on_move, address, None)
+            self._on_move = told and (told, moved)
+
+    def _tell_moves(self) -> None:
+        """Outside the call of the library, so that it may do what it likes with the channel."""
+        with self._lock:
+            moves, self._moves[:] = list(self._moves), []
+            on_move = self._on_move
+        for stats in moves if on_move else ():
+            on_move[1](stats)
 
     # --- ending, asking ---
 

@@ -7,8 +7,8 @@ meanwhile; those that only ask something of an object do not, which would cost m
 
 import ctypes
 import os
-from ctypes import POINTER, c_bool, c_char, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint64
-from ctypes import c_uint32, c_void_p
+from ctypes import POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint
+from ctypes import c_uint32, c_uint64, c_void_p
 
 SONAME = "libferry.so.0"
 VERSION = "LIBFERRY_0"  # of its symbols, src/libferry.map
@@ -99,6 +99,21 @@ class ferry_ring_stats(ctypes.Structure):
     ]
 
 
+class ferry_auto_stats(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("lanes", c_int * 2),
+        ("reason", c_int),
+        ("moves", c_uint64),
+        ("socket_messages", c_uint64),
+        ("ring_messages", c_uint64),
+        ("large_messages", c_uint64),
+        ("wakes", c_uint64),
+        ("rate_per_s", c_double),
+        ("mean_size", c_double),
+    ]
+
+
 # What each returns, and what it takes. Objects and outputs are pointers.
 FUNCTIONS = {
     "ferry_address_parse": (c_int, c_char_p, c_char_p, c_void_p, c_void_p),
@@ -107,6 +122,12 @@ FUNCTIONS = {
     "ferry_address_scheme": (c_int, c_void_p),
     "ferry_address_option": (c_char_p, c_void_p, c_char_p),
     "ferry_address_equal": (c_bool, c_void_p, c_void_p),
+    "ferry_auto_get_stats": (c_int, c_void_p, c_void_p),
+    "ferry_auto_reason_name": (c_char_p, c_int),
+    "ferry_auto_reason_text": (c_char_p, c_int),
+    "ferry_auto_prefer": (c_int, c_void_p, c_int),
+    "ferry_auto_on_move": (c_int, c_void_p, c_void_p, c_void_p),
+    "ferry_lane_name": (c_char_p, c_int),
     "ferry_dial": (c_int, c_void_p, c_void_p, c_int64, c_void_p, c_void_p),
     "ferry_try_dial": (c_int, c_void_p, c_void_p, c_void_p, c_void_p),
     "ferry_channel_connected": (c_int, c_void_p),
@@ -170,6 +191,10 @@ QUICK = {
     "ferry_address_option",
     "ferry_address_scheme",
     "ferry_address_text",
+    "ferry_auto_get_stats",
+    "ferry_auto_prefer",
+    "ferry_auto_reason_name",
+    "ferry_auto_reason_text",
     "ferry_channel_capabilities",
     "ferry_channel_fd",
     "ferry_channel_pending",
@@ -178,6 +203,7 @@ QUICK = {
     "ferry_identity_pid",
     "ferry_identity_uid",
     "ferry_known_name",
+    "ferry_lane_name",
     "ferry_listener_fd",
     "ferry_ring_borrow",
     "ferry_ring_fd",
