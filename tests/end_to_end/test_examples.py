@@ -69,6 +69,25 @@ def test_packet(start, runtime_dir, example):
     assert got == "4 bytes\n0 bytes\n1000 bytes\n"
 
 
+def test_requests(start, runtime_dir, example):
+    """The server moves by itself, once the requests are as many as they can be."""
+    server = serve(start, runtime_dir, example, "request_server", "auto:q.sock")
+    assert ask(example, "request_client", runtime_dir, "auto:q.sock", "100") == "100 squares\n"
+    assert server.stdout() == b""
+
+    def moved():
+        assert ask(example, "request_client", runtime_dir, "auto:q.sock", "100000")
+        return b"answers go by ring now: so many messages are cheaper" in server.stdout()
+
+    wait_until(moved, 60)
+
+
+def test_requests_by_a_plain_socket_are_the_same_program(start, runtime_dir, example):
+    server = serve(start, runtime_dir, example, "request_server", "unix-seq:q.sock")
+    assert ask(example, "request_client", runtime_dir, "unix-seq:q.sock", "5000") == "5000 squares\n"
+    assert server.stdout() == b""
+
+
 def test_frames(start, runtime_dir, example):
     """Two rings full of them, each read where it was written; the end is not an error."""
     serve(start, runtime_dir, example, "frame_publisher", "unix:f.sock")
