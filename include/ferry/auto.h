@@ -39,6 +39,8 @@ enum ferry_auto_reason {
     FERRY_AUTO_UNKNOWN_PEER, /* on the socket: the peer's process can't be told from here, as in
                                 another PID namespace */
     FERRY_AUTO_NO_MEMORY,    /* on the socket: no memory or descriptors for rings */
+    FERRY_AUTO_UNUSABLE, /* on the socket: what was offered is of another version, larger than is
+                            accepted, or not sealed */
     FERRY_AUTO_REASON_COUNT
 };
 

@@ -26,6 +26,8 @@ static const struct {
     [FERRY_AUTO_UNKNOWN_PEER] = { "unknown-peer",
         "the peer's process can't be told from here: it is in another PID namespace" },
     [FERRY_AUTO_NO_MEMORY] = { "no-memory", "there was no memory, or no descriptor, for it" },
+    [FERRY_AUTO_UNUSABLE] = { "unusable",
+        "what was offered is of another version, too large, or not sealed" },
 };
 
 static_assert(COUNT_OF(reasons) == FERRY_AUTO_REASON_COUNT, "each has a text");

@@ -61,7 +61,8 @@ struct auto_end *auto_end_of(const struct link *link)
 void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference)
 {
     end->preference = preference;
-    if (preference == FERRY_AUTO_MEASURE || end->rings == AUTO_RINGS_REFUSED)
+    if (preference == FERRY_AUTO_MEASURE || end->rings == AUTO_RINGS_REFUSED ||
+        (end->rings == AUTO_RINGS_THERE && !end->may_send))
         return;
     end->wanted = preference == FERRY_AUTO_PREFER_RING ? FERRY_LANE_RING : FERRY_LANE_SOCKET;
     end->stats.reason =

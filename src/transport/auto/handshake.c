@@ -228,6 +228,12 @@ static int rings_attach(struct auto_end *end, int *descriptors)
     return 0;
 }
 
+/* Of another version, larger than is accepted, or not sealed as it should be. */
+static bool is_fault_of_offer(int code)
+{
+    return code == -EPROTONOSUPPORT || code == -E2BIG || code == -EPROTO || code == -EPERM;
+}
+
 static int take_offer(struct auto_end *end, int *descriptors, size_t count)
 {
     enum ferry_auto_reason reason = FERRY_AUTO_FORBIDDEN;
@@ -242,10 +248,8 @@ static int take_offer(struct auto_end *end, int *descriptors, size_t count)
         return 0;
     }
     int r = rings_attach(end, descriptors + 1);
-    if (r == -EPROTO)
-        return r;
     if (r < 0) {
-        refuse(end, FERRY_AUTO_NO_MEMORY);
+        refuse(end, is_fault_of_offer(r) ? FERRY_AUTO_UNUSABLE : FERRY_AUTO_NO_MEMORY);
         return 0;
     }
     end->rings = AUTO_RINGS_THERE;
