@@ -195,6 +195,22 @@ static int unpack_large(const struct auto_head *head, struct ferry_inbox *inbox,
     return auto_large_map(fd, head->size, inbox, index, &message->data);
 }
 
+/* Whether a message may come by the socket now, and what follows it in the ring if it says so. In a
+ * batch that was begun before there were rings, it may not. */
+static bool is_in_turn(const struct auto_end *end, const struct auto_head *head)
+{
+    return end->lanes[FERRY_RECEIVE] == FERRY_LANE_SOCKET &&
+           (!(head->flags & AUTO_BACK) || end->rings == AUTO_RINGS_THERE);
+}
+
+static void enter_ring(struct auto_end *end)
+{
+    auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_RING, 0);
+    ring_look_out_anew(end->ring[FERRY_RECEIVE]);
+    if (end->wanted == FERRY_LANE_SOCKET)
+        pace_encourage(&end->pace, clock_now_ns());
+}
+
 /* What came into a slot. Returns 1 (a message of the caller's), 0 (one of ours), -EMSGSIZE or
  * -EBADMSG (the message is lost), or another -errno, which ends the connection. */
 static int unpack(struct auto_end *end, const struct auto_head *head, struct ferry_inbox *inbox,
@@ -217,14 +233,10 @@ static int unpack(struct auto_end *end, const struct auto_head *head, struct fer
     if (head->kind != AUTO_MESSAGE)
         return r < 0 ? -EPROTO
                      : auto_handle(end, head, message->descriptors, message->descriptor_count);
-    if (head->flags & AUTO_BACK) {
-        if (end->rings != AUTO_RINGS_THERE)
-            return -EPROTO;
-        auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_RING, 0);
-        ring_look_out_anew(end->ring[FERRY_RECEIVE]);
-        if (end->wanted == FERRY_LANE_SOCKET)
-            pace_encourage(&end->pace, clock_now_ns());
-    }
+    if (!is_in_turn(end, head))
+        r = -EPROTO;
+    else if (head->flags & AUTO_BACK)
+        enter_ring(end);
     if (r == 0 && head->flags & AUTO_LARGE)
         r = unpack_large(head, inbox, index, message);
     if (r < 0 || end->refuse_descriptors)
