@@ -267,11 +267,9 @@ static int receive_by_socket(
     int received = receive_heads(end, inbox, socket_batch(end, inbox, count), heads, pieces);
     for (int i = 0; i < received; i++) {
         struct ferry_message message = { 0 };
-        if (inbox->headers[i].msg_len == 0) {
+        if (inbox->headers[i].msg_len == 0)
             note_end(end);
-            break;
-        }
-        if (failed == -EPROTO) { /* descriptors that came with what is not wanted any more */
+        if (failed == -EPROTO || end->ended) { /* its descriptors are not wanted any more */
             struct control_facts facts;
             (void)!socket_read_slot(inbox, (size_t)i, true, &message, &facts);
             continue;
