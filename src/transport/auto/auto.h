@@ -125,8 +125,10 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference);
 /* Asks for rings, or offers them, once. */
 void auto_begin_rings(struct auto_end *end);
 /* A message of ours came, with these descriptors, which it takes.
+ *   cut  it had more, for which this process had no room
  * Returns 0, -EPROTO. */
-int auto_handle(struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count);
+int auto_handle(
+    struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count, bool cut);
 /* Sends what is owed, if there is room. */
 void auto_pay(struct auto_end *end);
 /* Wakes the peer: struct ring_quiet. */

@@ -234,16 +234,19 @@ static bool is_fault_of_offer(int code)
     return code == -EPROTONOSUPPORT || code == -E2BIG || code == -EPROTO || code == -EPERM;
 }
 
-static int take_offer(struct auto_end *end, int *descriptors, size_t count)
+static int take_offer(struct auto_end *end, int *descriptors, size_t count, bool cut)
 {
     enum ferry_auto_reason reason = FERRY_AUTO_FORBIDDEN;
 
-    if (end->dialled || count != 3 || end->rings == AUTO_RINGS_THERE ||
+    if (end->dialled || (count != 3 && !cut) || end->rings == AUTO_RINGS_THERE ||
         end->rings == AUTO_RINGS_OFFERED)
         return -EPROTO;
     if (end->rings == AUTO_RINGS_REFUSED)
         return 0; /* it was on its way when we said so */
-    if (end->preference == FERRY_AUTO_PREFER_SOCKET || !seal_fits(end, descriptors[0], &reason)) {
+    if (end->preference != FERRY_AUTO_PREFER_SOCKET && cut)
+        reason = FERRY_AUTO_NO_MEMORY;
+    if (end->preference == FERRY_AUTO_PREFER_SOCKET || cut ||
+        !seal_fits(end, descriptors[0], &reason)) {
         refuse(end, reason);
         return 0;
     }
@@ -259,14 +262,14 @@ static int take_offer(struct auto_end *end, int *descriptors, size_t count)
 }
 
 /* Once accepted, the peer may send by its ring, whatever we think of it. */
-static int take_accept(struct auto_end *end, const int *descriptors, size_t count)
+static int take_accept(struct auto_end *end, const int *descriptors, size_t count, bool cut)
 {
-    enum ferry_auto_reason reason;
+    enum ferry_auto_reason reason = FERRY_AUTO_NO_MEMORY;
 
-    if (end->rings != AUTO_RINGS_OFFERED || count != 1)
+    if (end->rings != AUTO_RINGS_OFFERED || (count != 1 && !cut))
         return -EPROTO;
     end->rings = AUTO_RINGS_THERE;
-    end->may_send = seal_fits(end, descriptors[0], &reason);
+    end->may_send = !cut && seal_fits(end, descriptors[0], &reason);
     if (!end->may_send) {
         end->wanted = FERRY_LANE_SOCKET;
         end->stats.reason = reason;
@@ -284,7 +287,8 @@ static int take_refusal(struct auto_end *end, uint32_t reason)
     return 0;
 }
 
-int auto_handle(struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count)
+int auto_handle(
+    struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count, bool cut)
 {
     int r = -EPROTO;
 
@@ -296,10 +300,10 @@ int auto_handle(struct auto_end *end, const struct auto_head *head, int *descrip
         r = take_ask(end);
         break;
     case AUTO_OFFER:
-        r = take_offer(end, descriptors, count);
+        r = take_offer(end, descriptors, count, cut);
         break;
     case AUTO_ACCEPT:
-        r = take_accept(end, descriptors, count);
+        r = take_accept(end, descriptors, count, cut);
         break;
     case AUTO_REFUSE:
         r = take_refusal(end, head->size);

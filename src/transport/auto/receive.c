@@ -64,7 +64,7 @@ static int consume_ours(struct auto_end *end)
         return size < 0 ? (int)size : -EPROTO;
     control_walk(&header, descriptors, COUNT_OF(descriptors), socket_descriptor_close, &facts);
     fd_close(&facts.pidfd);
-    int r = auto_handle(end, &head, descriptors, facts.descriptor_count);
+    int r = auto_handle(end, &head, descriptors, facts.descriptor_count, facts.truncated);
     return r < 0 ? r : 1;
 }
 
@@ -231,8 +231,9 @@ static int unpack(struct auto_end *end, const struct auto_head *head, struct fer
     }
     message->size -= sizeof(*head);
     if (head->kind != AUTO_MESSAGE)
-        return r < 0 ? -EPROTO
-                     : auto_handle(end, head, message->descriptors, message->descriptor_count);
+        return r == -EMSGSIZE ? -EPROTO
+                              : auto_handle(end, head, message->descriptors,
+                                    message->descriptor_count, r == -EBADMSG);
     if (!is_in_turn(end, head))
         r = -EPROTO;
     else if (head->flags & AUTO_BACK)
