@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+#define STAT_BLOCK 512 /* bytes: stat(2) */
+#define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -53,8 +54,10 @@ int auto_large_map(
     struct statfs filesystem;
     int seals = fcntl(fd, F_GET_SEALS);
 
+    /* What is a hole would be made when it is read, and the reader would pay for it. */
     if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) != (F_SEAL_SHRINK | F_SEAL_WRITE) ||
-        fstat(fd, &status) < 0 || status.st_size != (off_t)size || fstatfs(fd, &filesystem) < 0 ||
+        fstat(fd, &status) < 0 || status.st_size != (off_t)size ||
+        (uint64_t)status.st_blocks * STAT_BLOCK < size || fstatfs(fd, &filesystem) < 0 ||
         filesystem.f_type != TMPFS_MAGIC)
         return -EPROTO;
     return inbox_map(inbox, index, fd, size, ret_data);
