@@ -30,6 +30,17 @@ static void set_narrow(struct auto_end *end, bool narrow)
         end->narrow = narrow;
 }
 
+static void tell(struct auto_end *end)
+{
+    enum ferry_lane lane = end->lanes[FERRY_SEND];
+    if (lane == end->told)
+        return;
+    end->told = lane;
+    set_narrow(end, lane == FERRY_LANE_RING);
+    if (end->on_move)
+        end->on_move(end->on_move_data, &end->stats);
+}
+
 void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum ferry_lane lane,
     enum ferry_auto_reason reason)
 {
@@ -39,12 +50,8 @@ void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum fe
         return;
     end->stats.moves++;
     end->stats.reason = reason;
-    if (is_moment(reason) || lane == end->told)
-        return;
-    end->told = lane;
-    set_narrow(end, lane == FERRY_LANE_RING);
-    if (end->on_move)
-        end->on_move(end->on_move_data, &end->stats);
+    if (!is_moment(reason))
+        tell(end);
 }
 
 static bool may_move(const struct auto_end *end)
@@ -256,6 +263,8 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
     if (r < 0)
         return r;
     end->stats.socket_messages++;
+    if (end->wanted == FERRY_LANE_SOCKET)
+        tell(end); /* what began as a moment stays */
     if (back) {
         if (end->told != FERRY_LANE_RING)
             pace_entered(&end->pace, clock_now_ns());
