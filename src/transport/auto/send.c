@@ -146,6 +146,8 @@ static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
     struct ferry_ring *ring = end->ring[FERRY_SEND];
     size_t size = outgoing_size(outgoing);
 
+    if (outgoing->credentials)
+        return -EOPNOTSUPP;
     if (outgoing->descriptor_count > 0 || size > ring->record_max)
         return -EXDEV;
     int r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
@@ -249,6 +251,8 @@ static bool is_large(struct auto_end *end, size_t size)
 
 static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
 {
+    if (outgoing->credentials)
+        return -EOPNOTSUPP;
     size_t size = outgoing_size(outgoing);
     bool back = goes_back(end);
     unsigned flags = back ? AUTO_BACK : 0;
@@ -298,9 +302,7 @@ int auto_send(struct link *link, struct ferry_outgoing *batch, size_t count)
         done++;
     int r = prepare(end);
     while (r >= 0 && done < count) {
-        if (batch[done].credentials)
-            r = -EOPNOTSUPP;
-        else if (end->lanes[FERRY_SEND] == FERRY_LANE_RING)
+        if (end->lanes[FERRY_SEND] == FERRY_LANE_RING)
             r = send_by_ring(end, batch + done, count - done);
         else
             r = send_by_socket(end, &batch[done]);
