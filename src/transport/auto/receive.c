@@ -192,6 +192,8 @@ static int unpack_large(const struct auto_head *head, struct ferry_inbox *inbox,
     message->size = head->size;
     if (head->size > inbox->size)
         return -EMSGSIZE;
+    if (head->size == 0) /* it had too many pieces, all empty; nothing can't be mapped */
+        return 0;
     return auto_large_map(fd, head->size, inbox, index, &message->data);
 }
 
