@@ -218,9 +218,10 @@ static int outcome(const struct victim *victim, enum point point, unsigned kind,
 
     switch (kind) {
     case AUTO_MESSAGE:
-        if (point == IN_RING || (flags & AUTO_BACK && !rings) || flags & AUTO_LARGE)
+        if (point == IN_RING || (flags & AUTO_BACK && !rings))
             return -EPROTO;
-        return 1;
+        /* Of no bytes, wherever they lie. */
+        return flags & AUTO_LARGE && brought == NONE ? -EPROTO : 1;
     case AUTO_WAKE:
         return -EAGAIN;
     case AUTO_ASK:

@@ -1,0 +1,463 @@
+/* test_lanes.c - what is sent arrives once, whole and in order, by whichever lane. */
+#include "peers.h"
+
+#include <sys/eventfd.h>
+
+/* --- everything at once ----------------------------------------------------------------------- */
+
+enum { STEPS = 60000, SIZE_MAX_SENT = 2 * RECORD_MAX, DESCRIPTORS = 3 };
+
+static uint64_t chance = 23;
+static unsigned char data[SIZE_MAX_SENT + 1];
+
+static unsigned any(unsigned count)
+{
+    return draw(&chance) % count;
+}
+
+/* What a message is follows from its number. */
+static size_t size_of(uint32_t number)
+{
+    uint64_t state = number * 2 + 1;
+
+    draw(&state);
+    switch (draw(&state) % 64) {
+    case 0:
+        return 0;
+    case 1:
+        return draw(&state) % SIZE_MAX_SENT;
+    case 2:
+        return RECORD_MAX - 8 + draw(&state) % 16;
+    default:
+        return draw(&state) % 2000;
+    }
+}
+
+static size_t descriptors_of(uint32_t number)
+{
+    return number % 17 == 0 ? number % (DESCRIPTORS + 1) : 0;
+}
+
+/* One way between the two. */
+struct way {
+    struct ferry_channel *from, *to;
+    uint32_t sent, received;
+};
+
+static void send_next(struct way *way)
+{
+    size_t size = size_of(way->sent), count = descriptors_of(way->sent);
+    int fds[DESCRIPTORS];
+
+    bytes_fill(data, size, way->sent);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = eventfd(way->sent + (unsigned)i + 1, EFD_CLOEXEC);
+    int r = send_bytes(way->from, data, size, fds, count);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    MUST(r == 1 || r == -EAGAIN);
+    way->sent += r == 1;
+}
+
+static void judge(struct way *way, struct ferry_message *message)
+{
+    uint32_t number = way->received++;
+
+    MUST(message->size == size_of(number));
+    MUST(bytes_are(message->data, message->size, number));
+    MUST(message->descriptor_count == descriptors_of(number));
+    for (size_t i = 0; i < message->descriptor_count; i++) {
+        uint64_t value;
+        MUST(read(message->descriptors[i], &value, sizeof(value)) == sizeof(value));
+        MUST(value == number + i + 1);
+    }
+    ferry_message_fini(message);
+}
+
+static void receive_next(struct way *way, struct ferry_inbox *inbox, size_t count)
+{
+    struct ferry_message batch[32];
+    int r = ferry_channel_try_receive(way->to, inbox, batch, count);
+
+    MUST(r > 0 || r == -EAGAIN);
+    for (int i = 0; i < r; i++)
+        judge(way, &batch[i]);
+}
+
+START_TEST(all_arrives_once_and_in_order_whatever_moves)
+{
+    unsigned before = descriptors_open();
+    struct pair pair = pair_make("", "");
+    struct way ways[] = { { pair.dialled, pair.accepted, 0, 0 },
+        { pair.accepted, pair.dialled, 0, 0 } };
+
+    for (int i = 0; i < STEPS; i++) {
+        struct way *way = &ways[any(2)];
+        if (any(50) == 0)
+            ferry_auto_prefer(
+                way->from, any(2) ? FERRY_AUTO_PREFER_RING : FERRY_AUTO_PREFER_SOCKET);
+        for (unsigned j = any(8); j > 0; j--)
+            send_next(way);
+        if (any(3))
+            receive_next(&ways[any(2)], pair.inbox, 1 + any(32));
+        (void)ferry_channel_pending(ways[any(2)].to);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct ferry_auto_stats stats = stats_of(ways[i].from);
+        while (ways[i].received < ways[i].sent)
+            receive_next(&ways[i], pair.inbox, 16);
+        ck_assert_uint_gt(stats.moves, 100);
+        ck_assert_uint_gt(stats.ring_messages, 1000);
+        ck_assert_uint_gt(stats.socket_messages, 1000);
+        ck_assert_uint_gt(stats.large_messages, 10);
+        ck_assert_uint_eq(stats.ring_messages + stats.socket_messages, ways[i].sent);
+    }
+    pair_free(&pair);
+    ck_assert_uint_eq(descriptors_open(), before);
+}
+END_TEST
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+/* All small ones, all about the limits, and of the others one in so many. */
+static size_t size_next(size_t size)
+{
+    static const size_t limits[] = { 4096, 65536, RECORD_MAX, AUTO_LARGE_MIN };
+
+    if (size < 600)
+        return size + 1;
+    for (size_t i = 0; i < COUNT_OF(limits); i++)
+        if (size + 300 > limits[i] && size < limits[i] + 20)
+            return size + 1;
+    return size + 127;
+}
+
+START_TEST(every_size_is_whole_by_either_lane)
+{
+    struct pair pair = pair_make("", "");
+    struct ferry_message message = { 0 };
+
+    bytes_fill(data, sizeof(data), 7);
+    move_to(pair.dialled, pair.accepted, pair.inbox, (enum ferry_lane)_i);
+    struct ferry_auto_stats before = stats_of(pair.dialled);
+    for (size_t size = 0; size <= RECORD_MAX + 1; size = size_next(size)) {
+        MUST(send_bytes(pair.dialled, data, size, NULL, 0) == 1);
+        MUST(receive_one(pair.accepted, pair.inbox, &message) == 1);
+        MUST(message.size == size && memcmp(message.data, data, size) == 0);
+    }
+    struct ferry_auto_stats after = stats_of(pair.dialled);
+    if (_i == FERRY_LANE_RING) /* but one, which is too large */
+        ck_assert_uint_eq(after.socket_messages - before.socket_messages, 1);
+    else
+        ck_assert_uint_eq(after.ring_messages, before.ring_messages);
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(what_has_no_room_in_the_inbox_is_lost_alone)
+{
+    static const size_t sizes[] = { 101, 4000, RECORD_MAX, RECORD_MAX + 1 };
+    struct pair pair = pair_make("", "");
+    struct ferry_inbox *small = inbox_of(100, 8);
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+    struct ferry_message batch[1];
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, (enum ferry_lane)_i);
+    unsigned before = descriptors_open();
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        ck_assert_int_eq(say(pair.dialled, "before"), 1);
+        ck_assert_int_eq(send_bytes(pair.dialled, data, sizes[i], &event, i % 2), 1);
+        ck_assert_int_eq(say(pair.dialled, "after"), 1);
+        ck_assert_int_eq(receive_some(pair.accepted, small, batch, 1), 1);
+        ck_assert_mem_eq(batch[0].data, "before", 6);
+        ck_assert_int_eq(receive_some(pair.accepted, small, batch, 1), -EMSGSIZE);
+        ck_assert_uint_eq(batch[0].size, sizes[i]);
+        ck_assert_uint_eq(batch[0].descriptor_count, 0);
+        ck_assert_hears(pair.accepted, small, "after");
+        ck_assert_uint_eq(descriptors_open(), before);
+    }
+    ferry_inbox_free(small);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- moments ---------------------------------------------------------------------------------- */
+
+START_TEST(what_passes_the_ring_keeps_its_place)
+{
+    struct pair pair = pair_in_ring();
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+    struct ferry_message batch[8];
+    struct ferry_auto_stats before = stats_of(pair.dialled);
+
+    ck_assert_int_eq(say(pair.dialled, "one"), 1);
+    ck_assert_int_eq(send_bytes(pair.dialled, "two", 3, &event, 1), 1);
+    ck_assert_int_eq(say(pair.dialled, "three"), 1);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, RECORD_MAX + 1, NULL, 0), 1);
+    ck_assert_int_eq(say(pair.dialled, "five"), 1);
+    struct ferry_auto_stats after = stats_of(pair.dialled);
+    ck_assert_uint_eq(after.moves - before.moves, 4);
+    ck_assert_uint_eq(after.ring_messages - before.ring_messages, 3);
+    ck_assert_uint_eq(after.socket_messages - before.socket_messages, 2);
+    ck_assert_uint_eq(after.large_messages - before.large_messages, 1);
+    ck_assert_int_eq(after.lanes[FERRY_SEND], FERRY_LANE_RING);
+    ck_assert_int_eq(after.reason, FERRY_AUTO_FORCED);
+
+    ck_assert_hears(pair.accepted, pair.inbox, "one");
+    ck_assert_int_eq(receive_some(pair.accepted, pair.inbox, batch, 8), 1);
+    ck_assert_mem_eq(batch[0].data, "two", 3);
+    ck_assert_uint_eq(batch[0].descriptor_count, 1);
+    ferry_message_fini(&batch[0]);
+    ck_assert_hears(pair.accepted, pair.inbox, "three");
+    ck_assert_int_eq(receive_some(pair.accepted, pair.inbox, batch, 8), 1);
+    ck_assert_uint_eq(batch[0].size, RECORD_MAX + 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "five");
+    pair_free(&pair);
+}
+END_TEST
+
+/* Until both lanes are full; what is received then makes room, and it goes on by the ring. */
+START_TEST(a_full_ring_is_gone_round_and_come_back_to)
+{
+    enum { SIZE = 32 << 10 };
+    struct pair pair = pair_in_ring();
+    struct way way = { pair.dialled, pair.accepted, 0, 0 };
+    struct ferry_message message;
+    int r;
+
+    struct ferry_auto_stats before = stats_of(pair.dialled);
+    while ((r = send_bytes(pair.dialled, data, SIZE, NULL, 0)) == 1)
+        way.sent++;
+    ck_assert_int_eq(r, -EAGAIN);
+    struct ferry_auto_stats full = stats_of(pair.dialled);
+    ck_assert_int_eq(full.lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    ck_assert_int_eq(full.reason, FERRY_AUTO_FULL);
+    ck_assert_uint_eq(full.moves, before.moves + 1);
+    ck_assert_uint_gt(full.socket_messages, before.socket_messages);
+    ck_assert_uint_ge(full.ring_messages - before.ring_messages, AUTO_RING_CAPACITY / SIZE - 2);
+
+    /* Not before there is much room. */
+    for (; stats_of(pair.dialled).lanes[FERRY_SEND] == FERRY_LANE_SOCKET; way.received++) {
+        MUST(way.received < way.sent);
+        MUST(receive_one(pair.accepted, pair.inbox, &message) == 1 && message.size == SIZE);
+        way.sent += send_bytes(pair.dialled, data, SIZE, NULL, 0) == 1;
+    }
+    ck_assert_uint_ge(way.received, AUTO_RING_CAPACITY / SIZE / 2 - 1);
+    for (; way.received < way.sent; way.received++)
+        MUST(receive_one(pair.accepted, pair.inbox, &message) == 1 && message.size == SIZE);
+    ck_assert_int_eq(ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), -EAGAIN);
+    pair_free(&pair);
+}
+END_TEST
+
+/* A mark has room where no record has. */
+START_TEST(a_ring_full_to_the_last_byte_has_room_for_a_mark)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_ring *ring = end_of(pair.dialled)->ring[FERRY_SEND];
+    struct ferry_message message;
+    size_t sent = 0;
+
+    while (stats_of(pair.dialled).lanes[FERRY_SEND] == FERRY_LANE_RING) {
+        MUST(send_bytes(pair.dialled, data, 24, NULL, 0) == 1);
+        sent++;
+    }
+    ck_assert_uint_lt(ring->capacity - (ring->own - ring->seen), 32);
+    for (; sent > 0; sent--)
+        MUST(receive_one(pair.accepted, pair.inbox, &message) == 1 && message.size == 24);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- callbacks -------------------------------------------------------------------------------- */
+
+static enum ferry_lane told[8];
+static unsigned told_count;
+
+static void on_move(void *where, const struct ferry_auto_stats *stats)
+{
+    MUST(where == &told_count && told_count < COUNT_OF(told));
+    told[told_count++] = stats->lanes[FERRY_SEND];
+}
+
+START_TEST(moves_are_told_and_moments_are_not)
+{
+    struct pair pair = pair_make("", "");
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+    struct ferry_message message;
+
+    told_count = 0;
+    ck_assert_int_eq(ferry_auto_on_move(pair.dialled, on_move, &told_count), 0);
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0], FERRY_LANE_RING);
+    ck_assert_int_eq(send_bytes(pair.dialled, "x", 1, &event, 1), 1);
+    while (send_bytes(pair.dialled, data, 32 << 10, NULL, 0) == 1)
+        ;
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    ck_assert_uint_eq(told_count, 1);
+    /* It was for a moment only; now it stays. */
+    while (ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1) == 1)
+        ferry_message_fini(&message);
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_SOCKET);
+    ck_assert_int_eq(say(pair.dialled, "stays"), 1);
+    ck_assert_uint_eq(told_count, 2);
+    ck_assert_int_eq(told[1], FERRY_LANE_SOCKET);
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_FORBIDDEN);
+    ck_assert_int_eq(say(pair.dialled, "stays"), 1);
+    ck_assert_uint_eq(told_count, 2);
+    ferry_auto_on_move(pair.dialled, NULL, NULL);
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+    ck_assert_int_eq(say(pair.dialled, "back"), 1);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+    ck_assert_uint_eq(told_count, 2);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+START_TEST(a_batch_goes_by_both_lanes_in_order)
+{
+    static const char *const texts[] = { "a", "b", "descriptors", "c", "", "d" };
+    struct pair pair = pair_in_ring();
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+    struct iovec buffers[COUNT_OF(texts)];
+    struct ferry_outgoing batch[COUNT_OF(texts)] = { 0 };
+    struct ferry_message messages[16];
+    size_t received = 0;
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        buffers[i] = (struct iovec){ (void *)(uintptr_t)texts[i], strlen(texts[i]) };
+        batch[i] = (struct ferry_outgoing){ .buffers = &buffers[i], .buffer_count = 1 };
+    }
+    batch[2].descriptors = &event;
+    batch[2].descriptor_count = 1;
+    batch[0].complete = true; /* by an earlier call */
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, batch, COUNT_OF(texts)), 6);
+    while (received < 5) {
+        int r = receive_some(pair.accepted, pair.inbox, messages, 16);
+        ck_assert_int_gt(r, 0);
+        for (int i = 0; i < r; i++) {
+            const char *text = texts[1 + received++];
+            ck_assert_uint_eq(messages[i].size, strlen(text));
+            ck_assert_mem_eq(messages[i].data, text, strlen(text));
+            ck_assert_uint_eq(messages[i].descriptor_count, strcmp(text, "descriptors") == 0);
+            ferry_message_fini(&messages[i]);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        ck_assert(batch[i].complete);
+    pair_free(&pair);
+}
+END_TEST
+
+/* By either lane, wherever in a batch. */
+START_TEST(nobody_is_spoken_for)
+{
+    const struct ferry_credentials credentials = { getpid(), getuid(), getgid() };
+    struct pair pair = pair_in_ring();
+    struct iovec buffer = { data, 1 };
+    struct ferry_outgoing batch[] = { { .buffers = &buffer, .buffer_count = 1 },
+        { .buffers = &buffer, .buffer_count = 1, .credentials = &credentials } };
+
+    if (_i)
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, batch, 2), 1);
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, batch + 1, 1), -EOPNOTSUPP);
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(many_pieces_are_one_message)
+{
+    enum { PIECES = 1000 };
+    struct pair pair = pair_make("", "");
+    struct iovec buffers[PIECES];
+    struct ferry_outgoing outgoing = { .buffers = buffers, .buffer_count = PIECES };
+    struct ferry_message message = { 0 };
+    size_t piece = _i % 2;
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, (enum ferry_lane)(_i / 2));
+    bytes_fill(data, PIECES, 3);
+    for (size_t i = 0; i < PIECES; i++)
+        buffers[i] = (struct iovec){ data + i, piece };
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, &outgoing, 1), 1);
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+    ck_assert_uint_eq(message.size, PIECES * piece);
+    ck_assert_int_eq(memcmp(message.data, data, message.size), 0);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+START_TEST(whoever_wants_no_descriptors_has_none)
+{
+    const char *place = place_new();
+    bool accepted = _i % 2;
+    struct pair pair = { .listener = listen_auto(place, "", accepted), .inbox = inbox_of(0, 16) };
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+
+    pair.dialled = dial_auto(place, "", !accepted);
+    pair.accepted = accept_auto(pair.listener);
+    struct ferry_channel *refuses = accepted ? pair.accepted : pair.dialled;
+    struct ferry_channel *other = accepted ? pair.dialled : pair.accepted;
+    ck_assert(!(ferry_channel_capabilities(refuses) & FERRY_HAS_DESCRIPTORS));
+    ck_assert_int_eq(send_bytes(refuses, "x", 1, &event, 1), -EOPNOTSUPP);
+    move_to(other, refuses, pair.inbox, (enum ferry_lane)(_i / 2));
+    unsigned before = descriptors_open();
+    ck_assert_int_eq(send_bytes(other, "text", 4, &event, 1), 1);
+    ck_assert_hears(refuses, pair.inbox, "text");
+    ck_assert_uint_eq(descriptors_open(), before);
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(as_many_descriptors_as_any_socket_takes)
+{
+    struct pair pair = pair_make("", "");
+    int fds[FERRY_DESCRIPTORS_MAX + 1];
+    struct ferry_message message = { 0 };
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, (enum ferry_lane)_i);
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        fds[i] = 0;
+    ck_assert_int_eq(send_bytes(pair.dialled, "x", 1, fds, FERRY_DESCRIPTORS_MAX), 1);
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+    ck_assert_uint_eq(message.descriptor_count, FERRY_DESCRIPTORS_MAX);
+    ferry_message_fini(&message);
+    ck_assert_int_eq(send_bytes(pair.dialled, "x", 1, fds, COUNT_OF(fds)), -EINVAL);
+    /* What lies in a memfd needs one of them. */
+    ck_assert_int_eq(
+        send_bytes(pair.dialled, data, RECORD_MAX + 1, fds, FERRY_DESCRIPTORS_MAX), -EMSGSIZE);
+    ck_assert_int_eq(
+        send_bytes(pair.dialled, data, RECORD_MAX + 1, fds, FERRY_DESCRIPTORS_MAX - 1), 1);
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+    ck_assert_uint_eq(message.descriptor_count, FERRY_DESCRIPTORS_MAX - 1);
+    ferry_message_fini(&message);
+    pair_free(&pair);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("transport/auto/lanes");
+    TCase *tests = tcase_create("lanes");
+
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 50);
+    tcase_add_test(tests, all_arrives_once_and_in_order_whatever_moves);
+    tcase_add_loop_test(tests, every_size_is_whole_by_either_lane, 0, 2);
+    tcase_add_loop_test(tests, what_has_no_room_in_the_inbox_is_lost_alone, 0, 2);
+    tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
+    tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
+    tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
+    tcase_add_test(tests, moves_are_told_and_moments_are_not);
+    tcase_add_test(tests, a_batch_goes_by_both_lanes_in_order);
+    tcase_add_loop_test(tests, nobody_is_spoken_for, 0, 2);
+    tcase_add_loop_test(tests, many_pieces_are_one_message, 0, 4);
+    tcase_add_loop_test(tests, whoever_wants_no_descriptors_has_none, 0, 4);
+    tcase_add_loop_test(tests, as_many_descriptors_as_any_socket_takes, 0, 2);
+    return scratch_run(suite);
+}

@@ -1,0 +1,211 @@
+/* test_pace.c - which lane a rate calls for: a clock that only the test moves. */
+#include "suite.h"
+#include "transport/auto/pace.h"
+#include "transport/limits.h"
+
+#include <check.h>
+
+static const struct pace_thresholds thresholds = { 10000, 2000 };
+
+/* Messages at a rate, each looked at where pace_count() says so; of `sleepy` in a hundred the
+ * receiver had to be woken. Goes on for so long, or to the first verdict that is no stay. */
+static enum pace_verdict run(
+    struct pace *pace, bool in_ring, double rate, unsigned sleepy, int64_t span_ns, int64_t *now_ns)
+{
+    int64_t until_ns = *now_ns + span_ns;
+    unsigned share = 0;
+
+    while (*now_ns < until_ns) {
+        *now_ns += (int64_t)(1e9 / rate);
+        share += sleepy;
+        if (share >= 100) {
+            share -= 100;
+            pace->wakes++;
+        }
+        if (!pace_count(pace, 100))
+            continue;
+        enum pace_verdict verdict = pace_judge(pace, in_ring, *now_ns);
+        if (verdict != PACE_STAY)
+            return verdict;
+    }
+    return PACE_STAY;
+}
+
+static struct pace pace_at(int64_t *ret_now_ns)
+{
+    struct pace pace;
+    pace_init(&pace, &thresholds);
+    *ret_now_ns = 1000000000;
+    return pace;
+}
+
+START_TEST(only_enough_of_them_are_fast)
+{
+    static const struct {
+        double rate;
+        enum pace_verdict verdict;
+    } rates[] = { { 100, PACE_STAY }, { 9000, PACE_STAY }, { 11000, PACE_FAST },
+        { 1000000, PACE_FAST } };
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    ck_assert_int_eq(
+        run(&pace, false, rates[_i].rate, 0, INT64_C(2000000000), &now_ns), rates[_i].verdict);
+    ck_assert_double_gt(pace.rate, rates[_i].rate * 0.95);
+    ck_assert_double_lt(pace.rate, rates[_i].rate * 1.05);
+    ck_assert_double_eq(pace.mean_size, 100);
+}
+END_TEST
+
+/* However fast: a window is a time. */
+START_TEST(a_burst_is_no_rate)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(run(&pace, false, 1e6, 0, PACE_WINDOW_NS - 100000, &now_ns), PACE_STAY);
+        now_ns += 1000000000;
+        ck_assert_int_eq(run(&pace, false, 1e6, 0, 20000, &now_ns), PACE_STAY);
+        pace_init(&pace, &thresholds);
+    }
+}
+END_TEST
+
+/* The clock is looked at after 16, 32, 64 ... and then every 256 messages of a window. */
+START_TEST(the_clock_is_looked_at_less_and_less)
+{
+    static const uint32_t looks[] = { 16, 32, 64, 128, 256, 512, 768, 1024 };
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    for (unsigned i = 1; i < PACE_LOOK_FIRST; i++)
+        ck_assert(!pace_count(&pace, 1));
+    ck_assert(pace_count(&pace, 1));
+    ck_assert_int_eq(pace_judge(&pace, false, now_ns), PACE_STAY);
+    for (uint32_t count = 1, i = 0; count <= 1024; count++) {
+        ck_assert_int_eq(pace_count(&pace, 1), count == looks[i]);
+        if (count == looks[i]) {
+            i++;
+            ck_assert_int_eq(pace_judge(&pace, false, now_ns + 1), PACE_STAY);
+        }
+    }
+}
+END_TEST
+
+/* Between the thresholds one stays where one is. */
+START_TEST(what_is_between_the_thresholds_moves_nothing)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    ck_assert_int_eq(run(&pace, false, 5000, 0, INT64_C(1000000000), &now_ns), PACE_STAY);
+    ck_assert_int_eq(run(&pace, false, 11000, 0, INT64_C(1000000000), &now_ns), PACE_FAST);
+    pace_entered(&pace, now_ns);
+    ck_assert_int_eq(run(&pace, true, 2100, 0, INT64_C(1000000000), &now_ns), PACE_STAY);
+    ck_assert_int_eq(run(&pace, true, 1900, 0, INT64_C(1000000000), &now_ns), PACE_SLOW);
+}
+END_TEST
+
+/* Nothing is judged before it has had its time; then a window is as long as any. */
+START_TEST(what_has_just_been_entered_is_on_trial)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    pace_entered(&pace, now_ns);
+    ck_assert_int_eq(
+        run(&pace, true, 20000, 100, PACE_TRIAL_NS - PACE_WINDOW_NS, &now_ns), PACE_STAY);
+    ck_assert_int_eq(run(&pace, true, 20000, 100, PACE_WINDOW_NS * 3, &now_ns), PACE_SLEEPY);
+    pace_entered(&pace, now_ns);
+    ck_assert_int_eq(run(&pace, true, 20000, 0, PACE_TRIAL_NS * 2, &now_ns), PACE_STAY);
+    ck_assert_int_eq(run(&pace, true, 20000, 100, PACE_WINDOW_NS * 3, &now_ns), PACE_SLEEPY);
+}
+END_TEST
+
+START_TEST(only_enough_sleepers_are_sleepy)
+{
+    static const struct {
+        unsigned sleepy;
+        enum pace_verdict verdict;
+    } shares[] = { { 0, PACE_STAY }, { 70, PACE_STAY }, { 80, PACE_SLEEPY }, { 100, PACE_SLEEPY } };
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    pace_entered(&pace, now_ns);
+    ck_assert_int_eq(run(&pace, true, 20000, shares[_i].sleepy, INT64_C(1000000000), &now_ns),
+        shares[_i].verdict);
+    if (shares[_i].verdict == PACE_STAY) /* what one window had is not the next one's */
+        ck_assert_uint_le(pace.wakes, pace.count);
+}
+END_TEST
+
+/* How long after it did not pay it is fast again. */
+static int64_t pause_ns(struct pace *pace, int64_t *now_ns)
+{
+    int64_t began_ns = *now_ns;
+    ck_assert_int_eq(run(pace, false, 20000, 0, 2 * PACE_BACKOFF_NS_MAX, now_ns), PACE_FAST);
+    return *now_ns - began_ns;
+}
+
+START_TEST(what_does_not_pay_is_tried_later_and_later)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    ck_assert_int_lt(pause_ns(&pace, &now_ns), 3 * PACE_WINDOW_NS);
+    for (int64_t expected_ns = PACE_BACKOFF_NS;;) {
+        pace_entered(&pace, now_ns);
+        ck_assert_int_eq(run(&pace, true, 20000, 100, INT64_C(1000000000), &now_ns), PACE_SLEEPY);
+        int64_t waited_ns = pause_ns(&pace, &now_ns);
+        ck_assert_int_ge(waited_ns, expected_ns);
+        ck_assert_int_lt(waited_ns, expected_ns + 3 * PACE_WINDOW_NS);
+        if (expected_ns == PACE_BACKOFF_NS_MAX)
+            break;
+        expected_ns = expected_ns * 2 > PACE_BACKOFF_NS_MAX ? PACE_BACKOFF_NS_MAX : expected_ns * 2;
+    }
+    /* Twice at most, then a stay that was worth it: from the beginning. */
+    pace_entered(&pace, now_ns);
+    ck_assert_int_eq(run(&pace, true, 20000, 0, PACE_WORTH_NS, &now_ns), PACE_STAY);
+    ck_assert_int_eq(run(&pace, true, 1000, 0, INT64_C(1000000000), &now_ns), PACE_SLOW);
+    int64_t waited_ns = pause_ns(&pace, &now_ns);
+    ck_assert_int_ge(waited_ns, PACE_BACKOFF_NS);
+    ck_assert_int_lt(waited_ns, PACE_BACKOFF_NS + 3 * PACE_WINDOW_NS);
+}
+END_TEST
+
+START_TEST(a_peer_that_moves_encourages_once_in_a_while)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    for (int i = 0; i < 4; i++) { /* the pause would be eight seconds */
+        pace_entered(&pace, now_ns);
+        ck_assert_int_eq(run(&pace, true, 20000, 100, INT64_C(1000000000), &now_ns), PACE_SLEEPY);
+    }
+    pace_encourage(&pace, now_ns);
+    ck_assert_int_lt(pause_ns(&pace, &now_ns), 3 * PACE_WINDOW_NS);
+    pace_entered(&pace, now_ns);
+    ck_assert_int_eq(run(&pace, true, 20000, 100, INT64_C(100000000), &now_ns), PACE_SLEEPY);
+    pace_encourage(&pace, now_ns); /* too soon */
+    ck_assert_int_ge(pause_ns(&pace, &now_ns), PACE_BACKOFF_NS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("transport/auto/pace");
+    TCase *tests = tcase_create("pace");
+
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 30);
+    tcase_add_loop_test(tests, only_enough_of_them_are_fast, 0, 4);
+    tcase_add_test(tests, a_burst_is_no_rate);
+    tcase_add_test(tests, the_clock_is_looked_at_less_and_less);
+    tcase_add_test(tests, what_is_between_the_thresholds_moves_nothing);
+    tcase_add_test(tests, what_has_just_been_entered_is_on_trial);
+    tcase_add_loop_test(tests, only_enough_sleepers_are_sleepy, 0, 4);
+    tcase_add_test(tests, what_does_not_pay_is_tried_later_and_later);
+    tcase_add_test(tests, a_peer_that_moves_encourages_once_in_a_while);
+    return suite_run(suite);
+}
