@@ -20,7 +20,8 @@ static void auto_close(struct link *link)
 
 static int auto_shutdown(struct link *link)
 {
-    const struct auto_end *end = link->state;
+    struct auto_end *end = link->state;
+    end->shut = true;
     return end->socket_ops->shutdown(link);
 }
 

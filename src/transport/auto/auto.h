@@ -89,6 +89,7 @@ struct auto_end {
     bool ended;    /* the peer sends no more by the socket */
     bool reset;    /* it left without reading all that we sent by the socket */
     bool gone;     /* there is nobody who could read what we send */
+    bool shut;     /* we send no more */
     bool may_send; /* by the ring: the other end is who it should be */
     enum auto_rings rings;
     enum ferry_lane lanes[2];   /* by enum ferry_direction */

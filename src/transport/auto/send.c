@@ -283,7 +283,7 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
 
 static int prepare(struct auto_end *end)
 {
-    if (end->gone)
+    if (end->gone || end->shut)
         return -EPIPE;
     if (end->owed)
         auto_pay(end);
