@@ -155,6 +155,9 @@ int auto_large_map(
 /* --- send.c, receive.c ------------------------------------------------------------------------ */
 
 int auto_send(struct link *link, struct ferry_outgoing *batch, size_t count);
+/* Whether nobody reads the ring any more, which is noticed by the socket alone; false: not known,
+ * since we have ended our own sending. */
+bool auto_peer_left(const struct auto_end *end);
 int auto_receive(
     struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
 /* Takes what is next on the socket, if it is a message of ours.

@@ -25,6 +25,8 @@ static void tell_stranger(const struct auto_end *end)
 static int note_end(struct auto_end *end)
 {
     end->ended = true;
+    if (auto_peer_left(end))
+        end->gone = true;
     if (end->ring[FERRY_RECEIVE])
         ferry_ring_set_peer_gone(end->ring[FERRY_RECEIVE]);
     return 0;

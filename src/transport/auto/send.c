@@ -59,11 +59,10 @@ static bool may_move(const struct auto_end *end)
     return end->rings == AUTO_RINGS_THERE && end->may_send;
 }
 
-/* Nobody reads the ring any more: noticed by the socket alone. */
-static bool peer_left(const struct auto_end *end)
+bool auto_peer_left(const struct auto_end *end)
 {
     struct pollfd polled = { .fd = end->fd, .events = 0 };
-    return poll(&polled, 1, 0) == 1 && (polled.revents & (POLLHUP | POLLERR));
+    return !end->shut && poll(&polled, 1, 0) == 1 && (polled.revents & (POLLHUP | POLLERR));
 }
 
 static void follow(struct auto_end *end, enum pace_verdict verdict)
@@ -109,7 +108,7 @@ static void judge(struct auto_end *end)
         return;
     end->stats.rate_per_s = end->pace.rate;
     end->stats.mean_size = end->pace.mean_size;
-    if (in_ring && peer_left(end))
+    if (in_ring && auto_peer_left(end))
         end->gone = true;
     if (end->stats.reason == FERRY_AUTO_NEW)
         end->stats.reason = FERRY_AUTO_SLOW;
