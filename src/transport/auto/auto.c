@@ -83,6 +83,7 @@ static int auto_start(
     end->losses = link->state;
     end->fd = link->send_fd;
     end->dialled = dialled;
+    end->only_ours = true;
     end->refuse_descriptors = refuse_descriptors;
     pace_init(&end->pace);
     auto_prefer(end, preference);

@@ -86,14 +86,16 @@ struct auto_end {
     int fd;                            /* the socket, which the link owns */
     bool dialled;
     bool refuse_descriptors;
-    bool ended;    /* the peer sends no more by the socket */
-    bool reset;    /* it left without reading all that we sent by the socket */
-    bool gone;     /* there is nobody who could read what we send */
-    bool shut;     /* we send no more */
-    bool may_send; /* by the ring: the other end is who it should be */
+    bool ended;     /* the peer sends no more by the socket */
+    bool reset;     /* it left without reading all that we sent by the socket */
+    bool only_ours; /* of what we sent by the socket only messages of ours may be unread */
+    bool gone;      /* there is nobody who could read what we send */
+    bool shut;      /* we send no more */
+    bool may_send;  /* by the ring: the other end is who it should be */
     enum auto_rings rings;
     enum ferry_lane lanes[2];   /* by enum ferry_direction */
     struct ferry_ring *ring[2]; /* so too; NULL: none */
+    uint32_t back_at; /* what was the position of the one for sending when it was entered */
     enum ferry_auto_preference preference;
     enum ferry_lane wanted; /* for sending, but for moments */
     enum ferry_lane told;   /* to on_move */

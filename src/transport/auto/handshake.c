@@ -21,7 +21,9 @@
 #include "base/cleanup.h"
 #include "transport/auto/auto.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 int auto_send_head(
     struct auto_end *end, const struct auto_head *head, const int *descriptors, size_t count)
@@ -32,8 +34,11 @@ int auto_send_head(
     } control;
     struct iovec buffer = { (void *)(uintptr_t)head, sizeof(*head) };
     struct msghdr header = { .msg_iov = &buffer, .msg_iovlen = 1 };
+    int unread;
     ssize_t sent;
 
+    if (ioctl(end->fd, SIOCOUTQ, &unread) == 0 && unread == 0)
+        end->only_ours = true;
     control_put(&header, control.bytes, descriptors, count, NULL);
     do
         sent = sendmsg(end->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -152,13 +152,23 @@ static int ring_is_empty(struct auto_end *end)
     return r;
 }
 
-/* All that came was received, and no more will. What was left unread of ours is a reset; what only
- * wakes is not. */
+/* Whether the peer left something of the caller's unread. What lies unread on the socket may be of
+ * ours alone: a record that was received from the ring came after all that was sent before. */
+static bool left_unread(const struct auto_end *end)
+{
+    struct ferry_ring *ring = end->ring[FERRY_SEND];
+
+    if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && !ring_is_drained(ring))
+        return end->reset || auto_peer_left(end);
+    if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && ring->own != end->back_at)
+        return false;
+    return end->reset && !end->only_ours;
+}
+
+/* All that came was received, and no more will. */
 static int end_code(const struct auto_end *end)
 {
-    bool unread = end->reset && !(end->lanes[FERRY_SEND] == FERRY_LANE_RING &&
-                                    ring_is_drained(end->ring[FERRY_SEND]));
-    return unread ? -ECONNRESET : 0;
+    return left_unread(end) ? -ECONNRESET : 0;
 }
 
 /* --- the socket ------------------------------------------------------------------------------- */

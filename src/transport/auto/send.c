@@ -48,6 +48,7 @@ void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum fe
     end->lanes[direction] = end->stats.lanes[direction] = lane;
     if (direction == FERRY_RECEIVE)
         return;
+    end->back_at = end->ring[FERRY_SEND]->own;
     end->stats.moves++;
     end->stats.reason = reason;
     if (!is_moment(reason))
@@ -265,6 +266,7 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
         r = send_large(end, outgoing, size, flags);
     if (r < 0)
         return r;
+    end->only_ours = false;
     end->stats.socket_messages++;
     if (end->wanted == FERRY_LANE_SOCKET)
         tell(end); /* what began as a moment stays */
