@@ -203,7 +203,8 @@ void auto_begin_rings(struct auto_end *end)
         offer(end);
     else if (auto_send_head(end, &head, NULL, 0) == 0)
         end->rings = AUTO_RINGS_ASKED;
-    if (end->rings == AUTO_RINGS_ASKED || end->rings == AUTO_RINGS_OFFERED)
+    bool waits = end->rings == AUTO_RINGS_ASKED || end->rings == AUTO_RINGS_OFFERED;
+    if (waits && end->wanted == FERRY_LANE_RING)
         end->stats.reason = FERRY_AUTO_WAITING;
 }
 
