@@ -101,7 +101,7 @@ struct auto_end {
     enum ferry_lane told;   /* to on_move */
     bool narrow;            /* the socket's queue is short */
     int send_buffer;        /* its size otherwise, as getsockopt(2) has it */
-    enum auto_kind owed;    /* an answer for which the socket had no room; 0: none */
+    enum auto_kind owed;    /* an answer, or an offer, for which the socket had no room; 0: none */
     enum ferry_auto_reason owed_reason;
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */

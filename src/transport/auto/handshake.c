@@ -128,8 +128,21 @@ static bool send_refusal(struct auto_end *end)
     return auto_send_head(end, &head, NULL, 0) == 0;
 }
 
+/* What the peer asked for; where the socket has no room for it, later. */
+static void offer_owed(struct auto_end *end)
+{
+    auto_begin_rings(end);
+    if (end->rings == AUTO_RINGS_NONE)
+        end->owed = AUTO_OFFER;
+}
+
 void auto_pay(struct auto_end *end)
 {
+    if (end->owed == AUTO_OFFER) {
+        end->owed = 0;
+        offer_owed(end);
+        return;
+    }
     bool paid = end->owed == AUTO_ACCEPT ? send_accept(end) : send_refusal(end);
     if (paid)
         end->owed = 0;
@@ -217,7 +230,7 @@ static int take_ask(struct auto_end *end)
     if (end->preference == FERRY_AUTO_PREFER_SOCKET && end->rings == AUTO_RINGS_NONE)
         refuse(end, FERRY_AUTO_FORBIDDEN);
     else
-        auto_begin_rings(end);
+        offer_owed(end);
     return 0;
 }
 
