@@ -247,6 +247,22 @@ static int rings_attach(struct auto_end *end, int *descriptors)
     return 0;
 }
 
+/* Whether an offer is wanted, has come whole, and is of whom it should be. Somebody who passes on
+ * messages without their descriptors stands in between. */
+static bool may_attach(const struct auto_end *end, const int *descriptors, size_t count, bool cut,
+    enum ferry_auto_reason *ret_reason)
+{
+    if (end->preference == FERRY_AUTO_PREFER_SOCKET)
+        *ret_reason = FERRY_AUTO_FORBIDDEN;
+    else if (cut)
+        *ret_reason = FERRY_AUTO_NO_MEMORY;
+    else if (count == 0)
+        *ret_reason = FERRY_AUTO_NOT_DIRECT;
+    else
+        return seal_fits(end, descriptors[0], ret_reason);
+    return false;
+}
+
 /* Of another version, larger than is accepted, or not sealed as it should be. */
 static bool is_fault_of_offer(int code)
 {
@@ -255,17 +271,14 @@ static bool is_fault_of_offer(int code)
 
 static int take_offer(struct auto_end *end, int *descriptors, size_t count, bool cut)
 {
-    enum ferry_auto_reason reason = FERRY_AUTO_FORBIDDEN;
+    enum ferry_auto_reason reason;
 
-    if (end->dialled || (count != 3 && !cut) || end->rings == AUTO_RINGS_THERE ||
+    if (end->dialled || (count != 3 && count != 0 && !cut) || end->rings == AUTO_RINGS_THERE ||
         end->rings == AUTO_RINGS_OFFERED)
         return -EPROTO;
     if (end->rings == AUTO_RINGS_REFUSED)
         return 0; /* it was on its way when we said so */
-    if (end->preference != FERRY_AUTO_PREFER_SOCKET && cut)
-        reason = FERRY_AUTO_NO_MEMORY;
-    if (end->preference == FERRY_AUTO_PREFER_SOCKET || cut ||
-        !seal_fits(end, descriptors[0], &reason)) {
+    if (!may_attach(end, descriptors, count, cut, &reason)) {
         refuse(end, reason);
         return 0;
     }
@@ -285,10 +298,12 @@ static int take_accept(struct auto_end *end, const int *descriptors, size_t coun
 {
     enum ferry_auto_reason reason = FERRY_AUTO_NO_MEMORY;
 
-    if (end->rings != AUTO_RINGS_OFFERED || (count != 1 && !cut))
+    if (end->rings != AUTO_RINGS_OFFERED || count > 1)
         return -EPROTO;
+    if (count == 0 && !cut)
+        reason = FERRY_AUTO_NOT_DIRECT;
     end->rings = AUTO_RINGS_THERE;
-    end->may_send = !cut && seal_fits(end, descriptors[0], &reason);
+    end->may_send = count == 1 && seal_fits(end, descriptors[0], &reason);
     if (!end->may_send) {
         end->wanted = FERRY_LANE_SOCKET;
         end->stats.reason = reason;
