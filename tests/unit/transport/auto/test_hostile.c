@@ -227,9 +227,11 @@ static int outcome(const struct victim *victim, enum point point, unsigned kind,
     case AUTO_ASK:
         return victim->dialled ? -EAGAIN : -EPROTO;
     case AUTO_OFFER:
-        return victim->dialled || rings || brought_counts[brought] != 3 ? -EPROTO : -EAGAIN;
+        return victim->dialled || rings || (brought != NONE && brought_counts[brought] != 3)
+                   ? -EPROTO
+                   : -EAGAIN;
     case AUTO_ACCEPT:
-        return victim->dialled && point == HALFWAY && brought_counts[brought] == 1 ? -EAGAIN
+        return victim->dialled && point == HALFWAY && brought_counts[brought] <= 1 ? -EAGAIN
                                                                                    : -EPROTO;
     case AUTO_REFUSE:
         return rings ? -EPROTO : -EAGAIN;

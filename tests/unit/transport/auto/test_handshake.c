@@ -1,0 +1,579 @@
+/* test_handshake.c - how two ends come to have rings, and that the connection goes on where they
+ * don't, and says why. */
+#include "memory/system_call.h"
+#include "peers.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+
+/* --- allocations that fail -------------------------------------------------------------------- */
+
+static unsigned calloc_fails_at; /* the how manieth from now; 0: none */
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+void *__libc_calloc(size_t count, size_t size);
+
+FERRY_PUBLIC void *calloc(size_t count, size_t size)
+{
+    if (calloc_fails_at > 0 && --calloc_fails_at == 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_calloc(count, size);
+}
+#define CAN_FAIL_ALLOCATIONS true
+#else
+#define CAN_FAIL_ALLOCATIONS false
+#endif
+
+/* --- what both say ---------------------------------------------------------------------------- */
+
+/* Each sends so often, and receives what the other sent. */
+static void talk(struct pair *pair, int times)
+{
+    for (int i = 0; i < times; i++) {
+        ck_assert_int_eq(say(pair->dialled, "forth"), 1);
+        ck_assert_hears(pair->accepted, pair->inbox, "forth");
+        ck_assert_int_eq(say(pair->accepted, "back"), 1);
+        ck_assert_hears(pair->dialled, pair->inbox, "back");
+    }
+}
+
+static void is_in_ring(const struct ferry_channel *channel)
+{
+    ck_assert_int_eq(stats_of(channel).lanes[FERRY_SEND], FERRY_LANE_RING);
+    ck_assert_int_eq(stats_of(channel).reason, FERRY_AUTO_FORCED);
+}
+
+static void is_on_socket(const struct ferry_channel *channel, enum ferry_auto_reason reason)
+{
+    ck_assert_int_eq(stats_of(channel).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    ck_assert_int_eq(stats_of(channel).reason, reason);
+    ck_assert_uint_eq(stats_of(channel).ring_messages, 0);
+}
+
+/* Few enough that nothing is measured. */
+enum { FEW = 5 };
+
+START_TEST(either_may_ask_for_rings_and_either_refuse)
+{
+    static const struct {
+        const char *accepted, *dialled;
+    } options[] = { { ",ring=yes", ",ring=yes" }, { ",ring=yes", "" }, { "", ",ring=yes" },
+        { ",ring=no", ",ring=yes" }, { ",ring=yes", ",ring=no" }, { ",ring=no", ",ring=no" },
+        { "", "" } };
+    struct pair pair = pair_make(options[_i].accepted, options[_i].dialled);
+
+    talk(&pair, FEW);
+    switch (_i) {
+    case 0:
+        is_in_ring(pair.accepted);
+        is_in_ring(pair.dialled);
+        break;
+    case 1:
+        is_in_ring(pair.accepted);
+        is_on_socket(pair.dialled, FERRY_AUTO_NEW);
+        break;
+    case 2:
+        is_on_socket(pair.accepted, FERRY_AUTO_NEW);
+        is_in_ring(pair.dialled);
+        break;
+    case 3:
+        is_on_socket(pair.accepted, FERRY_AUTO_FORBIDDEN);
+        is_on_socket(pair.dialled, FERRY_AUTO_PEER_FORBIDS);
+        break;
+    case 4:
+        is_on_socket(pair.accepted, FERRY_AUTO_PEER_FORBIDS);
+        is_on_socket(pair.dialled, FERRY_AUTO_FORBIDDEN);
+        break;
+    case 5:
+        is_on_socket(pair.accepted, FERRY_AUTO_FORBIDDEN);
+        is_on_socket(pair.dialled, FERRY_AUTO_FORBIDDEN);
+        ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+        break;
+    default:
+        is_on_socket(pair.accepted, FERRY_AUTO_NEW);
+        is_on_socket(pair.dialled, FERRY_AUTO_NEW);
+        ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+/* A refusal is for good. */
+START_TEST(what_was_refused_is_not_asked_for_again)
+{
+    struct pair pair = pair_make(",ring=no", ",ring=yes");
+
+    talk(&pair, FEW);
+    ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+    talk(&pair, FEW);
+    is_on_socket(pair.accepted, FERRY_AUTO_FORBIDDEN);
+    is_on_socket(pair.dialled, FERRY_AUTO_PEER_FORBIDS);
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(both_may_ask_at_once)
+{
+    struct pair pair = pair_make(",ring=yes", ",ring=yes");
+
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    ck_assert_int_eq(say(pair.accepted, "back"), 1);
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_WAITING);
+    ck_assert_int_eq(stats_of(pair.accepted).reason, FERRY_AUTO_WAITING);
+    ck_assert_hears(pair.dialled, pair.inbox, "back");
+    ck_assert_hears(pair.accepted, pair.inbox, "forth");
+    talk(&pair, 2);
+    is_in_ring(pair.dialled);
+    is_in_ring(pair.accepted);
+    pair_free(&pair);
+}
+END_TEST
+
+/* It changes its mind while the other asks, or offers. */
+START_TEST(what_is_forbidden_meanwhile_is_refused)
+{
+    struct pair pair = pair_make(",ring=yes", ",ring=yes");
+
+    ck_assert_int_eq(say(pair.accepted, "back"), 1); /* asks */
+    if (_i) {
+        ck_assert_hears(pair.dialled, pair.inbox, "back"); /* offers */
+        ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_SOCKET);
+        talk(&pair, FEW);
+        is_on_socket(pair.accepted, FERRY_AUTO_FORBIDDEN);
+        is_on_socket(pair.dialled, FERRY_AUTO_PEER_FORBIDS);
+    } else {
+        ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_SOCKET);
+        ck_assert_hears(pair.dialled, pair.inbox, "back");
+        talk(&pair, FEW);
+        is_on_socket(pair.accepted, FERRY_AUTO_PEER_FORBIDS);
+        is_on_socket(pair.dialled, FERRY_AUTO_FORBIDDEN);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+/* Whoever only sends looks for the answer now and then. */
+START_TEST(who_only_sends_has_its_answer)
+{
+    bool dialled = _i;
+    struct pair pair = pair_make(dialled ? "" : ",ring=yes", dialled ? ",ring=yes" : "");
+    struct ferry_channel *one = dialled ? pair.dialled : pair.accepted;
+    struct ferry_channel *other = dialled ? pair.accepted : pair.dialled;
+
+    for (unsigned i = 0; i < 2 * AUTO_ANSWER_SENDS + 1; i++) {
+        ck_assert_int_eq(say(one, "text"), 1);
+        ck_assert_hears(other, pair.inbox, "text");
+    }
+    is_in_ring(one);
+    is_on_socket(other, FERRY_AUTO_NEW);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- no room for an answer -------------------------------------------------------------------- */
+
+static unsigned fill(struct ferry_channel *channel)
+{
+    unsigned sent = 0;
+    while (say(channel, "filling") == 1)
+        sent++;
+    return sent;
+}
+
+static void hear_filling(struct ferry_channel *channel, struct ferry_inbox *inbox, unsigned count)
+{
+    while (count-- > 0)
+        ck_assert_hears(channel, inbox, "filling");
+}
+
+static void hears_nothing(struct ferry_channel *channel, struct ferry_inbox *inbox)
+{
+    struct ferry_message message;
+    ck_assert_int_eq(ferry_channel_try_receive(channel, inbox, &message, 1), -EAGAIN);
+}
+
+/* The offer that was asked for has no room; it is not forgotten. */
+START_TEST(an_offer_is_owed_until_there_is_room)
+{
+    unsigned before = descriptors_open();
+    struct pair pair = pair_make("", "");
+    unsigned sent = fill(pair.dialled);
+
+    ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+    ck_assert_int_eq(say(pair.accepted, "asks"), 1);
+    ck_assert_hears(pair.dialled, pair.inbox, "asks");
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+    ck_assert_ptr_null(end_of(pair.dialled)->ring[0]);
+    hear_filling(pair.accepted, pair.inbox, sent);
+    hears_nothing(pair.accepted, pair.inbox);
+    hears_nothing(pair.dialled, pair.inbox);
+    hears_nothing(pair.accepted, pair.inbox);
+    ck_assert_int_eq(say(pair.accepted, "back"), 1);
+    is_in_ring(pair.accepted);
+    ck_assert(stats_of(pair.dialled).reason != FERRY_AUTO_WAITING); /* it did not ask */
+    ck_assert_hears(pair.dialled, pair.inbox, "back");
+    pair_free(&pair);
+    ck_assert_uint_eq(descriptors_open(), before);
+}
+END_TEST
+
+/* Nothing goes by the ring before the other knows of it. */
+START_TEST(an_answer_is_owed_until_there_is_room)
+{
+    bool refuses = _i;
+    struct pair pair = pair_make(refuses ? ",ring=no" : "", ",ring=yes");
+    unsigned sent = fill(pair.accepted);
+
+    ck_assert_int_eq(say(pair.dialled, "offers"), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "offers");
+    ck_assert_int_eq(end_of(pair.accepted)->rings, refuses ? AUTO_RINGS_REFUSED : AUTO_RINGS_THERE);
+    if (!refuses)
+        ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+    ck_assert_hears(pair.dialled, pair.inbox, "filling");
+    sent += say(pair.accepted, "filling") == 1; /* the answer comes first */
+    hear_filling(pair.dialled, pair.inbox, sent - 1);
+    hears_nothing(pair.dialled, pair.inbox);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, refuses ? AUTO_RINGS_REFUSED : AUTO_RINGS_THERE);
+    talk(&pair, FEW);
+    if (refuses)
+        is_on_socket(pair.dialled, FERRY_AUTO_PEER_FORBIDS);
+    else
+        is_in_ring(pair.accepted);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- no memory, no descriptors ---------------------------------------------------------------- */
+
+/* From here on so many more descriptors can be had. Returns the limit as it was. */
+static rlim_t descriptors_leave(unsigned count)
+{
+    struct rlimit limit, less;
+    int fds[64], highest = -1;
+
+    MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (unsigned i = 0; i < count; i++)
+        highest = fds[i] = dup(0);
+    int next = dup(0);
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
+    close(next);
+    less = (struct rlimit){ (rlim_t)next, limit.rlim_max };
+    MUST(next > highest && setrlimit(RLIMIT_NOFILE, &less) == 0);
+    return limit.rlim_cur;
+}
+
+static void descriptors_allow(rlim_t count)
+{
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = count;
+    MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* It goes on, by the ring or else with a reason. */
+static void goes_on(struct pair *pair, unsigned before)
+{
+    talk(pair, 20);
+    for (int i = 0; i < 2; i++) {
+        const struct ferry_channel *channel = i ? pair->dialled : pair->accepted;
+        if (stats_of(channel).lanes[FERRY_SEND] == FERRY_LANE_RING)
+            is_in_ring(channel);
+        else
+            is_on_socket(channel, FERRY_AUTO_NO_MEMORY);
+    }
+    pair_free(pair);
+    ck_assert_uint_eq(descriptors_open(), before);
+}
+
+START_TEST(an_offer_without_descriptors_to_spare)
+{
+    unsigned before = descriptors_open();
+    struct pair pair = pair_make("", ",ring=yes");
+    rlim_t limit = descriptors_leave((unsigned)_i);
+
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    descriptors_allow(limit);
+    ck_assert_hears(pair.accepted, pair.inbox, "forth");
+    if (_i < 4) { /* two rings, and a pair of sockets */
+        is_on_socket(pair.dialled, FERRY_AUTO_NO_MEMORY);
+        is_on_socket(pair.accepted, FERRY_AUTO_NO_MEMORY);
+    }
+    ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+    goes_on(&pair, before);
+}
+END_TEST
+
+START_TEST(an_offer_is_received_without_descriptors_to_spare)
+{
+    unsigned before = descriptors_open();
+    struct pair pair = pair_make(",ring=yes", ",ring=yes");
+
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    if (_i % 2) /* by a look from within sending */
+        ck_assert_int_eq(say(pair.accepted, "asks"), 1);
+    rlim_t limit = descriptors_leave((unsigned)_i / 2);
+    for (unsigned i = 0; _i % 2 && i < AUTO_ANSWER_SENDS; i++)
+        ck_assert_int_eq(say(pair.accepted, "asks"), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "forth");
+    descriptors_allow(limit);
+    for (unsigned i = 0; _i % 2 && i <= AUTO_ANSWER_SENDS; i++)
+        ck_assert_hears(pair.dialled, pair.inbox, "asks");
+    if (_i / 2 < 3)
+        is_on_socket(pair.accepted, FERRY_AUTO_NO_MEMORY);
+    goes_on(&pair, before);
+}
+END_TEST
+
+START_TEST(an_answer_is_received_without_descriptors_to_spare)
+{
+    unsigned before = descriptors_open();
+    struct pair pair = pair_make(",ring=yes", ",ring=yes");
+
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "forth");
+    ck_assert_int_eq(say(pair.accepted, "back"), 1);
+    is_in_ring(pair.accepted);
+    rlim_t limit = descriptors_leave((unsigned)_i);
+    ck_assert_hears(pair.dialled, pair.inbox, "back");
+    descriptors_allow(limit);
+    talk(&pair, FEW);
+    is_in_ring(pair.accepted);
+    if (_i == 0)
+        is_on_socket(pair.dialled, FERRY_AUTO_NO_MEMORY);
+    goes_on(&pair, before);
+}
+END_TEST
+
+START_TEST(a_system_call_fails)
+{
+    static const struct {
+        unsigned number;
+        int error;
+    } calls[] = { { SYS_memfd_create, ENFILE }, { SYS_fallocate, ENOSPC },
+        { SYS_socketpair, ENFILE } };
+    bool late = _i % 2;
+    struct pair pair = pair_make(",ring=yes", ",ring=yes");
+
+    if (!late)
+        system_call_fails(calls[_i / 2].number, calls[_i / 2].error);
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    if (late)
+        system_call_fails(calls[_i / 2].number, calls[_i / 2].error);
+    ck_assert_hears(pair.accepted, pair.inbox, "forth");
+    talk(&pair, 20);
+    if (late && calls[_i / 2].number == SYS_memfd_create) {
+        is_in_ring(pair.dialled);
+        is_in_ring(pair.accepted);
+    } else if (late && calls[_i / 2].number == SYS_socketpair) {
+        /* The rings are there, and one day there may be a seal again. */
+        ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_WAITING);
+        ck_assert_int_eq(stats_of(pair.accepted).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    } else {
+        is_on_socket(pair.dialled, FERRY_AUTO_NO_MEMORY);
+        is_on_socket(pair.accepted, FERRY_AUTO_NO_MEMORY);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(an_allocation_fails)
+{
+    unsigned before = descriptors_open();
+    bool late = _i % 2;
+    struct pair pair = pair_make(",ring=yes", ",ring=yes");
+
+    if (!CAN_FAIL_ALLOCATIONS && skipped("a sanitizer has its own allocator"))
+        return;
+    if (!late)
+        calloc_fails_at = (unsigned)_i / 2 + 1;
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    if (late)
+        calloc_fails_at = (unsigned)_i / 2 + 1;
+    struct ferry_message message;
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+    ck_assert_uint_eq(calloc_fails_at, 0);
+    talk(&pair, FEW);
+    is_on_socket(pair.dialled, FERRY_AUTO_NO_MEMORY);
+    is_on_socket(pair.accepted, FERRY_AUTO_NO_MEMORY);
+    goes_on(&pair, before);
+}
+END_TEST
+
+/* --- somebody in between ---------------------------------------------------------------------- */
+
+/* Passes on one packet; with its descriptors or without. False: the end. */
+static bool pass_on(int from, int to, bool descriptors)
+{
+    static char data[64 << 10];
+    union {
+        struct cmsghdr align;
+        char bytes[CONTROL_RECEIVE_SIZE];
+    } control;
+    struct iovec buffer = { data, sizeof(data) };
+    struct msghdr header = { .msg_iov = &buffer, .msg_iovlen = 1 };
+
+    header.msg_control = descriptors ? control.bytes : NULL;
+    header.msg_controllen = descriptors ? sizeof(control.bytes) : 0;
+    ssize_t size = recvmsg(from, &header, MSG_CMSG_CLOEXEC);
+    if (size <= 0)
+        return false;
+    int fds[3];
+    struct control_facts facts;
+    control_walk(&header, fds, 3, socket_descriptor_close, &facts);
+    bool good = raw_send(to, data, (size_t)size, fds, facts.descriptor_count) == 0;
+    for (size_t i = 0; i < facts.descriptor_count; i++)
+        close(fds[i]);
+    return good;
+}
+
+/* A process that accepts one connection, dials another, and passes on what comes. */
+static pid_t relay_start(const char *place, const char *to, bool descriptors)
+{
+    int listening = bound_socket(place, SOCK_SEQPACKET, 1);
+    pid_t pid = fork();
+
+    if (pid > 0)
+        close(listening);
+    if (pid != 0)
+        return pid;
+    int ends[] = { accept(listening, NULL, NULL), raw_dial(to) };
+    for (;;) {
+        struct pollfd polled[] = { { ends[0], POLLIN, 0 }, { ends[1], POLLIN, 0 } };
+        if (poll(polled, 2, -1) < 0)
+            _exit(1);
+        for (int i = 0; i < 2; i++)
+            if (polled[i].revents && !pass_on(ends[i], ends[!i], descriptors))
+                _exit(0);
+    }
+}
+
+/* One that is blind to what it passes on, and one that keeps descriptors to itself. */
+START_TEST(behind_a_relay_it_stays_on_the_socket)
+{
+    bool descriptors = _i % 2;
+    const char *place = place_new(), *between = place_new();
+    struct pair pair = { .listener = listen_auto(place, _i / 2 ? ",ring=yes" : "", false),
+        .inbox = inbox_of(0, 16) };
+    pid_t relay = relay_start(between, place, descriptors);
+
+    pair.dialled = dial_auto(between, ",ring=yes", false);
+    pair.accepted = accept_auto(pair.listener);
+    talk(&pair, 40);
+    is_on_socket(pair.dialled, FERRY_AUTO_NOT_DIRECT);
+    is_on_socket(pair.accepted, FERRY_AUTO_NOT_DIRECT);
+    pair_free(&pair);
+    ck_assert_int_eq(child_status(relay), 0);
+}
+END_TEST
+
+/* Whoever dialled hands the connection to a child: it is another's now. */
+START_TEST(a_connection_that_was_handed_on_stays_on_the_socket)
+{
+    struct pair pair = pair_make(_i ? ",ring=yes" : "", "");
+    pid_t child = fork();
+
+    if (child == 0) {
+        ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+        for (int i = 0; i < 20; i++) {
+            MUST(say(pair.dialled, "forth") == 1);
+            ck_assert_hears(pair.dialled, pair.inbox, "back");
+        }
+        is_on_socket(pair.dialled, FERRY_AUTO_NOT_DIRECT);
+        _exit(0);
+    }
+    for (int i = 0; i < 20; i++) {
+        ck_assert_hears(pair.accepted, pair.inbox, "forth");
+        ck_assert_int_eq(say(pair.accepted, "back"), 1);
+    }
+    is_on_socket(pair.accepted, FERRY_AUTO_NOT_DIRECT);
+    ck_assert_int_eq(child_status(child), 0);
+    pair_free(&pair);
+}
+END_TEST
+
+/* The other way it may be: who listens is often not who accepts. */
+START_TEST(who_accepts_may_be_another_than_who_listens)
+{
+    const char *place = place_new();
+    struct pair pair = { .listener = listen_auto(place, "", false), .inbox = inbox_of(0, 16) };
+    pid_t child = fork();
+
+    if (child == 0) {
+        pair.accepted = accept_auto(pair.listener);
+        ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+        for (int i = 0; i < 20; i++) {
+            ck_assert_hears(pair.accepted, pair.inbox, "forth");
+            MUST(say(pair.accepted, "back") == 1);
+        }
+        is_in_ring(pair.accepted);
+        _exit(0);
+    }
+    pair.dialled = dial_auto(place, ",ring=yes", false);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+        ck_assert_hears(pair.dialled, pair.inbox, "back");
+    }
+    is_in_ring(pair.dialled);
+    ck_assert_int_eq(child_status(child), 0);
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(a_peer_of_another_namespace_is_unknown)
+{
+    if (skipped_without_root())
+        return;
+    const char *place = place_new();
+    struct pair pair = { .listener = listen_auto(place, "", false), .inbox = inbox_of(0, 16) };
+
+    MUST(unshare(CLONE_NEWPID) == 0); /* of children; there, we are nobody */
+    pid_t child = fork();
+    if (child == 0) {
+        pair.accepted = accept_auto(pair.listener);
+        for (int i = 0; i < 20; i++) {
+            ck_assert_hears(pair.accepted, pair.inbox, "forth");
+            MUST(say(pair.accepted, "back") == 1);
+        }
+        is_on_socket(pair.accepted, FERRY_AUTO_UNKNOWN_PEER);
+        _exit(0);
+    }
+    pair.dialled = dial_auto(place, ",ring=yes", false);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+        ck_assert_hears(pair.dialled, pair.inbox, "back");
+    }
+    is_on_socket(pair.dialled, FERRY_AUTO_UNKNOWN_PEER);
+    ck_assert_int_eq(child_status(child), 0);
+    pair_free(&pair);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("transport/auto/handshake");
+    TCase *tests = tcase_create("handshake");
+
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 30);
+    tcase_add_loop_test(tests, either_may_ask_for_rings_and_either_refuse, 0, 7);
+    tcase_add_test(tests, what_was_refused_is_not_asked_for_again);
+    tcase_add_test(tests, both_may_ask_at_once);
+    tcase_add_loop_test(tests, what_is_forbidden_meanwhile_is_refused, 0, 2);
+    tcase_add_loop_test(tests, who_only_sends_has_its_answer, 0, 2);
+    tcase_add_test(tests, an_offer_is_owed_until_there_is_room);
+    tcase_add_loop_test(tests, an_answer_is_owed_until_there_is_room, 0, 2);
+    tcase_add_loop_test(tests, an_offer_without_descriptors_to_spare, 0, 6);
+    tcase_add_loop_test(tests, an_offer_is_received_without_descriptors_to_spare, 0, 12);
+    tcase_add_loop_test(tests, an_answer_is_received_without_descriptors_to_spare, 0, 2);
+    tcase_add_loop_test(tests, a_system_call_fails, 0, 6);
+    tcase_add_loop_test(tests, an_allocation_fails, 0, 4);
+    tcase_add_loop_test(tests, behind_a_relay_it_stays_on_the_socket, 0, 4);
+    tcase_add_loop_test(tests, a_connection_that_was_handed_on_stays_on_the_socket, 0, 2);
+    tcase_add_test(tests, who_accepts_may_be_another_than_who_listens);
+    tcase_add_test(tests, a_peer_of_another_namespace_is_unknown);
+    return scratch_run(suite);
+}
