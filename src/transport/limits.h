@@ -74,6 +74,9 @@
 #define AUTO_LARGE_MAX  ((size_t)1 << 30)
 /* Bytes that such a message has on the socket: a dozen of them fill its queue. */
 #define AUTO_BALLAST_SIZE ((size_t)12 << 10)
+/* Bytes of the socket's queue (SO_SNDBUF, which the kernel doubles) while messages go by the ring:
+ * some twenty small ones, so that those with descriptors do not come one by one either. */
+#define AUTO_NARROW_SIZE (8 << 10)
 /* Sends between two looks for an answer that is waited for. */
 #define AUTO_ANSWER_SENDS 16u
 /* Messages of our own that one receive takes. */

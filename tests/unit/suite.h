@@ -27,6 +27,8 @@ static inline int suite_run(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
 
+    /* What somebody has measured of this machine sways no test. */
+    setenv("FERRY_CALIBRATION", "", 0);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

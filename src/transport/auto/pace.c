@@ -15,7 +15,7 @@ static void window_begin(struct pace *pace, int64_t window_ns, int64_t now_ns)
 
 void pace_init(struct pace *pace)
 {
-    *pace = (struct pace){ .backoff_ns = PACE_BACKOFF_NS };
+    *pace = (struct pace){ .look_at = PACE_LOOK_FIRST, .backoff_ns = PACE_BACKOFF_NS };
 }
 
 void pace_pass(struct pace *pace, int64_t now_ns)

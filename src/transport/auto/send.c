@@ -20,7 +20,7 @@ static bool is_moment(enum ferry_auto_reason reason)
  * is to be short then: what waits there travels at the socket's cost. */
 static void set_narrow(struct auto_end *end, bool narrow)
 {
-    const int least = 1;
+    const int least = AUTO_NARROW_SIZE;
     socklen_t size = sizeof(end->send_buffer);
 
     if (narrow && getsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, &end->send_buffer, &size) < 0)
@@ -105,12 +105,12 @@ static void judge(struct auto_end *end)
     bool in_ring = may_move(end) && end->wanted == FERRY_LANE_RING;
     int64_t now_ns = clock_now_ns();
 
+    if (in_ring && auto_peer_left(end))
+        end->gone = true;
     if (!pace_measure(&end->pace, end->received, now_ns))
         return;
     end->stats.rate_per_s = end->pace.rate;
     end->stats.mean_size = end->pace.mean_size;
-    if (in_ring && auto_peer_left(end))
-        end->gone = true;
     if (end->stats.reason == FERRY_AUTO_NEW)
         end->stats.reason = FERRY_AUTO_SLOW;
     bool decides = end->preference == FERRY_AUTO_MEASURE && end->rings != AUTO_RINGS_REFUSED &&

@@ -122,7 +122,7 @@ END_TEST
 /* All small ones, all about the limits, and of the others one in so many. */
 static size_t size_next(size_t size)
 {
-    static const size_t limits[] = { 4096, 65536, RECORD_MAX, AUTO_LARGE_MIN };
+    static const size_t limits[] = { 4096, 65536, AUTO_LARGE_LOOK, RECORD_MAX };
 
     if (size < 600)
         return size + 1;
@@ -430,9 +430,9 @@ START_TEST(as_many_descriptors_as_any_socket_takes)
     ck_assert_int_eq(send_bytes(pair.dialled, "x", 1, fds, COUNT_OF(fds)), -EINVAL);
     /* What lies in a memfd needs one of them. */
     ck_assert_int_eq(
-        send_bytes(pair.dialled, data, RECORD_MAX + 1, fds, FERRY_DESCRIPTORS_MAX), -EMSGSIZE);
+        send_bytes(pair.dialled, data, SIZE_MAX_SENT, fds, FERRY_DESCRIPTORS_MAX), -EMSGSIZE);
     ck_assert_int_eq(
-        send_bytes(pair.dialled, data, RECORD_MAX + 1, fds, FERRY_DESCRIPTORS_MAX - 1), 1);
+        send_bytes(pair.dialled, data, SIZE_MAX_SENT, fds, FERRY_DESCRIPTORS_MAX - 1), 1);
     ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
     ck_assert_uint_eq(message.descriptor_count, FERRY_DESCRIPTORS_MAX - 1);
     ferry_message_fini(&message);

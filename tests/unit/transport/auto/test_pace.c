@@ -5,7 +5,18 @@
 
 #include <check.h>
 
-static const struct pace_thresholds thresholds = { 10000, 2000 };
+static const struct choice_thresholds thresholds = {
+    .one_way = { [0 ... CHOICE_CLASSES - 1] = { 10000, 2000 } },
+    .answered = { [0 ... CHOICE_CLASSES - 1] = { 5000, 1000 } },
+    .memfd_size_min = SIZE_MAX,
+};
+
+/* Nothing is received. */
+static enum pace_verdict judge(struct pace *pace, bool in_ring, int64_t now_ns)
+{
+    return pace_measure(pace, 0, now_ns) ? pace_judge(pace, in_ring, &thresholds, now_ns)
+                                         : PACE_STAY;
+}
 
 /* Messages at a rate, each looked at where pace_count() says so; of `sleepy` in a hundred the
  * receiver had to be woken. Goes on for so long, or to the first verdict that is no stay. */
@@ -24,7 +35,7 @@ static enum pace_verdict run(
         }
         if (!pace_count(pace, 100))
             continue;
-        enum pace_verdict verdict = pace_judge(pace, in_ring, *now_ns);
+        enum pace_verdict verdict = judge(pace, in_ring, *now_ns);
         if (verdict != PACE_STAY)
             return verdict;
     }
@@ -34,7 +45,7 @@ static enum pace_verdict run(
 static struct pace pace_at(int64_t *ret_now_ns)
 {
     struct pace pace;
-    pace_init(&pace, &thresholds);
+    pace_init(&pace);
     *ret_now_ns = 1000000000;
     return pace;
 }
@@ -67,7 +78,7 @@ START_TEST(a_burst_is_no_rate)
         ck_assert_int_eq(run(&pace, false, 1e6, 0, PACE_WINDOW_NS - 100000, &now_ns), PACE_STAY);
         now_ns += 1000000000;
         ck_assert_int_eq(run(&pace, false, 1e6, 0, 20000, &now_ns), PACE_STAY);
-        pace_init(&pace, &thresholds);
+        pace_init(&pace);
     }
 }
 END_TEST
@@ -82,12 +93,12 @@ START_TEST(the_clock_is_looked_at_less_and_less)
     for (unsigned i = 1; i < PACE_LOOK_FIRST; i++)
         ck_assert(!pace_count(&pace, 1));
     ck_assert(pace_count(&pace, 1));
-    ck_assert_int_eq(pace_judge(&pace, false, now_ns), PACE_STAY);
+    ck_assert_int_eq(judge(&pace, false, now_ns), PACE_STAY);
     for (uint32_t count = 1, i = 0; count <= 1024; count++) {
         ck_assert_int_eq(pace_count(&pace, 1), count == looks[i]);
         if (count == looks[i]) {
             i++;
-            ck_assert_int_eq(pace_judge(&pace, false, now_ns + 1), PACE_STAY);
+            ck_assert_int_eq(judge(&pace, false, now_ns + 1), PACE_STAY);
         }
     }
 }
@@ -104,6 +115,26 @@ START_TEST(what_is_between_the_thresholds_moves_nothing)
     pace_entered(&pace, now_ns);
     ck_assert_int_eq(run(&pace, true, 2100, 0, INT64_C(1000000000), &now_ns), PACE_STAY);
     ck_assert_int_eq(run(&pace, true, 1900, 0, INT64_C(1000000000), &now_ns), PACE_SLOW);
+}
+END_TEST
+
+/* What comes as fast as it goes is answered: whoever waits looks out, and a ring pays sooner. */
+START_TEST(answers_count_too)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+    uint64_t received = 0;
+    enum pace_verdict verdict = PACE_STAY;
+
+    while (verdict == PACE_STAY && now_ns < INT64_C(2000000000)) {
+        now_ns += 1000000000 / 6000;
+        received++;
+        if (pace_count(&pace, 100) && pace_measure(&pace, received, now_ns))
+            verdict = pace_judge(&pace, false, &thresholds, now_ns);
+    }
+    ck_assert_int_eq(verdict, PACE_FAST);
+    ck_assert_double_gt(pace.receive_rate, 5700);
+    ck_assert_double_lt(pace.receive_rate, 6300);
 }
 END_TEST
 
@@ -203,6 +234,7 @@ int main(void)
     tcase_add_test(tests, a_burst_is_no_rate);
     tcase_add_test(tests, the_clock_is_looked_at_less_and_less);
     tcase_add_test(tests, what_is_between_the_thresholds_moves_nothing);
+    tcase_add_test(tests, answers_count_too);
     tcase_add_test(tests, what_has_just_been_entered_is_on_trial);
     tcase_add_loop_test(tests, only_enough_sleepers_are_sleepy, 0, 4);
     tcase_add_test(tests, what_does_not_pay_is_tried_later_and_later);
