@@ -67,6 +67,22 @@ FERRY_PUBLIC const char *ferry_auto_reason_text(enum ferry_auto_reason reason);
 /* "socket", "ring" */
 FERRY_PUBLIC const char *ferry_lane_name(enum ferry_lane lane);
 
+/* What the sender of a ring leaves in it for whoever looks from outside, as `ferry why` does: in
+ * the memfd "ferry-ring" that /proc/PID/fd shows. */
+struct ferry_auto_note {
+    uint64_t socket_inode; /* of the sender's end of the connection */
+    uint32_t lane;         /* enum ferry_lane: where it sends */
+    uint32_t reason;       /* enum ferry_auto_reason */
+    uint64_t moves, socket_messages, ring_messages, large_messages, wakes;
+    double rate_per_s, receive_rate_per_s, mean_size; /* as last measured */
+    int64_t measured_ns;                              /* when: CLOCK_MONOTONIC */
+};
+
+/* Reads it; whoever wrote it may have written anything, but lane and reason are legal.
+ *   fd  of the memfd, open for reading; borrowed
+ * Returns 0, -EPROTO (there is none), or another -errno. */
+FERRY_PUBLIC FERRY_CHECK int ferry_auto_read_note(int fd, struct ferry_auto_note *ret_note);
+
 enum ferry_auto_preference { FERRY_AUTO_MEASURE, FERRY_AUTO_PREFER_SOCKET, FERRY_AUTO_PREFER_RING };
 
 /* Has what is sent from now on take a lane, where it can, or whichever is cheaper.

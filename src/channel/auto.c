@@ -66,6 +66,23 @@ int ferry_auto_get_stats(const struct ferry_channel *channel, struct ferry_auto_
     return 0;
 }
 
+static_assert(sizeof(struct ferry_auto_note) == 88, "two processes share it");
+static_assert(sizeof(struct ferry_auto_note) <= RING_NOTE_SIZE, "it has room in a ring");
+
+int ferry_auto_read_note(int fd, struct ferry_auto_note *ret_note)
+{
+    struct ferry_auto_note note;
+    ssize_t size = pread(fd, &note, sizeof(note), RING_NOTE_OFFSET);
+
+    if (size < 0)
+        return -errno;
+    if (size != sizeof(note) || note.socket_inode == 0 || note.lane > FERRY_LANE_RING ||
+        note.reason >= FERRY_AUTO_REASON_COUNT)
+        return -EPROTO;
+    *ret_note = note;
+    return 0;
+}
+
 int ferry_auto_prefer(struct ferry_channel *channel, enum ferry_auto_preference preference)
 {
     struct auto_end *end = auto_end_of(&channel->link);

@@ -237,5 +237,7 @@
 /* `bench steps`: descriptors that go in one message, and steps between looks at the clock. */
 #define STEP_DESCRIPTORS 64u
 #define STEPS_A_LOOK     16u
+/* Connections of which `why` says by what they send. */
+#define LANES_MAX 64u
 
 #endif

@@ -41,12 +41,17 @@ struct ring_shared {
 
 #define RING_DATA_OFFSET 4096 /* bytes: where records begin */
 
+/* What the sender's owner writes for whoever looks from outside; the ring does not. */
+#define RING_NOTE_OFFSET 2048
+#define RING_NOTE_SIZE   512
+
 static_assert(FERRY_RECEIVE == 0 && FERRY_SEND == 1, "sides have this order");
 static_assert(sizeof(struct ring_constants) == 16, "two processes share it");
 static_assert(offsetof(struct ring_shared, sides) == 128, "two processes share it");
 static_assert(offsetof(struct ring_side, bell) == 128, "two processes share it");
 static_assert(sizeof(struct ring_side) == 256, "two processes share it");
-static_assert(sizeof(struct ring_shared) <= RING_DATA_OFFSET, "records come after it");
+static_assert(sizeof(struct ring_shared) <= RING_NOTE_OFFSET, "the note comes after it");
+static_assert(RING_NOTE_OFFSET + RING_NOTE_SIZE <= RING_DATA_OFFSET, "records come after that");
 static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "locks are not shared");
 
 /* Before each record: its size below, its kind above. Zeroes, as a hole has, are no head. */
@@ -193,6 +198,8 @@ int ring_attach_quiet(enum ferry_direction direction, int fd, size_t capacity_ma
     const struct ring_quiet *quiet, struct ferry_ring **ret_ring, struct ferry_error *error);
 /* Its memory, borrowed. */
 int ring_memory_fd(const struct ferry_ring *ring);
+/* Its note, to be written. */
+void *ring_note(const struct ferry_ring *ring);
 
 /* Adds a record of several pieces, which nobody sees before ring_show().
  * Returns 0, or as ferry_ring_try_send() does. */

@@ -176,6 +176,11 @@ int ring_memory_fd(const struct ferry_ring *ring)
     return ring->fds[0];
 }
 
+void *ring_note(const struct ferry_ring *ring)
+{
+    return (unsigned char *)ring->shared + RING_NOTE_OFFSET;
+}
+
 /* --- attaching -------------------------------------------------------------------------------- */
 
 /* Reads what the ring says of itself, and whether that can be.

@@ -91,8 +91,10 @@
 #define PACE_LOOK_STEP_MAX 256u
 /* Nanoseconds of a window: many times what a processor takes from a process. */
 #define PACE_WINDOW_NS INT64_C(4000000)
-/* The same when the ring has just been entered: the other direction may need as long to follow. */
+/* Nanoseconds of the first window in the ring: the other direction may need as long to follow. */
 #define PACE_TRIAL_NS INT64_C(20000000)
+/* Windows, one after the other, that are too slow for the ring until it is left. */
+#define PACE_SLOW_WINDOWS 2u
 /* Nanoseconds until the ring is tried again that has not paid; doubles up to the maximum, and
  * begins anew once it has been worth while for so long. */
 #define PACE_BACKOFF_NS     INT64_C(1000000000)

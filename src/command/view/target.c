@@ -177,6 +177,7 @@ static int set_address(
     struct view_target *target, const struct ferry_address *address, struct ferry_error *error)
 {
     target->kinds = kinds_of_scheme(address->scheme);
+    target->is_auto = address->scheme == FERRY_AUTO;
     switch (address->scheme) {
     case FERRY_TCP:
     case FERRY_UDP:

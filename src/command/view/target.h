@@ -27,6 +27,7 @@ struct view_target {
     unsigned kinds;         /* which kinds it can be, 1 << enum ferry_endpoint_kind */
     pid_t pid;
     int fd;
+    bool is_auto;         /* it was given as auto: */
     unsigned char family; /* VIEW_INET: AF_INET, AF_INET6; 0: any address */
     unsigned char address[16];
     uint16_t port;

@@ -138,6 +138,7 @@ static void judge(struct why *why)
         why_process(why);
         break;
     }
+    why_lanes(why);
     why_count_connections(why);
 }
 

@@ -12,6 +12,7 @@
  *     server.c      what those who serve it are doing
  *     stuck.c       connections that do not move
  *     process.c     a process and all it has open
+ *     lanes.c       auto: connections: on the socket or in a ring, and why
  *     fifo.c        FIFOs; queue.c: message queues; ferry.c: rules of a running ferry
  *     try.c         --try
  *     machine.c     without an argument; it and machine_*.c stand for themselves
@@ -52,6 +53,8 @@ void why_fifo(struct why *why, const char *where, const struct stat *status);
 void why_abstract(struct why *why);
 void why_inet(struct why *why);
 void why_queue(struct why *why);
+/* By what the connections of an auto: socket, or of a process, send. */
+void why_lanes(struct why *why);
 /* A pid, pid:fd or inode. */
 void why_process(struct why *why);
 void why_listener(struct why *why, const struct ferry_endpoint *listener);

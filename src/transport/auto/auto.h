@@ -84,6 +84,7 @@ struct auto_end {
     const struct link_ops *socket_ops; /* of the link as it was without us */
     struct socket_losses *losses;      /* owned; its state then */
     int fd;                            /* the socket, which the link owns */
+    uint64_t inode;                    /* its own, known once there are rings */
     bool dialled;
     bool refuse_descriptors;
     bool ended;     /* the peer sends no more by the socket */

@@ -24,6 +24,7 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 int auto_send_head(
     struct auto_end *end, const struct auto_head *head, const int *descriptors, size_t count)
@@ -162,10 +163,19 @@ static void refuse(struct auto_end *end, enum ferry_auto_reason reason)
     owe(end, AUTO_REFUSE, reason == FERRY_AUTO_FORBIDDEN ? FERRY_AUTO_PEER_FORBIDS : reason);
 }
 
+/* Whoever looks from outside knows the connection by it. */
+static void remember_inode(struct auto_end *end)
+{
+    struct stat status;
+    if (fstat(end->fd, &status) == 0)
+        end->inode = status.st_ino;
+}
+
 /* --- making them ------------------------------------------------------------------------------ */
 
 static int rings_make(struct auto_end *end)
 {
+    remember_inode(end);
     const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_new_quiet(
@@ -237,6 +247,7 @@ static int take_ask(struct auto_end *end)
 /* Their sending is our receiving. */
 static int rings_attach(struct auto_end *end, int *descriptors)
 {
+    remember_inode(end);
     const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_attach_quiet((enum ferry_direction)i, fd_take(&descriptors[i]),

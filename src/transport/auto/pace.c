@@ -64,7 +64,9 @@ enum pace_verdict pace_judge(
     bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
     enum pace_verdict verdict = PACE_STAY;
 
-    if (in_ring && (sleepy || !for_ring)) {
+    pace->slow = in_ring && !for_ring ? pace->slow + 1 : 0;
+    /* One alone may be a pause of the processor's. */
+    if (in_ring && (sleepy || pace->slow >= PACE_SLOW_WINDOWS)) {
         pace_back_off(pace, now_ns);
         verdict = sleepy ? PACE_SLEEPY : PACE_SLOW;
     } else if (!in_ring && for_ring && now_ns >= pace->retry_ns) {
@@ -77,6 +79,7 @@ enum pace_verdict pace_judge(
 void pace_entered(struct pace *pace, int64_t now_ns)
 {
     pace->entered_ns = now_ns;
+    pace->slow = 0;
     window_begin(pace, PACE_TRIAL_NS, now_ns);
 }
 

@@ -17,6 +17,7 @@
 struct pace {
     uint32_t count;    /* messages of this window */
     uint32_t wakes;    /* that had to wake the receiver */
+    uint32_t slow;     /* windows, one after the other, too slow for the ring */
     uint32_t look_at;  /* the count at which to look at the clock */
     uint64_t size;     /* bytes of them */
     uint64_t received; /* messages, when it began */

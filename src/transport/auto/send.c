@@ -30,12 +30,36 @@ static void set_narrow(struct auto_end *end, bool narrow)
         end->narrow = narrow;
 }
 
+/* For whoever looks from outside. */
+static void note(const struct auto_end *end, int64_t now_ns)
+{
+    const struct ferry_auto_stats *stats = &end->stats;
+
+    if (!end->ring[FERRY_SEND])
+        return;
+    *(struct ferry_auto_note *)ring_note(end->ring[FERRY_SEND]) = (struct ferry_auto_note){
+        .socket_inode = end->inode,
+        .lane = stats->lanes[FERRY_SEND],
+        .reason = stats->reason,
+        .moves = stats->moves,
+        .socket_messages = stats->socket_messages,
+        .ring_messages = stats->ring_messages,
+        .large_messages = stats->large_messages,
+        .wakes = stats->wakes,
+        .rate_per_s = stats->rate_per_s,
+        .receive_rate_per_s = end->pace.receive_rate,
+        .mean_size = stats->mean_size,
+        .measured_ns = now_ns,
+    };
+}
+
 static void tell(struct auto_end *end)
 {
     enum ferry_lane lane = end->lanes[FERRY_SEND];
     if (lane == end->told)
         return;
     end->told = lane;
+    note(end, clock_now_ns());
     set_narrow(end, lane == FERRY_LANE_RING);
     if (end->on_move)
         end->on_move(end->on_move_data, &end->stats);
@@ -119,6 +143,7 @@ static void judge(struct auto_end *end)
         follow(end, pace_judge(&end->pace, in_ring, end->thresholds, now_ns));
     else
         pace_pass(&end->pace, now_ns);
+    note(end, now_ns);
 }
 
 static void count_sent(struct auto_end *end, struct ferry_outgoing *outgoing, size_t size)

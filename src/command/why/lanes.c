@@ -1,0 +1,130 @@
+/* lanes.c - by what the connections of an auto: socket send, and why: told by what their senders
+ * leave in the memory of their rings (ferry/auto.h), which is looked for by who has it open.
+ *
+ * Whoever wrote it is not believed further than to be quoted: a note counts for the connection
+ * whose socket it names only if the process that has the ring open has that socket too.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "command/table.h"
+#include "command/view/names.h"
+#include "command/why/quote.h"
+#include "command/why/why.h"
+
+#include <fcntl.h>
+#include <ferry/auto.h>
+#include <string.h>
+
+static bool is_ring(const struct ferry_endpoint *endpoint)
+{
+    return endpoint->kind == FERRY_ENDPOINT_MEMFD && endpoint->name &&
+           strcmp(endpoint->name, "ferry-ring") == 0;
+}
+
+static bool has_open(const struct ferry_endpoint *endpoint, pid_t pid)
+{
+    for (unsigned i = 0; i < endpoint->owner_count; i++)
+        if (endpoint->owners[i].process->pid == pid)
+            return true;
+    return false;
+}
+
+static int note_read(const struct ferry_owner *owner, struct ferry_auto_note *ret_note)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)owner->process->pid, owner->fd);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return fd < 0 ? -errno : ferry_auto_read_note(fd, ret_note);
+}
+
+/* The connection whose sender left that note in a ring, if it is one of those that were asked
+ * about. NULL: it isn't. */
+static const struct ferry_endpoint *note_find(
+    const struct why *why, const struct ferry_endpoint *ring, struct ferry_auto_note *ret_note)
+{
+    if (ring->owner_count == 0 || note_read(&ring->owners[0], ret_note) < 0)
+        return NULL;
+    const struct ferry_endpoint *endpoint =
+        ferry_endpoints_find(why->table, ret_note->socket_inode);
+    if (!endpoint || !endpoint->peer)
+        return NULL;
+    bool asked = view_target_matches(&why->target, endpoint) ||
+                 view_target_matches(&why->target, endpoint->peer);
+    bool holds = false;
+    for (unsigned i = 0; i < ring->owner_count; i++)
+        holds |= has_open(endpoint, ring->owners[i].process->pid);
+    return asked && holds ? endpoint : NULL;
+}
+
+static void print_counts(const struct ferry_auto_note *note, struct bytes *text)
+{
+    char rate[24];
+
+    number_print(note->rate_per_s, rate);
+    bytes_print(text, "%s messages/s of %.0f bytes", rate, note->mean_size);
+    int64_t ago_ms = (clock_now_ns() - note->measured_ns) / NS_PER_MS;
+    if (ago_ms >= 1000)
+        bytes_print(text, ", measured %lld s ago", (long long)ago_ms / 1000);
+    bytes_print(text,
+        "; until then %llu by the ring, %llu by the socket; moves: %llu, wake-ups: %llu",
+        (unsigned long long)note->ring_messages, (unsigned long long)note->socket_messages,
+        (unsigned long long)note->moves, (unsigned long long)note->wakes);
+}
+
+static void say_lane(
+    struct why *why, const struct ferry_endpoint *endpoint, const struct ferry_auto_note *note)
+{
+    AUTO_BYTES struct bytes from = BYTES_EMPTY, to = BYTES_EMPTY, counts = BYTES_EMPTY;
+
+    view_print_holders(endpoint, &from);
+    view_print_holders(endpoint->peer, &to);
+    print_counts(note, &counts);
+    if (bytes_failed(&from) || bytes_failed(&to) || bytes_failed(&counts))
+        return;
+    diagnosis_note(&why->diagnosis, "%s sends to %s by the %s: %s (%s)", from.data, to.data,
+        ferry_lane_name((enum ferry_lane)note->lane),
+        ferry_auto_reason_text((enum ferry_auto_reason)note->reason), counts.data);
+}
+
+/* Connections at the name that was asked about, by their accepted sockets. */
+static unsigned connection_count(const struct why *why)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *endpoint = ferry_endpoints_get(why->table, i);
+        count += endpoint->kind == FERRY_ENDPOINT_UNIX_SEQPACKET && endpoint->peer &&
+                 view_target_matches(&why->target, endpoint);
+    }
+    return count;
+}
+
+static void say_others(struct why *why, unsigned without_rings)
+{
+    if (why->target.is_auto && without_rings > 0)
+        diagnosis_note(&why->diagnosis,
+            "%u connection%s on the socket and without rings: traffic for which they pay has not "
+            "been measured (ferry why --workload), or an end did without",
+            without_rings, without_rings == 1 ? " is" : "s are");
+}
+
+void why_lanes(struct why *why)
+{
+    const struct ferry_endpoint *said[LANES_MAX];
+    unsigned connections = connection_count(why), count = 0;
+
+    for (size_t i = 0; i < ferry_endpoints_count(why->table); i++) {
+        const struct ferry_endpoint *ring = ferry_endpoints_get(why->table, i);
+        struct ferry_auto_note note;
+        const struct ferry_endpoint *one = is_ring(ring) ? note_find(why, ring, &note) : NULL;
+        if (!one || count == LANES_MAX)
+            continue;
+        say_lane(why, one, &note);
+        bool again = false;
+        for (unsigned k = 0; k < count; k++)
+            again |= said[k] == one || said[k] == one->peer;
+        if (!again)
+            said[count++] = one;
+    }
+    say_others(why, connections > count ? connections - count : 0);
+}
