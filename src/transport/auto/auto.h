@@ -113,6 +113,37 @@ struct auto_end {
     void *on_move_data;
 };
 
+/* --- what tests may do ------------------------------------------------------------------------ */
+
+/* Where a process can be killed, beside those of its rings. */
+enum auto_step {
+    AUTO_RINGS_MADE, /* nobody was told */
+    AUTO_OFFER_SENT,
+    AUTO_ATTACHED, /* to what was offered; nobody was told */
+    AUTO_ACCEPT_SENT,
+    AUTO_ACCEPT_TAKEN,
+    AUTO_MARKED,    /* the mark is visible; what follows it is not sent */
+    AUTO_BACK_SENT, /* and nothing is in the ring yet */
+    AUTO_MARK_TAKEN,
+    AUTO_BACK_TAKEN,
+    AUTO_LARGE_MADE, /* a memfd is; it is not sent */
+    AUTO_TO_WAKE,
+    AUTO_WAKE_SENT,
+    AUTO_WAKE_TAKEN,
+    AUTO_ASLEEP, /* by the ring; the socket was not looked at since */
+    AUTO_STEP_COUNT,
+};
+
+/* In test builds, what runs at each step may end the process. */
+#ifdef AUTO_TEST
+extern void (*auto_test_step)(enum auto_step step);
+#else
+static inline void auto_test_step(enum auto_step step)
+{
+    (void)step;
+}
+#endif
+
 /* The only place where a lane changes.
  *   reason  of sending; of receiving it is the peer's business, and not known */
 void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum ferry_lane lane,

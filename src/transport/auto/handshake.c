@@ -55,7 +55,9 @@ void auto_wake(void *data)
 
     end->pace.wakes++;
     end->stats.wakes++;
+    auto_test_step(AUTO_TO_WAKE);
     ssize_t sent = send(end->fd, &head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+    auto_test_step(AUTO_WAKE_SENT);
     if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
         end->gone = true;
 }
@@ -206,7 +208,9 @@ static void offer(struct auto_end *end)
     if (r == 0) {
         int descriptors[] = { seal, ring_memory_fd(end->ring[FERRY_SEND]),
             ring_memory_fd(end->ring[FERRY_RECEIVE]) };
+        auto_test_step(AUTO_RINGS_MADE);
         r = auto_send_head(end, &head, descriptors, COUNT_OF(descriptors));
+        auto_test_step(AUTO_OFFER_SENT);
     }
     if (r == 0)
         end->rings = AUTO_RINGS_OFFERED;
@@ -298,9 +302,11 @@ static int take_offer(struct auto_end *end, int *descriptors, size_t count, bool
         refuse(end, is_fault_of_offer(r) ? FERRY_AUTO_UNUSABLE : FERRY_AUTO_NO_MEMORY);
         return 0;
     }
+    auto_test_step(AUTO_ATTACHED);
     end->rings = AUTO_RINGS_THERE;
     end->may_send = true;
     owe(end, AUTO_ACCEPT, 0);
+    auto_test_step(AUTO_ACCEPT_SENT);
     return 0;
 }
 
@@ -314,6 +320,7 @@ static int take_accept(struct auto_end *end, const int *descriptors, size_t coun
     if (count == 0 && !cut)
         reason = FERRY_AUTO_NOT_DIRECT;
     end->rings = AUTO_RINGS_THERE;
+    auto_test_step(AUTO_ACCEPT_TAKEN);
     end->may_send = count == 1 && seal_fits(end, descriptors[0], &reason);
     if (!end->may_send) {
         end->wanted = FERRY_LANE_SOCKET;
@@ -339,6 +346,7 @@ int auto_handle(
 
     switch (head->kind) {
     case AUTO_WAKE:
+        auto_test_step(AUTO_WAKE_TAKEN);
         r = 0;
         break;
     case AUTO_ASK:

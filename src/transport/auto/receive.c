@@ -128,6 +128,7 @@ static int receive_by_ring(
         return drop_record(ring, &batch[0]);
     for (int i = 0; i < r; i++) {
         if (records[i].type == RING_MARK) {
+            auto_test_step(AUTO_MARK_TAKEN);
             auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_SOCKET, 0);
             return i;
         }
@@ -143,6 +144,7 @@ static int ring_is_empty(struct auto_end *end)
     struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
     if (ring_is_due(ring) || !ring_fall_asleep(ring))
         return 1;
+    auto_test_step(AUTO_ASLEEP);
     int r = auto_take_ours(end);
     if (r == 0)
         return 1;
@@ -219,6 +221,7 @@ static bool is_in_turn(const struct auto_end *end, const struct auto_head *head)
 
 static void enter_ring(struct auto_end *end)
 {
+    auto_test_step(AUTO_BACK_TAKEN);
     auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_RING, 0);
     ring_look_out_anew(end->ring[FERRY_RECEIVE]);
     if (end->wanted == FERRY_LANE_SOCKET)

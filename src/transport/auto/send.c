@@ -162,6 +162,7 @@ static int leave_ring(struct auto_end *end, enum ferry_auto_reason reason)
     int r = ring_mark(end->ring[FERRY_SEND]);
     if (r < 0)
         return r == -EAGAIN ? -EPROTO : r; /* there is room for it, or the peer broke the ring */
+    auto_test_step(AUTO_MARKED);
     auto_set_lane(end, FERRY_SEND, FERRY_LANE_SOCKET, reason);
     return 0;
 }
@@ -262,6 +263,7 @@ static int send_large(
         descriptors[i] = outgoing->descriptors[i];
     descriptors[outgoing->descriptor_count] = fd;
     struct auto_head head = auto_head(AUTO_MESSAGE, flags | AUTO_LARGE, (uint32_t)size);
+    auto_test_step(AUTO_LARGE_MADE);
     int r = send_message(
         end, &head, &filling, end->narrow ? 0 : 1, descriptors, outgoing->descriptor_count + 1);
     if (r == 0)
@@ -296,6 +298,7 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
     if (end->wanted == FERRY_LANE_SOCKET)
         tell(end); /* what began as a moment stays */
     if (back) {
+        auto_test_step(AUTO_BACK_SENT);
         if (end->told != FERRY_LANE_RING)
             pace_entered(&end->pace, clock_now_ns());
         auto_set_lane(end, FERRY_SEND, FERRY_LANE_RING,
