@@ -10,7 +10,8 @@
 #                            POINTS drawn at random, or all of them (POINTS=0)
 #   make fault               what make test does of faults, on a larger scale: a million malformed
 #                            messages, ten thousand clients that say nothing; of rings, twenty
-#                            thousand ends killed, ten million loads that the peer rewrites
+#                            thousand ends killed, ten million loads that the peer rewrites; of auto:
+#                            connections a million messages that move, twenty thousand ends killed
 #   make mutation            floors 0 to 5 are broken in MUTANTS=300 small ways, drawn by SEED=, one at a
 #                            time: which of them no test sees; SECONDS= breaks off, the same SEED= goes
 #                            on (as root; ten minutes go into learning which test reaches what)
@@ -77,6 +78,7 @@ fault: packages-test $(build)/tests.stamp
 	@ninja -C $(build)
 	@FERRY_FAULT_MESSAGES=1000000 FERRY_FAULT_CLIENTS=10000 \
 	    FERRY_FAULT_KILLS=20000 FERRY_FAULT_LOADS=10000000 \
+	    FERRY_FAULT_MOVED=1000000 FERRY_FAULT_MOVE_KILLS=20000 FERRY_FAULT_CALLS=2000000 \
 	    scripts/run-suite fault $(build) "$(SAN)" tests/fault
 
 MUTANTS = 300

@@ -39,18 +39,26 @@ MAYBE_UNUSED static const char *place_new(void)
     return scratch_path(name);
 }
 
+MAYBE_UNUSED static struct ferry_address *address_auto(const char *place, const char *options)
+{
+    char text[600];
+    struct ferry_address *address;
+
+    snprintf(text, sizeof(text), "auto:%s%s", place, options);
+    MUST(ferry_address_parse(text, NULL, &address, NULL) == 0);
+    return address;
+}
+
 /*   refuses  it receives no descriptors */
 MAYBE_UNUSED static struct ferry_listener *listen_auto(
     const char *place, const char *options, bool refuses)
 {
     const struct ferry_listen_options how = { .struct_size = sizeof(how),
         .refuse_descriptors = refuses };
-    struct ferry_address *address = address_of("auto:%s%s", place, options);
+    struct ferry_address *address = address_auto(place, options);
     struct ferry_listener *listener;
-    struct ferry_error error = { 0 };
-    int r = ferry_listen(address, &how, &listener, &error);
 
-    ck_assert_msg(r == 0, "listen: %d %s", r, error.reason);
+    MUST(ferry_listen(address, &how, &listener, NULL) == 0);
     ferry_address_free(address);
     return listener;
 }
@@ -60,12 +68,10 @@ MAYBE_UNUSED static struct ferry_channel *dial_auto(
 {
     const struct ferry_dial_options how = { .struct_size = sizeof(how),
         .refuse_descriptors = refuses };
-    struct ferry_address *address = address_of("auto:%s%s", place, options);
+    struct ferry_address *address = address_auto(place, options);
     struct ferry_channel *channel;
-    struct ferry_error error = { 0 };
-    int r = ferry_dial(address, &how, ferry_deadline(PATIENCE_MS), &channel, &error);
 
-    ck_assert_msg(r == 0, "dial: %d %s", r, error.reason);
+    MUST(ferry_dial(address, &how, ferry_deadline(PATIENCE_MS), &channel, NULL) == 0);
     ferry_address_free(address);
     return channel;
 }
