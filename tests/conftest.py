@@ -1,16 +1,18 @@
 """Fixtures of every Python test. What they are made of is in support.py."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import crossings
-from support import BUILD, SANITIZER, Process, assert_no_report
+from support import BUILD, SANITIZER, Process, assert_no_report, wait_until
 
 
 def pytest_configure():
@@ -146,3 +148,30 @@ def ls(run_ferry):
         return table
 
     return run
+
+
+@pytest.fixture
+def traced(start, runtime_dir):
+    """traced(process, work) runs work(); what system calls the process made meanwhile, by strace."""
+    assert shutil.which("strace")
+
+    def run(process, work):
+        trace = runtime_dir / f"trace-{process.pid}"
+        tracer = start("strace", "-f", "-qq", "-o", trace, "-p", str(process.pid))
+
+        def attached():
+            status = open(f"/proc/{process.pid}/status").read()
+            return int(re.search(r"TracerPid:\t(\d+)", status).group(1))
+
+        wait_until(attached)
+        work()
+        tracer.stop(2)
+        return re.findall(r"^\d+\s+(?:\[[^]]*\]\s+)?([a-z0-9_]+)\(", trace.read_text(), re.M)
+
+    return run
+
+
+@pytest.fixture
+def counted(traced):
+    """counted(process, work) is how many there were of each."""
+    return lambda process, work: Counter(traced(process, work))

@@ -2,16 +2,14 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from support import children_of, listens, wait_until
+from support import BUILD, ROOT, listens, wait_until
 
 SEQUENCE = socket.SOCK_SEQPACKET
 STRANGER = b"ferry: this is an auto: socket; connect to it by auto:, or have its server listen on unix-seq:\n"
@@ -213,6 +211,74 @@ def test_a_reload_keeps_what_is_the_same(start_ferry, run_ferry, runtime_dir):
     client.send(b"still here")
     assert client.recv(1000) == STRANGER
     assert ferry.stop() == 0
+
+
+# --- idle ----------------------------------------------------------------------------------------
+
+# A client with a loop of its own. `fast` sends ahead, and `slow` a message a millisecond, until both
+# directions have moved.
+CLIENT = """
+import os, select, sys, time
+import ferry
+
+channel = ferry.dial(sys.argv[1], 10)
+
+def ask(count):
+    channel.send_batch([ferry.Outgoing(b"q") for _ in range(count)])
+    for _ in range(count):
+        assert channel.receive(10).data == b"q"
+
+def move(lane, count, pause):
+    while {channel.auto_stats.sending, channel.auto_stats.receiving} != {lane}:
+        ask(count)
+        time.sleep(pause)
+
+while True:
+    if channel.pending or channel in select.select([0, channel], [], [])[0]:
+        try:
+            assert not channel.try_receive(), "the end"
+        except BlockingIOError:  # it was a message between the two
+            continue
+    word = os.read(0, 100).decode().strip()
+    if word == "one":
+        ask(1)
+    elif word == "fast":
+        move(ferry.Lane.RING, 256, 0)
+    elif word == "slow":
+        move(ferry.Lane.SOCKET, 1, 0.001)
+    print(word, flush=True)
+"""
+
+
+@pytest.mark.plain_build
+def test_an_idle_connection_makes_no_system_call(relay, start, counted, runtime_dir):
+    """At both ends, and where it is relayed: on the socket, in the ring, and back on the socket."""
+    server = relay("auto:x.sock", "echo")
+    middle = relay("auto:m.sock", "auto:x.sock")
+    environment = {
+        "FERRY_LIBRARY": str(BUILD / "libferry.so"),
+        "PYTHONPATH": str(ROOT / "bindings" / "python"),
+    }
+    client = start(
+        "/usr/bin/python3", "-c", CLIENT, "auto:m.sock", stdin=subprocess.PIPE, env=environment
+    )
+    for number, word in enumerate(("one", "fast", "slow", "fast")):
+        client.stdin.write(f"{word}\n".encode())
+        client.stdin.flush()
+        wait_until(lambda: client.stdout().count(b"\n") == number + 1 or not client.running(), 60)
+        assert client.running(), client.stderr()
+        assert rings_of(client.pid) == rings_of(middle.pid) / 2 == (2 if number else 0)
+        made = {}
+
+        def idle(processes):
+            if not processes:
+                subprocess.run(["sleep", "1"], check=True)
+                return
+            made[processes[0]] = counted(processes[0], lambda: idle(processes[1:]))
+
+        idle((server, middle, client))
+        # Being looked at ends a wait, which begins anew.
+        assert all(calls.total() <= 2 for calls in made.values()), (word, made)
 
 
 # --- what else connects --------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 speed rests on, held so that they cannot grow unseen."""
 
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,32 +15,6 @@ from support import listens, wait_until
 
 # A sanitizer makes system calls of its own.
 pytestmark = pytest.mark.plain_build
-
-
-@pytest.fixture
-def traced(start, runtime_dir):
-    """traced(process, work) runs work(); what system calls the process made meanwhile, by strace."""
-    assert shutil.which("strace")
-
-    def run(process, work):
-        trace = runtime_dir / "trace"
-        tracer = start("strace", "-f", "-qq", "-o", trace, "-p", str(process.pid))
-
-        def attached():
-            status = open(f"/proc/{process.pid}/status").read()
-            return int(re.search(r"TracerPid:\t(\d+)", status).group(1))
-
-        wait_until(attached)
-        work()
-        tracer.stop(2)
-        return re.findall(r"^\d+\s+(?:\[[^]]*\]\s+)?([a-z0-9_]+)\(", trace.read_text(), re.M)
-
-    return run
-
-
-@pytest.fixture
-def counted(traced):
-    return lambda process, work: Counter(traced(process, work))
 
 
 def listen(path):
@@ -213,7 +186,7 @@ def test_batched_datagrams_cost_less_than_one_call_each(start_ferry, runtime_dir
     count = 400
 
     def stopped():
-        return (runtime_dir / "trace").read_text().count("stopped by SIGSTOP")
+        return (runtime_dir / f"trace-{process.pid}").read_text().count("stopped by SIGSTOP")
 
     def work():
         sent = got = rounds = 0
