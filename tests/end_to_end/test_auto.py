@@ -281,6 +281,43 @@ def test_an_idle_connection_makes_no_system_call(relay, start, counted, runtime_
         assert all(calls.total() <= 2 for calls in made.values()), (word, made)
 
 
+# --- what it costs -------------------------------------------------------------------------------
+
+
+def memory_of(pid):
+    """Bytes of the memfds that a process has open, each once, and how many descriptors that takes."""
+    files = [os.stat(path) for path in Path(f"/proc/{pid}/fd").iterdir() if is_memfd(path)]
+    return sum({file.st_ino: file.st_blocks * 512 for file in files}.values()), len(files)
+
+
+def is_memfd(path):
+    try:
+        return os.readlink(path).startswith("/memfd:ferry")
+    except FileNotFoundError:
+        return False
+
+
+def test_a_connection_that_has_moved_costs_two_mebibytes(relay, start_ferry):
+    """Once for both of its ends, and a descriptor at each for each of its two rings."""
+    server = relay("auto:x.sock", "echo")
+    clients = []
+    for number in range(4):
+        client = start_ferry("connect", "--frame=lf", "auto:x.sock,ring=yes", stdin=subprocess.PIPE)
+        clients.append(client)
+        for line in (numbers(20), numbers(20) * 2):
+            client.stdin.write(numbers(20).encode())
+            client.stdin.flush()
+            wait_until(lambda: client.stdout().decode() == line)
+        wait_until(lambda: rings_of(server.pid) == 2 * (number + 1))
+        size, descriptors = memory_of(client.pid)
+        assert 2 << 20 <= size <= (2 << 20) + (16 << 10) and descriptors == 2
+        assert memory_of(server.pid) == (size * (number + 1), 2 * (number + 1))
+    for client in clients:
+        client.stdin.close()
+        assert client.wait() == 0
+    wait_until(lambda: memory_of(server.pid) == (0, 0))
+
+
 # --- what else connects --------------------------------------------------------------------------
 
 

@@ -17,15 +17,15 @@ from support import descriptor_count, descriptors_at_rest, fill, wait_until
 BLOCK = os.urandom(4 << 20)
 
 
-def connect(path, timeout=20):
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def connect(path, timeout=20, kind=socket.SOCK_STREAM):
+    client = socket.socket(socket.AF_UNIX, kind)
     client.settimeout(timeout)
     client.connect(str(path))
     return client
 
 
-def listen(path, backlog=4096):
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def listen(path, backlog=4096, kind=socket.SOCK_STREAM):
+    server = socket.socket(socket.AF_UNIX, kind)
     server.bind(str(path))
     server.listen(backlog)
     server.settimeout(20)
@@ -168,6 +168,33 @@ def test_an_idle_connection_takes_a_kibibyte(relay, runtime_dir):
     count = 2000
     # A page at each end of the heap, and nothing else, is not the connections' own.
     assert connect_more(count) - before <= count * 1024 + 2 * 4096
+
+
+@pytest.mark.plain_build
+@pytest.mark.timeout(120)
+def test_an_idle_auto_connection_takes_little_more_than_one_of_packets(relay, runtime_dir):
+    """What each end of it has measured. The peers speak it by hand."""
+    message = b"\xfe\x01\x01\0\0\0\0\0x"
+
+    def size_of_each(scheme):
+        server = listen(runtime_dir / f"{scheme}.target", kind=socket.SOCK_SEQPACKET)
+        process = relay(f"{scheme}:{scheme}.sock", f"{scheme}:{scheme}.target")
+        pairs = []
+
+        def connect_more(count):
+            for _ in range(count):
+                client = connect(runtime_dir / f"{scheme}.sock", kind=socket.SOCK_SEQPACKET)
+                arrived, _ = server.accept()
+                for sender, receiver in ((client, arrived), (arrived, client)):
+                    sender.send(message)
+                    assert receiver.recv(100) == message
+                pairs.append((client, arrived))
+            return heap_resident_size(process.pid)
+
+        before = connect_more(200)
+        return (connect_more(2000) - before) / 2000
+
+    assert size_of_each("auto") <= size_of_each("unix-seq") + 2 * 320
 
 
 def test_a_reader_that_stops_costs_bounded_memory(relay, runtime_dir, sanitizer):
