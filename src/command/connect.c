@@ -118,6 +118,7 @@ static const struct argp argp = {
            "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | ferry connect unix:/run/docker.sock\n"
            "  echo ping | ferry connect --wait 1s udp:9999\n"
            "  ferry connect unix-seq:/tmp/s.sock --frame lf < lines.txt\n"
+           "  ferry connect auto:/tmp/a.sock --frame lf < lines.txt\n"
            "  echo hello | ferry connect unix-dgram:/dev/log --as user:nobody\n"
            "  ferry connect --sha256 file:/etc/hostname\n",
 };

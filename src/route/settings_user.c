@@ -29,7 +29,7 @@ int settings_find_user(struct route_settings *route, struct ferry_error *error)
 /* What the listener must know of its peers, at connect. */
 static int check_peer(const struct route_settings *route, struct ferry_error *error)
 {
-    static const char *const elsewhere = "listen on unix: or unix-seq:, or name a user";
+    static const char *const elsewhere = "listen on unix:, unix-seq: or auto:, or name a user";
     const char *thing = ferry_address_text(route->listen);
     unsigned listener;
     if (!expect_capabilities(route->listen, ADDRESS_LISTEN, &listener))

@@ -38,6 +38,7 @@ def keeper(name, host="127.0.0.1"):
 NEEDS = {
     r"/run/app\b": [anybody("unix:/run/app.sock", SERVER)],
     r"/tmp/s\.sock": [relay("unix-seq:/tmp/s.sock")],
+    r"/tmp/a\.sock": [relay("auto:/tmp/a.sock")],
     r"ferry ls (-l|--json)": [relay("unix:/run/ls.sock")],
     r"ls /run/mysqld/": [
         "mkdir /run/mysqld",

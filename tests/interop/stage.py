@@ -160,7 +160,7 @@ class Stage:
     def listens(self, address):
         """Whether somebody listens at a unix socket's path or a TCP or UDP port."""
         scheme, rest = address.split(":", 1)
-        if scheme.startswith("unix"):
+        if scheme.startswith(("unix", "auto")):
             said = self.run("ss -Hlx").stdout
             return any(rest in line.split() for line in said.splitlines())
         port = rest.rsplit(":", 1)[-1]
