@@ -7,7 +7,14 @@
  *
  * It goes from one process to the next: whatever stands between the two, a relay say, is the peer
  * of either, and both then stay on the socket if it is one that passes descriptors on blindly. Both
- * ends need auto:; what else connects is told so and closed.
+ * ends need auto:; what else connects is told so in a line of text, and the receive that meets it
+ * is -EPROTO, the end of the channel.
+ *
+ * What it costs. An idle one makes no system call. Once either end wants rings there is one for
+ * each direction until the channel is closed: 1 MiB each, which whoever dialled allocates, and a
+ * descriptor and a mapping at both ends. If they can't be had it stays on the socket.
+ *
+ * The objects are those of channel.h and belong to one thread at a time.
  */
 #ifndef FERRY_AUTO_H
 #define FERRY_AUTO_H
@@ -44,24 +51,28 @@ enum ferry_auto_reason {
     FERRY_AUTO_REASON_COUNT
 };
 
+/* Of one end, since it was opened. */
 struct ferry_auto_stats {
     size_t struct_size;            /* sizeof(struct ferry_auto_stats), set by the caller */
     enum ferry_lane lanes[2];      /* by enum ferry_direction */
     enum ferry_auto_reason reason; /* for that of sending */
     uint64_t moves;                /* how often sending has changed lanes, moments included */
-    uint64_t socket_messages;      /* sent so */
+    uint64_t socket_messages;      /* sent so, as the ring's: items */
     uint64_t ring_messages;
     uint64_t large_messages; /* of those by the socket: in a memfd of their own */
-    uint64_t wakes;          /* how often the peer slept, and was woken */
+    uint64_t wakes;          /* how often the peer slept while it was sent to by the ring */
     double rate_per_s;       /* messages sent, as last measured; 0: not yet */
     double mean_size;        /* bytes of them */
 };
 
-/* Returns 0, -EOPNOTSUPP (it is no auto: channel). */
+/* What it does now, and has done.
+ *   ret_stats  with its struct_size set; the caller's
+ * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
 FERRY_PUBLIC FERRY_CHECK int ferry_auto_get_stats(
     const struct ferry_channel *channel, struct ferry_auto_stats *ret_stats);
 
-/* "fast", ... and what it means, as a sentence. Both are static. */
+/* "fast", ... and what it means, as a sentence. Both are static.
+ *   reason  one of the enumeration, as of the stats */
 FERRY_PUBLIC const char *ferry_auto_reason_name(enum ferry_auto_reason reason);
 FERRY_PUBLIC const char *ferry_auto_reason_text(enum ferry_auto_reason reason);
 /* "socket", "ring" */
@@ -85,13 +96,17 @@ FERRY_PUBLIC FERRY_CHECK int ferry_auto_read_note(int fd, struct ferry_auto_note
 
 enum ferry_auto_preference { FERRY_AUTO_MEASURE, FERRY_AUTO_PREFER_SOCKET, FERRY_AUTO_PREFER_RING };
 
-/* Has what is sent from now on take a lane, where it can, or whichever is cheaper.
+/* Has what is sent from now on take a lane, where it can, or whichever is cheaper. That of the
+ * address (ring=yes, ring=no) is forgotten. Whoever prefers the socket before there are rings lets
+ * the peer have none either.
  * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
 FERRY_PUBLIC int ferry_auto_prefer(
     struct ferry_channel *channel, enum ferry_auto_preference preference);
 
 /* Calls back whenever sending has moved to the other lane for more than a moment.
- *   moved  within a send or receive of this channel; it must not close it. NULL: no more
+ *   moved  within a send or receive of this channel; it must not close it. Its stats are lent for
+ *          the call. NULL: no more
+ *   data   for it; borrowed until another is set or the channel is closed
  * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
 FERRY_PUBLIC int ferry_auto_on_move(struct ferry_channel *channel,
     void (*moved)(void *data, const struct ferry_auto_stats *stats), void *data);

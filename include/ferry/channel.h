@@ -158,7 +158,8 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_adopt(int fd, struct ferry_channel **
  *            meaning. The socket is left as it is tuned: the profile that it was tuned by is for
  *            ferry_channel_get_options()
  *   error    may be NULL
- * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (not of the address's kind), -ENOMEM. */
+ * Returns 0, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE (not of the address's kind; or auto:, whose channels
+ * are more than their descriptor), -ENOMEM. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_resume(int fd, const struct ferry_address *address,
     const struct ferry_dial_options *options, struct ferry_channel **ret_channel,
     struct ferry_error *error);
@@ -204,10 +205,10 @@ FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_send(
  * -EMSGSIZE (a message did not fit and is lost; batch[0].size is its true size. A queue keeps it
  * and says -EMSGSIZE until the inbox has room for its msgsize, which batch[0].size is then),
  * -EBADMSG (descriptors were cut off by our own limit; the message is lost, its descriptors are
- * closed), -EPROTO (framing broken), -ECONNRESET, -EOPNOTSUPP, or another -errno. What the network
- * says of an echo request (icmp:) instead of a reply is such a failure: -EHOSTUNREACH,
- * -ENETUNREACH, -ETIME (more routers than ttl=), ...; batch[0] then holds what came back of the
- * message, which may be nothing. */
+ * closed), -EPROTO (framing broken; of auto:, its peer is no such or breaks it), -ECONNRESET,
+ * -EOPNOTSUPP, or another -errno. What the network says of an echo request (icmp:) instead of a
+ * reply is such a failure: -EHOSTUNREACH, -ENETUNREACH, -ETIME (more routers than ttl=), ...;
+ * batch[0] then holds what came back of the message, which may be nothing. */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_receive(struct ferry_channel *channel,
     struct ferry_inbox *inbox, struct ferry_message *batch, size_t count);
 

@@ -53,7 +53,7 @@ FERRY_PUBLIC FERRY_CHECK int ferry_listener_adopt(int fd, const struct ferry_add
  * process that is gone, and that was kept open since (the descriptor store of a service manager).
  * Unlike an adopted one's, its path is this listener's to remove at the end.
  *   fd       taken, and closed on failure too
- *   address  as it was given then: unix, unix-dgram, unix-seq, tcp or udp; borrowed
+ *   address  as it was given then: unix, unix-dgram, unix-seq, auto, tcp or udp; borrowed
  * Returns 0, -ESTALE (it is not bound there, or another socket has its path now), -EPROTOTYPE (it
  * is of another kind), or as ferry_listen(). */
 FERRY_PUBLIC FERRY_CHECK int ferry_listener_resume(int fd, const struct ferry_address *address,
