@@ -33,6 +33,7 @@ class AutoReason(enum.IntEnum):
     NOT_DIRECT = 10
     UNKNOWN_PEER = 11
     NO_MEMORY = 12
+    UNUSABLE = 13
 
     def __str__(self) -> str:
         return lib.ferry_auto_reason_name(self).decode()
