@@ -36,7 +36,7 @@ struct dialling {
     struct ferry_source *timer;
     struct resolve *resolve;
     struct ferry_address **addresses; /* of a name that was looked up */
-    size_t count, next;
+    unsigned count, next;
     int64_t deadline_ns; /* of all tries */
     int64_t try_ns;      /* of this address */
     int64_t retry_ms;
