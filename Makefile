@@ -89,7 +89,7 @@ mutation: packages-mutation $(build)/tests.stamp
 
 bench: packages-test $(build)/build.ninja
 	@ninja -C $(build) ferry bench/bench-path bench/bench-pairs bench/bench-bare-look bench/bench-flood \
-	    bench/bench-bare-relay bench/bench-channel bench/bench-visits bench/bench-ring
+	    bench/bench-bare-relay bench/bench-channel bench/bench-visits bench/bench-ring bench/bench-zero-copy
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/seeing.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/options.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/relay.py
@@ -97,6 +97,7 @@ bench: packages-test $(build)/build.ninja
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/ring.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/visits.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/mute.py
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/zero_copy.py
 
 SECONDS = 60
 fuzzers := $(shell cat tests/fuzz/fuzzers)

@@ -1,5 +1,5 @@
 /* search_file.c - says at which bytes of a file a text stands, in little memory however large it
- * is. With a third argument the file is mapped: then nobody may shorten it meanwhile. */
+ * is. Sealed memory is mapped; with a third argument any file is, which nobody may shorten then. */
 #include <fcntl.h>
 #include <ferry/ferry.h>
 #include <inttypes.h>
@@ -9,7 +9,9 @@
 
 int main(int argc, char **argv)
 {
-    struct ferry_window_options options = { .struct_size = sizeof(options), .trusted = argc > 3 };
+    struct ferry_window_options options = {
+        .struct_size = sizeof(options), .mapped = true, .trusted = argc > 3
+    };
     struct ferry_window *window;
     struct ferry_piece piece = { .size = 0 };
     struct ferry_error error;

@@ -2,7 +2,8 @@
  *
  * libcrypto is loaded when it is asked for, not when the program starts: linked, it would cost
  * every start 0.6 ms and every process 1.5 MiB. The kernel's own (AF_ALG), which would take a file
- * without a copy, is not built into every kernel; and the copy is a tenth of what the digest takes.
+ * without a copy, is not built into every kernel. Nor is a copy the cost: of a file that is mapped
+ * the digest takes longer (doc/zero_copy.md).
  */
 #include "command/digest.h"
 #include "base/bytes.h"

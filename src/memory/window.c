@@ -3,11 +3,12 @@
  * A window owns a copy of the descriptor and the memory of one piece: a buffer, or a mapping that
  * is taken down before the next is made. What it gives is [piece.offset, position) of the file.
  *
- * Reading is the rule and mapping the exception, because a mapping of a file that somebody shortens
- * is SIGBUS for whoever looks at it. Where size and bytes are sealed and nothing is missing,
- * neither can happen; what could still fail when the pages are fetched (memory, a disk) fails in
- * MADV_POPULATE_READ, as an error and not as a signal. Then, and wherever the kernel maps nothing,
- * reading goes on at the same place, and says what is wrong if that fails too.
+ * Reading is the rule and mapping the exception: it wins with light work only, and a mapping of a
+ * file that somebody shortens is SIGBUS for whoever looks at it. Where size and bytes are sealed
+ * and nothing is missing, neither can happen; what could still fail when the pages are fetched
+ * (memory, a disk) fails in MADV_POPULATE_READ, as an error and not as a signal. Then, and wherever
+ * the kernel maps nothing, reading goes on at the same place, and says what is wrong if that fails
+ * too.
  *
  * A mapping is private, because one that is shared needs a file that is not sealed against writing
  * on kernels before 6.7. Nothing is read ahead here: what the kernel reads ahead of whoever reads
@@ -119,7 +120,7 @@ static int window_check(int fd, const struct ferry_window_options *options, cons
 static void window_init(struct ferry_window *window, const struct ferry_window_options *options,
     uint64_t end, const struct stat *status)
 {
-    bool maps = S_ISREG(status->st_mode) && status->st_size > 0 &&
+    bool maps = options->mapped && S_ISREG(status->st_mode) && status->st_size > 0 &&
                 (options->trusted || is_sealed(window->fd, status));
 
     window_set_state(window, maps ? WINDOW_MAPPING : WINDOW_READING);

@@ -18,16 +18,48 @@ def cited_tests(page):
     return re.findall(r"`(test_\w+\.py)::(test_\w+)`", page), re.findall(r"`(tests/[\w./]+)`", page)
 
 
-def test_the_threat_model_names_tests_that_are_there():
-    page = (ROOT / "doc/security.md").read_text()
-    tests, files = cited_tests(page)
-    assert len(tests) > 20
+def assert_there(tests, files):
     for file, name in tests:
         places = list((ROOT / "tests").rglob(file))
         assert places, file
         assert any(re.search(rf"^def {name}\(", one.read_text(), re.M) for one in places), name
     for file in files:
         assert (ROOT / file).exists(), file
+
+
+def test_the_threat_model_names_tests_that_are_there():
+    tests, files = cited_tests((ROOT / "doc/security.md").read_text())
+    assert len(tests) > 20
+    assert_there(tests, files)
+
+
+def test_zero_copy_names_where_it_loses_and_what_shows_it():
+    """Each way has its loss, and its source and test where ferry takes it; each figure a bench that
+    is part of `make bench`."""
+    page = (ROOT / "doc/zero_copy.md").read_text()
+    parts = page.split("\n## ")[1:]
+    assert len(parts) >= 6
+    for part in parts:
+        tests, files = cited_tests(part)
+        assert_there(tests, files + re.findall(r"`((?:src|bench)/[\w./]+)`", part))
+        taken = re.search(r"^In ferry: `src/", part, re.M)
+        assert bool(taken) == bool(re.search(r"Tests?:\s", part)) == bool(tests), part[:60]
+        assert "\nLoses: " in part or not taken, part[:60]
+    benches = (ROOT / "Makefile").read_text()
+    for bench in re.findall(r"`(bench/\w+\.py)`", page):
+        assert f"/usr/bin/python3 {bench}" in benches, bench
+
+
+def test_the_figures_of_zero_copy_are_those_of_the_bench():
+    """What the page says of copying stands in a table of bench/README.md."""
+    page = (ROOT / "doc/zero_copy.md").read_text()
+    tables = (ROOT / "bench/README.md").read_text()
+    part = tables[tables.index("## Zero copy") :]
+    part = part[: part.find("\n## ", 1)] if "\n## " in part[1:] else part
+    figures = set(re.findall(r"(?<!from )\b\d\.\d\d\b", page))
+    assert len(figures) > 10
+    for figure in figures:
+        assert f"| {figure} " in part, figure
 
 
 def test_the_pictures_name_files_that_are_there():

@@ -85,6 +85,7 @@ static uint64_t walk(struct ferry_window *window, uint64_t begin, size_t piece_s
 /* A file as it is read, as it is mapped, and a memfd. */
 static int kind_new(int kind, struct ferry_window_options *ret_options)
 {
+    ret_options->mapped = kind > 0;
     ret_options->trusted = kind == 1;
     return kind == 2 ? sealed_new(SIZE, SEALS) : file_new(SIZE);
 }
@@ -191,8 +192,8 @@ END_TEST
 START_TEST(a_trusted_file_that_is_shortened_between_pieces_ends)
 {
     int fd = file_new(SIZE);
-    struct ferry_window *window =
-        opened(fd, (struct ferry_window_options){ .piece_size = 4096, .trusted = true });
+    struct ferry_window *window = opened(
+        fd, (struct ferry_window_options){ .piece_size = 4096, .mapped = true, .trusted = true });
     struct ferry_piece piece;
 
     ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
@@ -206,7 +207,7 @@ END_TEST
 
 START_TEST(what_has_grown_goes_on)
 {
-    struct ferry_window_options options = { .piece_size = 4096, .trusted = _i };
+    struct ferry_window_options options = { .piece_size = 4096, .mapped = _i, .trusted = _i };
     int fd = file_new(5000);
     struct ferry_window *window = opened(fd, options);
     struct ferry_piece piece;
@@ -220,15 +221,18 @@ START_TEST(what_has_grown_goes_on)
 }
 END_TEST
 
-START_TEST(only_what_cannot_change_is_mapped_by_itself)
+START_TEST(only_what_cannot_change_is_mapped_without_trust)
 {
     static const int seals[] = { 0, F_SEAL_SHRINK, F_SEAL_WRITE, F_SEAL_SHRINK | F_SEAL_GROW,
         F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE, SEALS };
     int fd = sealed_new(SIZE, seals[_i]);
-    struct ferry_window *window = opened(fd, (struct ferry_window_options){ 0 });
+    struct ferry_window *window = opened(fd, (struct ferry_window_options){ .mapped = true });
 
     ck_assert(ferry_window_is_mapped(window) == (seals[_i] == SEALS));
     ck_assert_uint_eq(walk(window, 0, 1 << 20, 0), SIZE);
+    ferry_window_close(window);
+    window = opened(fd, (struct ferry_window_options){ .trusted = true });
+    ck_assert(!ferry_window_is_mapped(window)); /* nobody has asked for it */
     ferry_window_close(window);
     close(fd);
 }
@@ -243,7 +247,7 @@ START_TEST(a_memfd_with_holes_is_read)
 
     ck_assert_int_eq(ftruncate(fd, 8 << 20), 0);
     ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, SEALS), 0);
-    struct ferry_window *window = opened(fd, (struct ferry_window_options){ 0 });
+    struct ferry_window *window = opened(fd, (struct ferry_window_options){ .mapped = true });
     ck_assert(!ferry_window_is_mapped(window));
     for (size_t left = 8 << 20; left > 0; left -= piece.size)
         ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
@@ -342,7 +346,8 @@ END_TEST
 START_TEST(a_file_that_does_not_know_its_size_is_read)
 {
     int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    struct ferry_window *window = opened(fd, (struct ferry_window_options){ .trusted = true });
+    struct ferry_window *window =
+        opened(fd, (struct ferry_window_options){ .mapped = true, .trusted = true });
     struct ferry_piece piece;
 
     ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
@@ -379,7 +384,9 @@ static size_t cached(int fd, size_t size)
 /* 256 MiB, of which never more than a piece is ours. */
 START_TEST(memory_is_bounded)
 {
-    struct ferry_window_options options = { .piece_size = 1 << 20, .trusted = _i == 1 };
+    struct ferry_window_options options = {
+        .piece_size = 1 << 20, .mapped = _i > 0, .trusted = _i == 1
+    };
     int fd =
         _i < 2 ? open("/tmp", O_TMPFILE | O_RDWR, 0600) : memfd_create("test", MFD_ALLOW_SEALING);
     size_t size = (size_t)256 << 20, sum = 0;
@@ -403,7 +410,9 @@ END_TEST
 
 START_TEST(the_page_cache_keeps_it_unless_asked)
 {
-    struct ferry_window_options options = { .piece_size = 1 << 20, .trusted = _i & 1 };
+    struct ferry_window_options options = {
+        .piece_size = 1 << 20, .mapped = _i & 1, .trusted = true
+    };
     size_t size = 8 << 20;
     int fd = file_new(size);
 
@@ -434,7 +443,7 @@ int main(void)
     tcase_add_test(tests, a_file_that_is_shortened_ends);
     tcase_add_test(tests, a_trusted_file_that_is_shortened_between_pieces_ends);
     tcase_add_loop_test(tests, what_has_grown_goes_on, 0, 2);
-    tcase_add_loop_test(tests, only_what_cannot_change_is_mapped_by_itself, 0, 6);
+    tcase_add_loop_test(tests, only_what_cannot_change_is_mapped_without_trust, 0, 6);
     tcase_add_test(tests, a_memfd_with_holes_is_read);
     tcase_add_loop_test(tests, reading_goes_on_where_mapping_fails, 0, 3);
     tcase_add_test(tests, a_failed_read_is_told_and_the_place_is_kept);
