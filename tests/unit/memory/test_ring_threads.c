@@ -139,14 +139,22 @@ END_TEST
 /* One end goes to sleep while the other does what it would sleep for. */
 struct meeting {
     struct ferry_ring *waker;
-    _Atomic uint32_t round, done;
+    _Atomic uint32_t round, done; /* round: 0 at first, OVER at last */
 };
 
-static void until(_Atomic uint32_t *word, uint32_t value)
+#define OVER UINT32_MAX
+/* Where others want the processors too, a round takes as long as they do. */
+#define MEETING_MS 5000
+
+/* Returns what the word has become. */
+static uint32_t until_not(_Atomic uint32_t *word, uint32_t value)
 {
-    for (unsigned looks = 1; atomic_load(word) != value; looks++)
+    uint32_t now;
+
+    for (unsigned looks = 1; (now = atomic_load(word)) == value; looks++)
         if (looks % 1024 == 0)
             sched_yield(); /* there may be one processor only */
+    return now;
 }
 
 /* Who comes first differs from round to round. */
@@ -162,8 +170,7 @@ static void *waker_run(void *data)
     struct ferry_ring *ring = meeting->waker;
     uint64_t chance = 5;
 
-    for (uint32_t round = 1; round <= COUNT; round++) {
-        until(&meeting->round, round);
+    for (uint32_t round = 1; until_not(&meeting->round, round - 1) != OVER; round++) {
         dawdle(&chance);
         MUST((ring->direction == FERRY_SEND ? text_send(ring, "text", 0) : one_receive(ring)) == 1);
         atomic_store(&meeting->done, round);
@@ -189,14 +196,16 @@ static void meet(struct ferry_ring *sleeper, struct ferry_ring *waker)
     pthread_t thread;
 
     MUST(pthread_create(&thread, NULL, waker_run, &meeting) == 0);
-    for (uint32_t round = 1; round <= COUNT; round++) {
+    int64_t deadline_ns = ferry_deadline(MEETING_MS);
+    for (uint32_t round = 1; round <= COUNT && ferry_deadline(0) < deadline_ns; round++) {
         ring_exhaust(sleeper);
         atomic_store(&meeting.round, round);
         dawdle(&chance);
         bool asleep = !ferry_ring_prepare_sleep(sleeper);
-        until(&meeting.done, round);
+        (void)until_not(&meeting.done, round - 1);
         MUST(!asleep || is_readable(ferry_ring_fd(sleeper)));
     }
+    atomic_store(&meeting.round, OVER);
     MUST(pthread_join(thread, NULL) == 0);
 }
 
