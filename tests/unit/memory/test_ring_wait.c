@@ -396,6 +396,61 @@ START_TEST(a_successor_wakes_whom_the_last_has_not)
 }
 END_TEST
 
+/* --- without descriptors that wake ------------------------------------------------------------ */
+
+static void call_count(void *data)
+{
+    (*(int *)data)++;
+}
+
+static struct ends quiet_ends_make(int *sender_calls, int *receiver_calls)
+{
+    struct ring_quiet quiet = { .spin_max_ns = -1, call_count, sender_calls };
+    struct ends ends;
+
+    ck_assert_int_eq(ring_new_quiet(FERRY_SEND, CAPACITY, &quiet, &ends.sender, NULL), 0);
+    quiet.data = receiver_calls;
+    int memory = fcntl(ring_memory_fd(ends.sender), F_DUPFD_CLOEXEC, 0);
+    ck_assert_int_eq(
+        ring_attach_quiet(FERRY_RECEIVE, memory, CAPACITY, &quiet, &ends.receiver, NULL), 0);
+    return ends;
+}
+
+START_TEST(the_owner_is_called_once_for_a_sleep)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(&calls, &never);
+
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(calls, 0);
+    text_expect(ends.receiver, "text", 0);
+    for (int i = 1; i <= 3; i++) {
+        ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        ck_assert_int_eq(calls, i);
+        text_expect(ends.receiver, "text", 0);
+        text_expect(ends.receiver, "text", 0);
+    }
+    ck_assert_int_eq(never, 0);
+    ends_free(&ends);
+}
+END_TEST
+
+/* It goes the other way when there is no room; one that says it sleeps is up to no good. */
+START_TEST(a_receiver_calls_nobody)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(&calls, &never);
+
+    fill(ends.sender);
+    atomic_store(&ends.sender->side->bell, UINT64_C(1) << 32 | 1);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert_int_eq(calls + never, 0);
+    ends_free(&ends);
+}
+END_TEST
+
 /* --- looking out for the peer ----------------------------------------------------------------- */
 
 static struct ferry_ring *spinning_receiver(const struct ferry_ring *sender, int64_t spin_max_ns)
@@ -573,6 +628,8 @@ int main(void)
     tcase_add_test(tests, a_release_leaves_the_sleep);
     tcase_add_test(tests, a_receive_of_nothing_releases_what_was_borrowed);
     tcase_add_test(tests, a_successor_wakes_whom_the_last_has_not);
+    tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
+    tcase_add_test(tests, a_receiver_calls_nobody);
     tcase_add_test(tests, looking_out_saves_the_sleep);
     tcase_add_test(tests, who_sleeps_does_not_look_out);
     tcase_add_test(tests, nobody_looks_out_for_long);
