@@ -317,6 +317,49 @@ START_TEST(without_rings_it_sleeps)
 }
 END_TEST
 
+/* After the last look, when nothing keeps it from sleeping. */
+static struct fan *late;
+
+static void say_late(void *word, size_t size)
+{
+    struct fan *fan = late;
+
+    (void)size;
+    if (!fan || word != &fan->ends[SENDERS - 1].receiver->other->position)
+        return;
+    late = NULL;
+    say(fan, SENDERS - 1, "late");
+}
+
+START_TEST(a_ring_goes_before_the_other_descriptor)
+{
+    struct fan fan = fan_make();
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[1]);
+    ck_assert_int_eq(ferry_fan_in_wait(fan.fan_in, ends[0], FERRY_NEVER), 1);
+    ck_assert(!ferry_fan_in_prepare_sleep(fan.fan_in));
+    ring_test_loaded = say_late;
+    late = &fan;
+    ck_assert_int_eq(ferry_fan_in_wait(fan.fan_in, ends[0], FERRY_NEVER), 0);
+    ck_assert_ptr_null(late);
+    ck_assert_int_eq(turn_of(&fan), SENDERS - 1);
+    close(ends[0]);
+    fan_free(&fan);
+}
+END_TEST
+
+/* What only a mistake of the program's can ask for. */
+START_TEST(only_who_receives_is_added_and_once)
+{
+    struct fan fan = fan_make();
+
+    struct ferry_ring *ring = _i ? fan.ends[0].receiver : fan.ends[0].sender;
+    ck_assert_int_eq(ferry_fan_in_add(fan.fan_in, ring, NULL), 0);
+}
+END_TEST
+
 /* --- one that goes wrong ---------------------------------------------------------------------- */
 
 START_TEST(one_that_breaks_its_ring_breaks_no_other)
@@ -513,6 +556,8 @@ int main(void)
     tcase_add_test(tests, whose_sender_has_gone_comes_up_until_it_is_removed);
     tcase_add_test(tests, a_ring_that_is_freed_is_heard_no_more);
     tcase_add_test(tests, one_that_is_removed_is_a_ring_like_any_other);
+    tcase_add_test(tests, a_ring_goes_before_the_other_descriptor);
+    tcase_add_loop_test_raise_signal(tests, only_who_receives_is_added_and_once, SIGABRT, 0, 2);
     tcase_add_test(tests, without_rings_it_sleeps);
     tcase_add_test(tests, one_that_breaks_its_ring_breaks_no_other);
     tcase_add_test(tests, one_that_wakes_for_nothing_is_found_out);

@@ -435,10 +435,13 @@ END_TEST
 START_TEST(a_limit_of_file_sizes_is_an_error)
 {
     struct rlimit limit = { 1 << 20, 1 << 20 };
+    const struct ferry_ring_options largest = { .struct_size = sizeof(largest),
+        .capacity = 1 << 30 };
     struct ferry_ring *ring;
 
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     ck_assert_int_eq(ferry_ring_new(FERRY_SEND, NULL, &ring, NULL), -EFBIG);
+    ck_assert_int_eq(ferry_ring_new(FERRY_SEND, &largest, &ring, NULL), -EFBIG);
 }
 END_TEST
 

@@ -396,6 +396,24 @@ START_TEST(a_successor_wakes_whom_the_last_has_not)
 }
 END_TEST
 
+/* Its sleeps are no others' that were ended already. */
+START_TEST(a_successor_is_woken_like_the_last)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    text_expect(ends.receiver, "text", 0);
+    ferry_ring_free(ends.receiver);
+    ends.receiver = ring_attach_to(ends.sender);
+    ck_assert(bell_quiet(ferry_ring_fd(ends.receiver)));
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.receiver)));
+    ends_free(&ends);
+}
+END_TEST
+
 /* --- without descriptors that wake ------------------------------------------------------------ */
 
 static void call_count(void *data)
@@ -515,6 +533,25 @@ START_TEST(who_sleeps_does_not_look_out)
 }
 END_TEST
 
+START_TEST(what_pays_is_done_no_longer_than_was_asked)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, 5000000);
+
+    ring_test_loaded = send_later;
+    between_sender = sender;
+    between_receiver = receiver;
+    for (int i = 0; i < 5 && processors_are_many(); i++) {
+        loads_until_sent = 3;
+        ck_assert(ferry_ring_prepare_sleep(receiver));
+        ck_assert_int_eq(one_receive(receiver), 1);
+        ck_assert_int_eq(receiver->spin_ns, receiver->spin_max_ns);
+    }
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
 /* A deadline would be of no use otherwise. */
 START_TEST(nobody_looks_out_for_long)
 {
@@ -628,10 +665,12 @@ int main(void)
     tcase_add_test(tests, a_release_leaves_the_sleep);
     tcase_add_test(tests, a_receive_of_nothing_releases_what_was_borrowed);
     tcase_add_test(tests, a_successor_wakes_whom_the_last_has_not);
+    tcase_add_test(tests, a_successor_is_woken_like_the_last);
     tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
     tcase_add_test(tests, a_receiver_calls_nobody);
     tcase_add_test(tests, looking_out_saves_the_sleep);
     tcase_add_test(tests, who_sleeps_does_not_look_out);
+    tcase_add_test(tests, what_pays_is_done_no_longer_than_was_asked);
     tcase_add_test(tests, nobody_looks_out_for_long);
     tcase_add_test(tests, what_does_not_pay_is_left);
     tcase_add_test(tests, what_pays_is_done_for_longer);
