@@ -41,7 +41,6 @@
 #include "memory/ring.h"
 #include "memory/limits.h"
 
-#include <limits.h>
 #include <string.h>
 
 void ring_set_state(struct ferry_ring *ring, enum ring_state state)
@@ -227,7 +226,7 @@ int ferry_ring_try_send(struct ferry_ring *ring, const struct ferry_record *batc
     if (r < 0)
         return r;
     ring->lent = false;
-    while ((size_t)sent < count && sent < INT_MAX) {
+    while ((size_t)sent < count) {
         r = ring_put(ring, &batch[sent]);
         if (r < 0)
             break;
@@ -388,7 +387,7 @@ int ferry_ring_try_receive(
     unsigned char *place = buffer;
     int received = 0, r = ring_expect(ring);
 
-    while (r == 0 && (size_t)received < count && received < INT_MAX) {
+    while (r == 0 && (size_t)received < count) {
         struct ferry_record *record = &batch[received];
         r = ring_peek(ring, record);
         if (r == 0)
@@ -414,7 +413,7 @@ int ferry_ring_borrow(struct ferry_ring *ring, struct ferry_record *batch, size_
     assert(ring->direction == FERRY_RECEIVE && count > 0);
     int received = 0, r = ring_expect(ring);
 
-    while (r == 0 && (size_t)received < count && received < INT_MAX) {
+    while (r == 0 && (size_t)received < count) {
         r = ring_peek(ring, &batch[received]);
         if (r == 0)
             ring_pass(ring, (uint32_t)batch[received++].size);

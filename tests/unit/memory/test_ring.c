@@ -2,6 +2,7 @@
 #include "ring_under_test.h"
 #include "system_call.h"
 
+#include <signal.h>
 #include <sys/resource.h>
 
 enum { CAPACITY = 4096, MAX = CAPACITY / 8 };
@@ -427,7 +428,44 @@ START_TEST(nobody_looks_at_what_he_need_not_see)
     for (int i = 0; i < 3; i++)
         text_expect(ends.receiver, "text", 0);
     ck_assert_uint_eq(loads, 1 + 2 * 3); /* the position once, heads, the bell */
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    loads = 0;
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_uint_eq(loads, 2); /* one of them woke it */
+    text_expect(ends.receiver, "text", 0);
+    loads = 0;
+    ck_assert(ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_uint_eq(loads, 0);
     ends_free(&ends);
+}
+END_TEST
+
+/* What only a mistake of the program's can ask for. */
+START_TEST(a_commit_of_what_was_not_lent_is_a_mistake)
+{
+    struct ends ends = ends_make(CAPACITY);
+    void *place;
+
+    ck_assert_int_eq(ferry_ring_loan(ends.sender, 8, &place), 0);
+    switch (_i) {
+    case 0:
+        ferry_ring_commit(ends.sender, 8, 0);
+        break;
+    case 1:
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        break;
+    case 2:
+        ck_assert_int_eq(ferry_ring_loan(ends.sender, CAPACITY, &place), -EMSGSIZE);
+        break;
+    case 3:
+        ferry_ring_commit(ends.sender, 9, 0);
+        return;
+    case 4:
+        ferry_ring_commit(ends.sender, 8, FERRY_RING_TYPE_MAX + 1);
+        return;
+    }
+    ferry_ring_commit(ends.sender, 8, 0);
 }
 END_TEST
 
@@ -496,6 +534,8 @@ int main(void)
     tcase_add_test(tests, what_wakes_could_not_be_made);
     tcase_add_test(tests, what_could_not_be_attached_to_leaves_nothing);
     tcase_add_test(tests, nobody_looks_at_what_he_need_not_see);
+    tcase_add_loop_test_raise_signal(
+        tests, a_commit_of_what_was_not_lent_is_a_mistake, SIGABRT, 0, 5);
     tcase_add_test(tests, a_limit_of_file_sizes_is_an_error);
     tcase_add_loop_test(tests, capacities_that_are_none_are_refused, 0, 6);
     tcase_add_test(tests, by_default_it_has_a_mebibyte);

@@ -382,6 +382,30 @@ START_TEST(padding_alone_ends_the_ring)
 }
 END_TEST
 
+/* Nothing of the memory is used any more, nor written. */
+START_TEST(a_broken_ring_gives_back_no_room)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record batch[2];
+    char buffer[64];
+
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    if (_i)
+        ck_assert_int_eq(ferry_ring_borrow(ends.receiver, batch, 1), 1);
+    memset(ends.sender->data + 16, 0, 8);
+    if (_i)
+        ck_assert_int_eq(ferry_ring_borrow(ends.receiver, batch, 1), -EPROTO);
+    else
+        ck_assert_int_eq(
+            ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 2), 1);
+    ferry_ring_release(ends.receiver);
+    ck_assert_uint_eq(atomic_load(&ends.receiver->side->position), 0);
+    ring_is_broken(ends.receiver);
+    ends_free(&ends);
+}
+END_TEST
+
 /* What it says of its size is not used, and not believed either. */
 START_TEST(padding_of_another_size_ends_the_ring)
 {
@@ -512,6 +536,7 @@ int main(void)
     tcase_add_loop_test(tests, a_record_that_cannot_be_ends_the_ring, 0, 11);
     tcase_add_test(tests, a_record_over_the_end_ends_the_ring);
     tcase_add_loop_test(tests, padding_alone_ends_the_ring, 1, 5);
+    tcase_add_loop_test(tests, a_broken_ring_gives_back_no_room, 0, 2);
     tcase_add_test(tests, padding_of_another_size_ends_the_ring);
     tcase_add_test(tests, a_punched_hole_ends_the_ring);
     tcase_add_test(tests, a_size_that_changes_after_it_was_read_is_as_it_was_read);

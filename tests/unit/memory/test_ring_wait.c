@@ -68,6 +68,18 @@ START_TEST(a_sleeping_receiver_is_woken_once)
 }
 END_TEST
 
+START_TEST(who_got_up_by_himself_is_not_woken)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN);
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(!is_readable(ferry_ring_fd(ends.receiver)));
+    ends_free(&ends);
+}
+END_TEST
+
 START_TEST(going_to_sleep_makes_the_descriptor_quiet)
 {
     struct ends ends = ends_make(CAPACITY);
@@ -647,6 +659,7 @@ int main(void)
     tcase_set_timeout(tests, 20);
     tcase_add_test(tests, nobody_is_woken_who_does_not_sleep);
     tcase_add_test(tests, a_sleeping_receiver_is_woken_once);
+    tcase_add_test(tests, who_got_up_by_himself_is_not_woken);
     tcase_add_test(tests, going_to_sleep_makes_the_descriptor_quiet);
     tcase_add_test(tests, what_is_there_allows_no_sleep);
     tcase_add_test(tests, what_comes_before_the_bell_is_seen_after_it);
