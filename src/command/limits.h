@@ -229,6 +229,11 @@
  * twenty seconds in any case; load above which a machine has too much else to do. */
 #define CALIBRATE_MS       15000
 #define CALIBRATE_LOAD_MAX 1.0
+/* `bench buffers`: bytes of the smallest buffer, each other one four times as large; and of a
+ * message. */
+#define BUFFER_STEP_MIN     ((size_t)4 << 10)
+#define BUFFER_STEP_COUNT   6u
+#define BUFFER_MESSAGE_SIZE ((size_t)64 << 10)
 /* `bench ready`: descriptors that are left for everything else, children that hold more than one
  * process may, and events between looks at the clock. */
 #define READY_SPARE         64u

@@ -18,7 +18,7 @@ MECHANISMS = [
     "ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
 ]
 QUICK = ["-t", "5ms", "-r", "1"]
-ONLY = "ready, steps, claims and --calibrate have --time, --rounds and --json, no other options"
+ONLY = "ready, steps, buffers, claims and --calibrate have --time, --rounds and --json, no other options"
 
 two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 
@@ -200,6 +200,24 @@ def test_steps_are_taken_as_often_as_is_said(traced):
     assert len(counts) == 9 and all(case["cpu_ns"] > 0 for case in cases)
 
 
+def test_buffers_are_as_large_as_is_said(traced):
+    cases, _, text = traced("buffers", *QUICK)
+    sizes = [4096 << 2 * i for i in range(6)]
+    assert [(case["buffer"], case["mechanism"]) for case in cases] == [
+        (size, mechanism) for size in sizes for mechanism in ("pipe", "unix", "tcp")
+    ]
+    for case in cases:
+        size = case["buffer"]
+        if "missing" in case:  # without privilege there is a limit
+            assert size > 64 << 10 and case["missing"].startswith("no buffer may be so large")
+        elif case["mechanism"] == "pipe":
+            assert len(re.findall(rf"fcntl\(\d+, F_SETPIPE_SZ, {size}\) += {size}\n", text)) == 4
+        else:
+            got = re.findall(rf"SO_SNDBUF(?:FORCE)?, \[{size}\], 4\) += 0\n", text)
+            assert len(got) == 8, "two of a pair, two of TCP, each way"
+            assert case["one_way"]["bytes_per_second"] > 0
+
+
 def test_claims_are_judged_by_what_was_measured(bench):
     claims = {case["claim"]: case for case in bench("claims", *QUICK)["cases"]}
     assert len(claims) == 19
@@ -327,7 +345,7 @@ def test_sockets_of_messages_have_a_limit_too(ferry):
         (["--calibrate", "--rate", "5"], ONLY),
         (["--calibrate", "claims"], "'claims': too much"),
         (["claims", "ready"], "'ready': too much"),
-        (["now"], "'now': ready, steps or claims is expected, or nothing"),
+        (["now"], "'now': ready, steps, buffers or claims is expected, or nothing"),
         (["claims", "-s", "64"], ONLY),
         (["ready", "-m", "pipe"], ONLY),
         (["steps", "--one-cpu"], ONLY),

@@ -137,19 +137,19 @@ static void settle(const struct calibrate *calibrate, struct choice_costs *costs
 }
 
 /* False: the time is over, which the last round did not wait for. */
-static bool round_run(struct calibrate *calibrate, unsigned round, int64_t end_ns,
-    void (*progress)(size_t done, size_t all))
+static bool round_run(
+    struct calibrate *calibrate, unsigned round, int64_t end_ns, struct progress *progress)
 {
     for (size_t i = 0; i < calibrate->count; i++) {
         if (clock_now_ns() >= end_ns)
             return false;
-        progress(round * calibrate->count + i, calibrate->method->rounds * calibrate->count);
+        progress_step(progress, "calibration");
         slot_run(calibrate, &calibrate->slots[round % 2 ? calibrate->count - 1 - i : i]);
     }
     return true;
 }
 
-int calibrate_run(const struct bench_method *method, void (*progress)(size_t done, size_t all),
+int calibrate_run(const struct bench_method *method, struct progress *progress,
     struct calibrate_result *ret_result)
 {
     AUTO_FREE struct slot *slots = calloc(SLOTS_MAX, sizeof(*slots));
@@ -165,6 +165,7 @@ int calibrate_run(const struct bench_method *method, void (*progress)(size_t don
         return -ENOMEM;
     (void)getloadavg(&load, 1);
     slots_make(&calibrate);
+    progress->all = method->rounds * calibrate.count;
     while (round < method->rounds &&
            round_run(&calibrate, round, clock_after(before_ns, CALIBRATE_MS * NS_PER_MS), progress))
         round++;

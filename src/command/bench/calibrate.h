@@ -2,7 +2,7 @@
 #ifndef FERRY_COMMAND_BENCH_CALIBRATE_H
 #define FERRY_COMMAND_BENCH_CALIBRATE_H
 
-#include "command/bench/report.h"
+#include "command/bench/findings.h"
 #include "command/calibration.h"
 
 struct calibrate_result {
@@ -16,9 +16,9 @@ struct calibrate_result {
  * that are under way.
  *   method    of its processors one may stand twice: then nothing is measured apart, and what was
  *             measured together stands for it; -1: anywhere, and the other way round
- *   progress  called before each slice, of `all`
+ *   progress  none yet; is told how many slices there are
  * 0, -ENOMEM, or why a socket or a ring could not be measured. */
-int calibrate_run(const struct bench_method *method, void (*progress)(size_t done, size_t all),
+int calibrate_run(const struct bench_method *method, struct progress *progress,
     struct calibrate_result *ret_result);
 
 /* Appends what was found, beside what was in use before.

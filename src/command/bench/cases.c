@@ -61,6 +61,17 @@ void bench_case_run(struct bench_case *one)
         one->fastest = rate;
 }
 
+void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct progress *progress)
+{
+    for (unsigned round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < cases->count; i++) {
+            struct bench_case *one = &cases->list[round % 2 ? cases->count - 1 - i : i];
+            progress_step(progress, one->crossing.mechanism->name);
+            bench_case_run(one);
+        }
+    }
+}
+
 double bench_case_messages_per_s(const struct bench_case *one)
 {
     return messages_per_s(&one->one_way);

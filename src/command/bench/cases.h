@@ -3,6 +3,7 @@
 #define FERRY_COMMAND_BENCH_CASES_H
 
 #include "command/bench/crossing.h"
+#include "command/bench/progress.h"
 
 struct bench_case {
     struct crossing crossing;
@@ -14,10 +15,17 @@ struct bench_case {
     double slowest, fastest;
 };
 
+struct bench_cases {
+    struct bench_case *list;
+    size_t count;
+};
+
 /* The first two processors that we may use; one twice, if there are no two; -1: not told. */
 void bench_cpus(int ret_cpus[2]);
 /* One slice each way, unless it has failed before. */
 void bench_case_run(struct bench_case *one);
+/* All of them in turns, forth and back; `rounds` slices each, which are steps of the progress. */
+void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct progress *progress);
 
 /* They need a slice at least. */
 

@@ -4,9 +4,9 @@
  * there. So a time that is shorter here says little; that an order or a ratio holds says more.
  */
 #include "command/bench/claims.h"
-#include "base/cleanup.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,19 +52,26 @@ static const struct {
     [TCP_64] = { "tcp", 64 },
 };
 
+static_assert(MEASURED_COUNT == CLAIM_CASE_COUNT, "claims.h says how many there are");
+
 struct measurements {
-    struct bench_case *cases; /* MEASURED_COUNT */
-    struct ready_result ready;
+    const struct bench_case *cases[MEASURED_COUNT]; /* NULL: it was not among what was measured */
+    const struct ready_result *ready;
 };
 
 /* --- how each follows from what was measured; -errno: it was not ------------------------------ */
 
+static int code_of(const struct bench_case *found)
+{
+    return found ? found->code : -ENODATA;
+}
+
 static double million_ns(const struct measurements *from, unsigned one, unsigned other)
 {
-    const struct bench_case *found = &from->cases[one];
+    const struct bench_case *found = from->cases[one];
     (void)other;
-    return found->code < 0 ? found->code
-                           : 1e6 * (double)NS_PER_S / bench_case_messages_per_s(found);
+    return code_of(found) < 0 ? code_of(found)
+                              : 1e6 * (double)NS_PER_S / bench_case_messages_per_s(found);
 }
 
 static double message_ns(const struct measurements *from, unsigned one, unsigned other)
@@ -81,23 +88,23 @@ static double times_as_fast(const struct measurements *from, unsigned one, unsig
 
 static double bytes_per_s(const struct measurements *from, unsigned one, unsigned other)
 {
-    const struct bench_case *found = &from->cases[one];
+    const struct bench_case *found = from->cases[one];
     (void)other;
-    return found->code < 0 ? found->code : bench_case_bytes_per_s(found);
+    return code_of(found) < 0 ? code_of(found) : bench_case_bytes_per_s(found);
 }
 
 static double way_ns(const struct measurements *from, unsigned one, unsigned other)
 {
-    const struct bench_case *found = &from->cases[one];
+    const struct bench_case *found = from->cases[one];
     (void)other;
-    return found->code < 0 ? found->code : (double)times_quantile(&found->times, 500) / 2;
+    return code_of(found) < 0 ? code_of(found) : (double)times_quantile(&found->times, 500) / 2;
 }
 
 /* By a way, with so many descriptors, as an index of ready_steps. */
 static double wait_ns(const struct measurements *from, unsigned way, unsigned step)
 {
-    const struct ready_figure *figure = &from->ready.figures[step][way];
-    const struct ready_figure *bare = &from->ready.bare;
+    const struct ready_figure *figure = &from->ready->figures[step][way];
+    const struct ready_figure *bare = &from->ready->bare;
 
     if (figure->code < 0)
         return figure->code;
@@ -183,46 +190,65 @@ static enum claim_verdict verdict_of(enum claim_unit unit, double claimed, doubl
     return better > 1.25 ? CLAIM_BETTER : better < 0.8 ? CLAIM_WORSE : CLAIM_REPRODUCED;
 }
 
-static void claims_judge(const struct measurements *from, struct claim claims[CLAIM_COUNT])
+/* How the processes of that one wait. */
+static enum bench_wait wait_of(size_t number, bool may_spin)
 {
+    return measured[number].size == 64 && may_spin ? BENCH_SPIN : BENCH_SLEEP;
+}
+
+/* Of two that fit the one that spins, if it is one of those. */
+static const struct bench_case *case_find(const struct bench_cases *cases, size_t number)
+{
+    const struct bench_case *found = NULL;
+
+    for (size_t i = 0; i < cases->count; i++) {
+        const struct crossing *crossing = &cases->list[i].crossing;
+        bool fits = crossing->size == measured[number].size &&
+                    strcmp(crossing->mechanism->name, measured[number].mechanism) == 0;
+        if (fits &&
+            (crossing->wait == wait_of(number, true) || (!found && crossing->wait == BENCH_SLEEP)))
+            found = &cases->list[i];
+    }
+    return found;
+}
+
+static const char *why(size_t number, double here, enum claim_verdict verdict)
+{
+    if (verdict == table[number].reasoned)
+        return table[number].why;
+    if (here >= 0)
+        return NULL;
+    return here > -ENODATA || here < -ENODATA ? strerror(-(int)here)
+                                              : "it was not among what was asked for";
+}
+
+void claims_judge(const struct bench_cases *cases, const struct ready_result *ready,
+    struct claim ret_claims[CLAIM_COUNT])
+{
+    struct measurements from = { .ready = ready };
+
+    for (size_t i = 0; i < MEASURED_COUNT; i++)
+        from.cases[i] = case_find(cases, i);
     for (size_t i = 0; i < CLAIM_COUNT; i++) {
-        double here = table[i].get(from, table[i].one, table[i].other);
+        double here = table[i].get(&from, table[i].one, table[i].other);
         enum claim_verdict verdict = verdict_of(table[i].unit, table[i].claimed, here);
-        claims[i] = (struct claim){ .what = table[i].what,
+        ret_claims[i] = (struct claim){ .what = table[i].what,
             .method = table[i].method,
             .unit = table[i].unit,
             .claimed = table[i].claimed,
             .here = here,
             .verdict = verdict,
-            .why = verdict == table[i].reasoned ? table[i].why
-                   : here < 0                   ? strerror(-(int)here)
-                                                : NULL };
+            .why = why(i, here, verdict) };
     }
 }
 
-int claims_run(int64_t span_ns, unsigned rounds, const int cpus[2],
-    void (*progress)(size_t done, size_t all), struct claim ret_claims[CLAIM_COUNT])
+void claims_cases(int64_t span_ns, const int cpus[2], struct bench_case ret_cases[CLAIM_CASE_COUNT])
 {
-    AUTO_FREE struct measurements *found = calloc(1, sizeof(*found));
-    AUTO_FREE struct bench_case *cases = calloc(MEASURED_COUNT, sizeof(*cases));
-
-    if (!found || !cases)
-        return -ENOMEM;
-    found->cases = cases;
     for (size_t i = 0; i < MEASURED_COUNT; i++)
-        cases[i].crossing = (struct crossing){ .mechanism = mechanism_find(measured[i].mechanism),
-            .wait = measured[i].size == 64 && cpus[0] != cpus[1] ? BENCH_SPIN : BENCH_SLEEP,
-            .size = measured[i].size,
-            .span_ns = span_ns,
-            .cpus = { cpus[0], cpus[1] } };
-    for (unsigned round = 0; round < rounds; round++) {
-        for (size_t i = 0; i < MEASURED_COUNT; i++) {
-            progress(round * MEASURED_COUNT + i, rounds * MEASURED_COUNT);
-            bench_case_run(&cases[round % 2 ? MEASURED_COUNT - 1 - i : i]);
-        }
-    }
-    int code = ready_run(span_ns, rounds, progress, &found->ready);
-    if (code == 0)
-        claims_judge(found, ret_claims);
-    return code;
+        ret_cases[i].crossing =
+            (struct crossing){ .mechanism = mechanism_find(measured[i].mechanism),
+                .wait = wait_of(i, cpus[0] != cpus[1]),
+                .size = measured[i].size,
+                .span_ns = span_ns,
+                .cpus = { cpus[0], cpus[1] } };
 }

@@ -25,11 +25,13 @@ struct claim {
 
 #define CLAIM_COUNT 19
 
-/* Measures what is needed for all of them, in turns.
- *   progress  called before each slice, of `all`
- * 0, -ENOMEM, -errno. */
-int claims_run(int64_t span_ns, unsigned rounds, const int cpus[2],
-    void (*progress)(size_t done, size_t all), struct claim ret_claims[CLAIM_COUNT]);
+/* How many cases the claims need, besides what `ready` measures; and those. */
+#define CLAIM_CASE_COUNT 10
+void claims_cases(
+    int64_t span_ns, const int cpus[2], struct bench_case ret_cases[CLAIM_CASE_COUNT]);
+/* Judges by what was measured; what is not among it is said to be not measured. */
+void claims_judge(const struct bench_cases *cases, const struct ready_result *ready,
+    struct claim ret_claims[CLAIM_COUNT]);
 
 /* "reproduced", ... */
 const char *claim_verdict_name(enum claim_verdict verdict);

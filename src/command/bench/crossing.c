@@ -309,7 +309,7 @@ static int crossing_in(const struct crossing *crossing, struct shared *shared, c
         .ready = { -1, -1 },
         .period_ns = crossing->rate > 0 ? (int64_t)((double)NS_PER_S / crossing->rate) : 0,
     };
-    int code = bench_link_open(&link, crossing->mechanism, crossing->size, crossing->wait);
+    int code = bench_link_open(&link, crossing);
     if (code < 0)
         return code;
     code = pipe2(side.ready, O_CLOEXEC) < 0 ? -errno : 0;

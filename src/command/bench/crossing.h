@@ -11,15 +11,6 @@
 #include "command/bench/mechanism.h"
 #include "command/times.h"
 
-struct crossing {
-    const struct mechanism *mechanism;
-    enum bench_wait wait;
-    size_t size;     /* bytes of a message */
-    int64_t span_ns; /* how long it goes on */
-    double rate;     /* messages, or round trips, a second, evenly; 0: as many as can be */
-    int cpus[2];     /* where the two processes run; -1: anywhere */
-};
-
 struct crossing_result {
     uint64_t messages; /* that came */
     uint64_t lost;

@@ -17,6 +17,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+static const char *const waits[BENCH_WAIT_COUNT] = {
+    [BENCH_SLEEP] = "sleep", [BENCH_SPIN] = "spin", [BENCH_ADAPTIVE] = "adaptive"
+};
+
+const char *bench_wait_name(enum bench_wait wait)
+{
+    return waits[wait];
+}
+
 static int failure(ssize_t result)
 {
     return result < 0 ? -errno : 0;
@@ -49,6 +58,35 @@ static ssize_t socket_receive(struct bench_end *end, void *data, size_t size)
     return received < 0 ? -errno : received;
 }
 
+/* The kernel doubles what it is given, and cuts it where we are not privileged. */
+static int buffer_set(int fd, int option, int forced, int size)
+{
+    int got;
+    socklen_t got_size = sizeof(got);
+
+    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) < 0 &&
+        setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size)) < 0)
+        return -errno;
+    if (getsockopt(fd, SOL_SOCKET, option, &got, &got_size) < 0)
+        return -errno;
+    return got / 2 < size ? -EPERM : 0;
+}
+
+/* A message must fit into the buffer at once, unless it comes in parts; what is refused by its
+ * limit shows when one is sent. */
+static int room_make(const struct bench_link *link, int fd)
+{
+    const struct crossing *crossing = &link->crossing;
+    int size = (int)(crossing->buffer ? crossing->buffer : crossing->size * 2);
+
+    if (!crossing->buffer && (crossing->mechanism->is_stream || size < (int)BENCH_BUFFER_MIN))
+        return 0;
+    int code = buffer_set(fd, SO_SNDBUF, SO_SNDBUFFORCE, size);
+    if (code == 0 || code == -EPERM)
+        code = buffer_set(fd, SO_RCVBUF, SO_RCVBUFFORCE, size);
+    return crossing->buffer || code != -EPERM ? code : 0;
+}
+
 static int pipe_open(struct bench_link *link)
 {
     int there[2], back[2];
@@ -61,6 +99,9 @@ static int pipe_open(struct bench_link *link)
         return -errno;
     link->pairs[1][1] = back[1];
     link->pairs[0][0] = back[0];
+    int size = (int)link->crossing.buffer;
+    if (size && (fcntl(there[1], F_SETPIPE_SZ, size) < 0 || fcntl(back[1], F_SETPIPE_SZ, size) < 0))
+        return -errno;
     return 0;
 }
 
@@ -100,22 +141,6 @@ static int fifo_open(struct bench_link *link)
 static void socket_take(struct bench_link *link, unsigned side, int fd)
 {
     link->pairs[side][0] = link->pairs[side][1] = fd;
-}
-
-/* A message must fit into the buffer at once; what is refused by its limit shows when one is sent.
- */
-static int room_make(const struct bench_link *link, int fd)
-{
-    int size = (int)link->size * 2;
-
-    if (link->mechanism->is_stream || size < (int)BENCH_BUFFER_MIN)
-        return 0;
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
-        return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    return 0;
 }
 
 static int unix_open_type(struct bench_link *link, int type)
@@ -185,11 +210,17 @@ static int tcp_open(struct bench_link *link)
 
     if (listener < 0)
         return listener;
+    int code = room_make(link, listener);
+    if (code < 0)
+        return code;
     if (listen(listener, 1) < 0)
         return -errno;
     socket_take(link, 0, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     int fd = link->pairs[0][0];
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    code = fd < 0 ? -errno : room_make(link, fd);
+    if (code < 0)
+        return code;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return -errno;
     socket_take(link, 1, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
     for (unsigned side = 0; side < 2; side++)
@@ -203,7 +234,7 @@ static int udp_open(struct bench_link *link)
 {
     struct sockaddr_in addresses[2];
 
-    if (link->size > BENCH_UDP_SIZE_MAX)
+    if (link->crossing.size > BENCH_UDP_SIZE_MAX)
         return -EMSGSIZE;
     for (unsigned side = 0; side < 2; side++) {
         int fd = inet_bind(SOCK_DGRAM, &addresses[side]);
@@ -244,10 +275,10 @@ static int queue_make(size_t size, int ret_ends[2])
 static int queue_open(struct bench_link *link)
 {
     int there[2] = { -1, -1 }, back[2] = { -1, -1 };
-    int code = queue_make(link->size, there);
+    int code = queue_make(link->crossing.size, there);
 
     if (code == 0)
-        code = queue_make(link->size, back);
+        code = queue_make(link->crossing.size, back);
     link->pairs[0][0] = back[0];
     link->pairs[0][1] = there[1];
     link->pairs[1][0] = there[0];
@@ -272,10 +303,10 @@ static struct ferry_ring_options ring_options(const struct bench_link *link)
 {
     struct ferry_ring_options options = { .struct_size = sizeof(options),
         .capacity = BENCH_RING_SIZE,
-        .spin_max_ns = link->wait == BENCH_ADAPTIVE ? 0 : -1 };
+        .spin_max_ns = link->crossing.wait == BENCH_ADAPTIVE ? 0 : -1 };
 
     /* The largest record has an eighth, its head included. */
-    while (options.capacity / 8 <= link->size)
+    while (options.capacity / 8 <= link->crossing.size)
         options.capacity *= 2;
     return options;
 }
@@ -362,13 +393,10 @@ static void pair_close(int pair[2])
     fd_close(&pair[1]);
 }
 
-int bench_link_open(
-    struct bench_link *link, const struct mechanism *mechanism, size_t size, enum bench_wait wait)
+int bench_link_open(struct bench_link *link, const struct crossing *crossing)
 {
-    *link = (struct bench_link){
-        .mechanism = mechanism, .wait = wait, .size = size, .pairs = { { -1, -1 }, { -1, -1 } }
-    };
-    int code = mechanism->open(link);
+    *link = (struct bench_link){ .crossing = *crossing, .pairs = { { -1, -1 }, { -1, -1 } } };
+    int code = crossing->mechanism->open(link);
     if (code < 0)
         bench_link_close(link);
     return code;
@@ -378,8 +406,8 @@ int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *re
 {
     int code = 0;
 
-    *ret_end = (struct bench_end){ .mechanism = link->mechanism,
-        .wait = link->wait,
+    *ret_end = (struct bench_end){ .mechanism = link->crossing.mechanism,
+        .wait = link->crossing.wait,
         .filled_fd = -1,
         .receive_fd = link->pairs[side][0],
         .send_fd = link->pairs[side][1] };

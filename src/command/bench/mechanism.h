@@ -21,12 +21,24 @@ enum bench_wait {
 /* Bytes at the front of a message that are looked at when it has come. */
 #define BENCH_LOOKED_AT sizeof(uint64_t)
 
+/* "sleep", ... */
+const char *bench_wait_name(enum bench_wait wait);
+
 struct mechanism;
 
-struct bench_link {
+/* What is to be measured, once. */
+struct crossing {
     const struct mechanism *mechanism;
     enum bench_wait wait;
-    size_t size;     /* of a message, bytes */
+    size_t size;     /* bytes of a message */
+    size_t buffer;   /* bytes of the kernel's buffers each way; 0: as they come */
+    int64_t span_ns; /* how long it goes on */
+    double rate;     /* messages, or round trips, a second, evenly; 0: as many as can be */
+    int cpus[2];     /* where the two processes run; -1: anywhere */
+};
+
+struct bench_link {
+    struct crossing crossing;
     int pairs[2][2]; /* of each side: what it receives from, what it sends by; -1: none */
     struct ferry_ring *rings[2]; /* of one direction each: from side 0, to side 0 */
 };
@@ -45,7 +57,7 @@ struct mechanism {
     bool is_stream;   /* bytes: a message may come in parts */
     bool may_lose;    /* a sender is not held up by a receiver that is slower */
     bool is_adaptive; /* knows BENCH_ADAPTIVE */
-    /* Makes both ends. 0, -EMSGSIZE (no message is so large), -errno. */
+    /* Makes both ends. 0, -EMSGSIZE (no message is so large), -EPERM (no buffer), -errno. */
     int (*open)(struct bench_link *link);
     /* One try. Bytes that went or came, or -errno; -EAGAIN: not now. */
     ssize_t (*send)(struct bench_end *end, const void *data, size_t size);
@@ -57,9 +69,8 @@ extern const size_t bench_mechanism_count;
 /* NULL: none has that name. */
 const struct mechanism *mechanism_find(const char *name);
 
-/* Makes a link for messages of that size. 0, -EMSGSIZE, -errno. */
-int bench_link_open(
-    struct bench_link *link, const struct mechanism *mechanism, size_t size, enum bench_wait wait);
+/* Makes a link. 0, -EMSGSIZE, -EPERM (no buffer may be so large), -errno. */
+int bench_link_open(struct bench_link *link, const struct crossing *crossing);
 /* Takes the end of that side (0: who made it, 1: its child); the other one is closed here.
  * 0, -errno. */
 int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *ret_end);

@@ -319,10 +319,10 @@ static void ready_fini(struct ready *ready)
     fd_close(&ready->bare_fd);
 }
 
-int ready_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, size_t all),
-    struct ready_result *ret_result)
+int ready_run(
+    int64_t span_ns, unsigned rounds, struct progress *progress, struct ready_result *ret_result)
 {
-    const size_t cases = READY_STEP_COUNT * READY_WAY_COUNT + 1;
+    const size_t cases = READY_CASE_COUNT;
     struct ready ready = { .bare_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 
     for (size_t i = 0; i < READY_STEP_COUNT; i++)
@@ -331,8 +331,7 @@ int ready_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, si
     int code = ready_start(&ready, ret_result);
     for (unsigned round = 0; round < rounds && code == 0; round++) {
         for (size_t i = 0; i < cases; i++) {
-            if (progress)
-                progress(round * cases + i, rounds * cases);
+            progress_step(progress, "descriptors that are ready");
             case_run(&ready, round % 2 ? cases - 1 - i : i, span_ns, ret_result);
         }
     }

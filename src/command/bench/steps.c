@@ -243,7 +243,7 @@ static void slice_run(size_t number, int64_t span_ns, struct step_figure *figure
     figure->cpu_ns += used_ns;
 }
 
-void steps_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, size_t all),
+void steps_run(int64_t span_ns, unsigned rounds, struct progress *progress,
     struct step_figure figures[STEP_COUNT])
 {
     for (size_t i = 0; i < STEP_COUNT; i++)
@@ -251,7 +251,7 @@ void steps_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, s
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < STEP_COUNT; i++) {
             size_t number = round % 2 ? STEP_COUNT - 1 - i : i;
-            progress(round * STEP_COUNT + i, rounds * STEP_COUNT);
+            progress_step(progress, steps[number].name);
             if (figures[number].code == 0)
                 slice_run(number, span_ns, &figures[number]);
         }

@@ -5,6 +5,8 @@
 #ifndef FERRY_COMMAND_BENCH_STEPS_H
 #define FERRY_COMMAND_BENCH_STEPS_H
 
+#include "command/bench/progress.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +20,8 @@ struct step_figure {
     double fastest_ns, slowest_ns; /* slice, a step */
 };
 
-/* All in turns: `rounds` slices of `span_ns` each.
- *   progress  called before each slice, of `all` */
-void steps_run(int64_t span_ns, unsigned rounds, void (*progress)(size_t done, size_t all),
+/* All in turns: `rounds` slices of `span_ns` each, which are steps of the progress. */
+void steps_run(int64_t span_ns, unsigned rounds, struct progress *progress,
     struct step_figure figures[STEP_COUNT]);
 
 #endif

@@ -1,0 +1,67 @@
+/* findings.h - all that one `ferry bench` has measured, and what its figures come to. */
+#ifndef FERRY_COMMAND_BENCH_FINDINGS_H
+#define FERRY_COMMAND_BENCH_FINDINGS_H
+
+#include "command/bench/cases.h"
+#include "command/bench/claims.h"
+#include "command/bench/ready.h"
+#include "command/bench/steps.h"
+
+enum bench_part {
+    BENCH_CROSSINGS,
+    BENCH_BUFFERS,
+    BENCH_PROFILES,
+    BENCH_READY,
+    BENCH_STEPS,
+    BENCH_CLAIMS,
+    BENCH_PART_COUNT
+};
+
+/* How it was measured. */
+struct bench_method {
+    int64_t slice_ms;
+    unsigned rounds;
+    int cpus[2]; /* -1: nobody was pinned */
+    double rate; /* 0: as many messages as can be */
+};
+
+struct bench_findings {
+    struct bench_method method;
+    unsigned parts; /* 1 << enum bench_part: what was asked for */
+    struct bench_cases crossings, buffers, profiles;
+    struct ready_result ready;
+    struct step_figure steps[STEP_COUNT];
+    struct claim claims[CLAIM_COUNT];
+    int64_t took_ms;
+};
+
+void bench_findings_fini(struct bench_findings *findings);
+static inline bool bench_has(const struct bench_findings *findings, enum bench_part part)
+{
+    return findings->parts & 1u << part;
+}
+
+/* "ready", ...: as it is asked for, and called in JSON. */
+const char *bench_part_name(enum bench_part part);
+
+/* --- what figures come to --------------------------------------------------------------------- */
+
+/* 0 where there is nothing to divide by. */
+double figure_per(double amount, double count);
+/* Half of what lies between the slowest and the fastest slice, of their mean: percent. */
+double figure_spread(double slowest, double fastest);
+
+double case_trip_cpu_ns(const struct bench_case *one);    /* a message */
+double case_one_way_cpu_ns(const struct bench_case *one); /* a message */
+double case_byte_cpu_ns(const struct bench_case *one);    /* a byte one way */
+/* Why it has no figures. */
+const char *case_reason(const struct bench_case *one);
+
+/* What the wait alone costs, less what writing and reading do, of a figure or of an event that
+ * costs so much. */
+double ready_wait_ns(const struct ready_result *result, double each_ns);
+double ready_ns(const struct ready_result *result, const struct ready_figure *figure);
+
+double step_ns(const struct step_figure *figure);
+
+#endif
