@@ -6,11 +6,11 @@
  * so that nobody sees another reader come and go.
  */
 #include "base/cleanup.h"
+#include "command/quote.h"
 #include "command/view/blocked.h"
 #include "command/view/copy.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
-#include "command/why/quote.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
@@ -105,7 +105,7 @@ static void add_no_reader(struct why *why, const struct fifo *fifo)
     AUTO_BYTES struct bytes writer = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
     print_end(fifo->writer, fifo->opening_writer, &writer);
-    finding_quote(&quoted, why->target.name);
+    shell_quote(&quoted, why->target.name);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_NO_READER, "nobody reads it");
     finding_set_client(finding, "open(2) to write hangs; without blocking it says ENXIO (No such "
                                 "device or address); who has it open already gets EPIPE (Broken "
@@ -120,7 +120,7 @@ static void add_no_writer(struct why *why, const struct fifo *fifo)
     AUTO_BYTES struct bytes reader = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
     print_end(fifo->reader, fifo->opening_reader, &reader);
-    finding_quote(&quoted, why->target.name);
+    shell_quote(&quoted, why->target.name);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_NO_WRITER,
         "nobody writes it: %s has only its reading end", reader.data ? reader.data : "");
     finding_set_client(finding, "read(2) says the end (0 bytes) at once");
@@ -200,7 +200,7 @@ static void judge_mode(struct why *why, const char *where, const struct stat *st
         return;
     }
     who_print_why(&why->who, where, status, &reason);
-    finding_quote(&quoted, where);
+    shell_quote(&quoted, where);
     if (reads || writes) { /* one side is what most have */
         diagnosis_note(&why->diagnosis, "%s may only %s it: %s", why->who.words,
             reads ? "read" : "write", reason.data ? reason.data : "");

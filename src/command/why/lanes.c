@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "command/table.h"
 #include "command/view/names.h"
-#include "command/why/quote.h"
 #include "command/why/why.h"
 
 #include <fcntl.h>

@@ -138,9 +138,9 @@ static void backlog_remedy(struct finding *finding, const struct ferry_endpoint 
     if (endpoint->inet)
         bytes_append_text(&finding->remedy, "tcp:");
     if (endpoint->name && endpoint->name[0])
-        finding_quote(&finding->remedy, endpoint->name);
+        shell_quote(&finding->remedy, endpoint->name);
     else if (local.size)
-        finding_quote(&finding->remedy, local.data);
+        shell_quote(&finding->remedy, local.data);
     else
         bytes_print(&finding->remedy, "ino:%" PRIu64, endpoint->inode);
 }

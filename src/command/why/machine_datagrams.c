@@ -35,7 +35,7 @@ static void remedy(struct finding *finding, const struct ferry_endpoint *endpoin
     else
         view_print_local(endpoint, &local);
     bytes_append_text(&finding->remedy, "ferry why ");
-    finding_quote(&finding->remedy, local.data ? local.data : "");
+    shell_quote(&finding->remedy, local.data ? local.data : "");
 }
 
 static void say_senders(struct finding *finding, const struct ferry_endpoint *endpoint)

@@ -1,7 +1,7 @@
 /* machine_findings.h - what was found: collected, the worst of each kind kept, sorted, said.
  *
  * A finding owns its texts. They are made of what processes choose: whoever writes them escapes
- * (finding_quote(), bytes_append_escaped()), so that none holds a control character.
+ * (shell_quote(), bytes_append_escaped()), so that none holds a control character.
  *
  * Of one kind and severity FINDINGS_SHOWN_MAX are kept, the weightiest; the rest is counted. So the
  * memory is bounded whatever the machine looks like.
@@ -10,7 +10,7 @@
 #define FERRY_COMMAND_WHY_MACHINE_FINDINGS_H
 
 #include "base/bytes.h"
-#include "command/why/quote.h"
+#include "command/quote.h"
 
 #include <jansson.h>
 #include <stdint.h>

@@ -185,7 +185,7 @@ static void shared_say(
         files->hidden ? "perhaps " : "", size);
     finding_evidence(finding, "of user %s, written to %s ago", user.data, age);
     bytes_append_text(&finding->remedy, "rm ");
-    finding_quote(&finding->remedy, file->path);
+    shell_quote(&finding->remedy, file->path);
     finding_fact_text(finding, "path", file->path);
     finding_fact_number(finding, "bytes", file->size);
     finding_fact_number(finding, "uid", file->uid);

@@ -42,7 +42,7 @@ static void orphan_say(struct machine *machine, const struct ferry_endpoint *end
     const char *unit = sure ? endpoint->owners[0].process->unit : NULL;
     if (unit) {
         bytes_append_text(&finding->remedy, "systemctl restart ");
-        finding_quote(&finding->remedy, unit);
+        shell_quote(&finding->remedy, unit);
     } else if (sure) {
         bytes_print(&finding->remedy, "restart %s, so that it binds the path again", owners.data);
     }
@@ -125,7 +125,7 @@ static void replaceable_say(
     if (owners.size)
         finding_evidence(finding, "%s serves it", owners.data);
     bytes_append_text(&finding->remedy, "chmod +t ");
-    finding_quote(&finding->remedy, *folder ? folder : "/");
+    shell_quote(&finding->remedy, *folder ? folder : "/");
     socket_facts(finding, endpoint);
 }
 
@@ -148,7 +148,7 @@ static void writable_say(
     if (owners.size)
         finding_evidence(finding, "%s serves it", owners.data);
     bytes_append_text(&finding->remedy, "chmod o-w ");
-    finding_quote(&finding->remedy, path);
+    shell_quote(&finding->remedy, path);
     socket_facts(finding, endpoint);
 }
 

@@ -49,7 +49,7 @@ static void full_say(struct machine *machine, const struct ferry_endpoint *endpo
     if (full)
         finding_evidence(finding, "who sends now hangs, or gets EAGAIN");
     bytes_append_text(&finding->remedy, "ferry why mq:");
-    finding_quote(&finding->remedy, endpoint->name);
+    shell_quote(&finding->remedy, endpoint->name);
     queue_facts(finding, endpoint);
 }
 
@@ -68,7 +68,7 @@ static void remedy_unlink(struct finding *finding, const char *name)
         return;
     }
     bytes_append_text(&finding->remedy, "rm ");
-    finding_quote(&finding->remedy, path);
+    shell_quote(&finding->remedy, path);
 }
 
 static void orphan_say(struct machine *machine, const struct ferry_endpoint *endpoint)

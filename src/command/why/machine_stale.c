@@ -115,7 +115,7 @@ static void stale_say(
         "fails with EADDRINUSE",
         age, user.data);
     bytes_append_text(&finding->remedy, "rm ");
-    finding_quote(&finding->remedy, path);
+    shell_quote(&finding->remedy, path);
     finding_fact_text(finding, "path", path);
     finding_fact_number(finding, "uid", status->st_uid);
     finding_fact_number(finding, "age_ms", age_ms > 0 ? (uint64_t)age_ms : 0);

@@ -1,6 +1,6 @@
 /* path.c - what a path leads to, and whether they may go there. */
 #include "base/cleanup.h"
-#include "command/why/quote.h"
+#include "command/quote.h"
 #include "command/why/walk.h"
 #include "command/why/why.h"
 
@@ -11,7 +11,7 @@ static void add_denied(struct why *why, const struct walk *walk)
     AUTO_BYTES struct bytes reason = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
     who_print_why(&why->who, walk->denied, &walk->denied_status, &reason);
-    finding_quote(&quoted, walk->denied);
+    shell_quote(&quoted, walk->denied);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_NO_SEARCH,
         "%s may not pass through the directory %s", why->who.words, walk->denied);
     finding_set_client(finding, "EACCES (Permission denied), whatever the socket's own mode is");
@@ -30,7 +30,7 @@ static void set_remedy_missing(const struct why *why, struct finding *finding)
 {
     AUTO_BYTES struct bytes meant = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
-    finding_quote(&quoted, why->target.name);
+    shell_quote(&quoted, why->target.name);
     if (wants_fifo(why))
         finding_set_remedy(finding,
             "mkfifo %s   (or correct the path: `ferry ls --kind=fifo` lists those that are open)",
@@ -126,7 +126,7 @@ static void add_kind(struct why *why, const struct walk *walk)
     bool fifo = S_ISFIFO(walk->status.st_mode);
     AUTO_BYTES struct bytes quoted = BYTES_EMPTY;
 
-    finding_quote(&quoted, why->target.name);
+    shell_quote(&quoted, why->target.name);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_WRONG_TYPE,
         fifo ? "%s is a FIFO, no socket" : "%s is a socket, no FIFO", walk->at);
     finding_set_client(finding, fifo ? "connect(2): ECONNREFUSED (Connection refused)"

@@ -5,10 +5,10 @@
  * their listener's name and file; they are the server's side of the connections.
  */
 #include "base/cleanup.h"
+#include "command/quote.h"
 #include "command/view/names.h"
 #include "command/view/proc.h"
 #include "command/why/datagram.h"
-#include "command/why/quote.h"
 #include "command/why/server.h"
 #include "command/why/why.h"
 
@@ -83,7 +83,7 @@ static void print_address(const struct why *why, unsigned kind, struct bytes *te
 
     bytes_print(&address, "%s:%s%s", scheme_of(kind), why->target.kind == VIEW_ABSTRACT ? "@" : "",
         why->target.name);
-    finding_quote(text, address.data ? address.data : "");
+    shell_quote(text, address.data ? address.data : "");
 }
 
 /* The scheme said one type, and the socket is of another. */
@@ -237,7 +237,7 @@ static void judge_mode(struct why *why, const char *where, const struct stat *st
     AUTO_BYTES struct bytes reason = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
     who_print_why(&why->who, where, status, &reason);
-    finding_quote(&quoted, where);
+    shell_quote(&quoted, where);
     if (who_may(&why->who, where, status, W_OK)) {
         diagnosis_check(
             &why->diagnosis, "mode: %s may write to it, as connect(2) needs", why->who.words);
@@ -284,7 +284,7 @@ static void add_displaced(struct why *why, const struct ferry_endpoint *endpoint
         (unsigned long long)endpoint->path->inode);
     const char *unit = endpoint->owner_count ? endpoint->owners[0].process->unit : NULL;
     if (unit) /* whoever has the control group may have chosen its name */
-        finding_quote(&quoted, unit);
+        shell_quote(&quoted, unit);
     finding_set_remedy(finding, "restart it, so that it binds its path again%s%s",
         unit ? ": systemctl restart " : "", unit && quoted.data ? quoted.data : "");
 }
@@ -296,7 +296,7 @@ static void add_other_root(struct why *why, const struct ferry_endpoint *endpoin
     const struct ferry_process *process = endpoint->owners[0].process;
 
     view_print_holders(endpoint, &who);
-    finding_quote(&quoted, endpoint->path->where);
+    shell_quote(&quoted, endpoint->path->where);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_OTHER_ROOT,
         "the path is not here but in the root directory of %s%s%s", who.data ? who.data : "",
         process->container ? ", of container " : "", process->container ? process->container : "");
@@ -312,7 +312,7 @@ static void add_renamed(struct why *why, const struct ferry_endpoint *endpoint)
     AUTO_BYTES struct bytes who = BYTES_EMPTY, quoted = BYTES_EMPTY;
 
     view_print_holders(endpoint, &who);
-    finding_quote(&quoted, endpoint->path->where);
+    shell_quote(&quoted, endpoint->path->where);
     struct finding *finding = finding_add(&why->diagnosis, VERDICT_ORPHANED,
         "%s listens, but its path has another name now", who.data ? who.data : "");
     finding_set_client(finding, "ENOENT (No such file or directory)");
@@ -351,7 +351,7 @@ static void add_stale(struct why *why, const char *where, const struct stat *sta
     int probe = datagram_room_of_path(where);
 
     ferry_endpoints_get_gaps(why->table, &gaps);
-    finding_quote(&quoted, where);
+    shell_quote(&quoted, where);
     if (probe == -ECONNREFUSED || (probe == -EACCES && !gaps.hidden_namespaces)) {
         finding = finding_add(&why->diagnosis, VERDICT_STALE,
             "nobody listens there: the file %s is left over from a socket that is closed", where);

@@ -98,7 +98,7 @@ static void check_quote(const char *word, const char *expected)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
 
-    finding_quote(&text, word);
+    shell_quote(&text, word);
     ck_assert_str_eq(text.data, expected);
 }
 

@@ -1,5 +1,5 @@
 /* quote.c - a word for a shell, between quotes if it needs any. */
-#include "command/why/quote.h"
+#include "command/quote.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ static void quote_ansi(struct bytes *text, const char *word)
     bytes_append_char(text, '\'');
 }
 
-void finding_quote(struct bytes *text, const char *word)
+void shell_quote(struct bytes *text, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "/._-+:@%,";
