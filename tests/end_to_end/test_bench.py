@@ -18,7 +18,7 @@ MECHANISMS = [
     "ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
 ]
 QUICK = ["-t", "5ms", "-r", "1"]
-ONLY = "ready, steps, buffers, claims and --calibrate have --time, --rounds and --json, no other options"
+ONLY = "ready, steps, buffers, claims and --calibrate have --time, --rounds, --json and --report, no other options"
 
 two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 
@@ -349,6 +349,8 @@ def test_sockets_of_messages_have_a_limit_too(ferry):
         (["claims", "-s", "64"], ONLY),
         (["ready", "-m", "pipe"], ONLY),
         (["steps", "--one-cpu"], ONLY),
+        (["--calibrate", "--report", "x"], "--report goes with neither --calibrate nor --rate"),
+        (["--rate", "5", "--report", "x"], "--report goes with neither --calibrate nor --rate"),
     ],
 )
 def test_what_is_asked_wrongly(ferry, arguments, said):

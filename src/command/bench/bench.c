@@ -11,9 +11,12 @@
 #include "command/bench/calibrate.h"
 #include "command/bench/document.h"
 #include "command/bench/measure.h"
+#include "command/bench/page.h"
+#include "command/bench/page_file.h"
 #include "command/bench/report.h"
 #include "command/command.h"
 #include "command/limits.h"
+#include "command/quote.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,9 +27,11 @@ struct bench {
     struct bench_choice choice;
     struct bench_findings findings;
     bool calibrates, json;
+    const char *report;   /* where the page goes; NULL: there is none */
+    struct bytes command; /* what was typed, for a shell */
 };
 
-enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE };
+enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT };
 
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
@@ -42,6 +47,8 @@ static const struct argp_option options[] = {
     { "calibrate", KEY_CALIBRATE, NULL, 0,
         "Measure for some ten seconds what an auto: channel decides by, and keep it", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
+    { "report", KEY_REPORT, "FILE", 0,
+        "Everything, or the part that is asked for, as an HTML page with charts", 0 },
     { 0 },
 };
 
@@ -161,6 +168,9 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
     case KEY_JSON:
         bench->json = true;
         return 0;
+    case KEY_REPORT:
+        bench->report = argument;
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0 || bench->calibrates)
             argp_error(state, "'%s': too much", argument);
@@ -171,10 +181,14 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if ((bench->findings.parts || bench->calibrates) && is_narrowed(bench))
             argp_error(state,
-                "ready, steps, buffers, claims and --calibrate have --time, --rounds and --json, "
-                "no other options");
+                "ready, steps, buffers, claims and --calibrate have --time, --rounds, --json and "
+                "--report, no other options");
+        if (bench->report && (bench->calibrates || bench->findings.method.rate > 0))
+            argp_error(state, "--report goes with neither --calibrate nor --rate");
         if (!bench->findings.parts)
-            bench->findings.parts = 1u << BENCH_CROSSINGS;
+            bench->findings.parts = bench->report
+                                        ? ((1u << BENCH_PART_COUNT) - 1) & ~(1u << BENCH_PROFILES)
+                                        : 1u << BENCH_CROSSINGS;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -202,6 +216,7 @@ static const struct argp argp = {
         "  ferry bench --rate 1000 -m ring,unix -s 64 -t 100ms\n"
         "  ferry bench ready\n"
         "  ferry bench claims\n"
+        "  ferry bench steps --report steps.html\n"
         "  ferry bench -s 64 --json | jq '.cases[].round_trip'\n",
 };
 
@@ -277,16 +292,56 @@ static int bench_calibrate(struct bench *bench)
     return bench_say(&text);
 }
 
+/* What makes the page again. */
+static void command_print(int argc, char **argv, struct bytes *text)
+{
+    bytes_append_text(text, "ferry bench");
+    for (int i = 1; i < argc; i++) {
+        bytes_append_char(text, ' ');
+        shell_quote(text, argv[i]);
+    }
+}
+
+/* Takes the page's room back. */
+static int report_write(struct bench *bench)
+{
+    AUTO_BYTES struct bytes page = BYTES_EMPTY;
+
+    bench_page(&bench->findings, bench->command.data, &page);
+    int code = bytes_failed(&page) ? -ENOMEM : page_file_write(bench->report, &page);
+    return code == 0 ? EXIT_DONE : command_fail_errno("bench", bench->report, code);
+}
+
+static int report_try(const char *path)
+{
+    struct ferry_error error;
+    int code = page_file_try(path);
+
+    if (code == 0)
+        return EXIT_DONE;
+    if (code != -EEXIST)
+        return command_fail_errno("bench", path, code);
+    error_set(&error, code, path, "name a file", "no regular file is there");
+    return command_fail("bench", &error);
+}
+
 static int bench_run(struct bench *bench)
 {
     struct bench_findings *findings = &bench->findings;
     struct bytes text = BYTES_EMPTY;
     const char *thing;
-    int code = measure(&bench->choice, findings, &thing);
 
+    if (bench->report && report_try(bench->report) != EXIT_DONE)
+        return EXIT_FAILED;
+    int code = measure(&bench->choice, findings, &thing);
     if (code < 0)
         return fail(code, thing);
-    (bench->json ? bench_document : bench_report)(findings, &text);
+    if (bench->report && report_write(bench) != EXIT_DONE)
+        return EXIT_FAILED;
+    if (bench->json)
+        bench_document(findings, &text);
+    else if (!bench->report)
+        bench_report(findings, &text);
     int status = bench_say(&text);
     return status == EXIT_DONE && !is_measured(findings) ? EXIT_FAILED : status;
 }
@@ -300,9 +355,13 @@ int command_bench(int argc, char **argv)
     bench->findings.method = (struct bench_method){
         .slice_ms = BENCH_SLICE_MS, .rounds = BENCH_ROUNDS, .cpus = { -1, -1 }
     };
+    command_print(argc, argv, &bench->command);
     if (argument_parse("bench", &argp, argc, argv, 0, bench) != EXIT_DONE)
         return EXIT_FAILED;
-    int status = bench->calibrates ? bench_calibrate(bench) : bench_run(bench);
+    int status = bytes_failed(&bench->command) ? command_fail_errno("bench", "memory", -ENOMEM)
+                 : bench->calibrates           ? bench_calibrate(bench)
+                                               : bench_run(bench);
+    bytes_fini(&bench->command);
     bench_findings_fini(&bench->findings);
     return status;
 }
