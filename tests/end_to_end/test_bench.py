@@ -54,6 +54,13 @@ def traced(ferry, runtime_dir):
     return run
 
 
+def is_gone(pid):
+    try:
+        return "\nState:\tZ" in open(f"/proc/{pid}/status").read()
+    except OSError:
+        return True
+
+
 def left_behind():
     return [path for path in glob.glob("/tmp/ferry-bench*") + glob.glob("/dev/mqueue/ferry-bench*")]
 
@@ -94,7 +101,8 @@ def test_at_a_rate_so_many_go_and_each_is_timed(bench):
 
 def test_what_is_handed_over_is_a_descriptor_each(traced):
     ((case,), _, text) = traced("-m", "memfd", "-s", "64", "-w", "sleep", "-t", "20ms", "-r", "1")
-    messages = 2 * case["round_trip"]["count"] + case["one_way"]["messages"]
+    # A round trip before the clock starts, each way.
+    messages = 2 * case["round_trip"]["count"] + case["one_way"]["messages"] + 4
     assert text.count('memfd_create("ferry-bench"') == messages
     assert text.count("F_ADD_SEALS, F_SEAL_SEAL|F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE") == messages
     ((case,), _, text) = traced("-m", "unix-fd", "-s", "64", "-w", "sleep", "-t", "20ms", "-r", "1")
@@ -140,7 +148,8 @@ def test_processes_stay_where_they_are_put(traced, bench):
     pinned = re.findall(r"^(\d+) +sched_setaffinity\(0, \d+, \[(\d+)\]", text, re.M)
     parents = {pid for pid, cpu in pinned if int(cpu) == first}
     children = {pid for pid, cpu in pinned if int(cpu) == (rest or [first])[0]}
-    assert len(parents | children) == 3, "one that measures, a child for each way"
+    assert len(parents | children) == 4, "one that measures and one that answers, for each way"
+    assert len(parents) == len(children) == 2 or not rest
     document = bench("--one-cpu", "-m", "pipe,ring", "-s", "64", *QUICK)
     assert document["method"]["processors"] == [first, first]
     assert {case["wait"] for case in document["cases"]} == {"sleep"}
@@ -150,10 +159,10 @@ def test_processes_stay_where_they_are_put(traced, bench):
 def test_whose_bench_is_ended_leaves_nothing(ferry, start, number):
     process = start(ferry, "bench", "-m", "fifo", "-s", "64", "-w", "sleep", "-t", "10s", "-r", "1")
     children = f"/proc/{process.pid}/task/{process.pid}/children"
-    wait_until(lambda: open(children).read())
-    (child,) = open(children).read().split()
+    wait_until(lambda: len(open(children).read().split()) == 2)
+    both = open(children).read().split()
     process.send(number)
-    wait_until(lambda: not os.path.exists(f"/proc/{child}") or "\nState:\tZ" in open(f"/proc/{child}/status").read())
+    wait_until(lambda: all(is_gone(pid) for pid in both))
     assert left_behind() == []
 
 

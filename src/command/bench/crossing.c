@@ -1,8 +1,10 @@
-/* crossing.c - one slice: a link, a child that has its other end, and what both have used.
+/* crossing.c - one slice: a link, two processes that have an end each, and what both have used.
  *
- * The child knows that it is to end by a number of messages, which its parent writes before it
- * sends the last one. So nothing has to be told apart in what is sent, and a mechanism that loses
- * messages ends by silence.
+ * Both are children: what a library starts in them, threads or memory, goes with them. They make a
+ * round trip that is not measured first, by which what connects late is connected, and all memory
+ * has been touched. Who receives knows that it is to end by a number of messages, which is written
+ * before the last one is sent. So nothing has to be told apart in what is sent, and a mechanism
+ * that loses messages ends by silence. Neither leaves before the other has all it waits for.
  */
 #include "command/bench/crossing.h"
 #include "base/cleanup.h"
@@ -11,28 +13,29 @@
 #include "command/limits.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
-/* Memory of both. */
+/* Memory of both, and of who waits for them. */
 struct shared {
     atomic_ullong last; /* how many messages there are in all; 0: not known yet */
-    uint64_t received;
-    int64_t ended_ns;  /* when the last of them came */
-    int64_t cpu_ns;    /* the child's */
-    int code;          /* what it ended with */
-    struct times ways; /* at a rate: how long messages took */
+    uint64_t sent, received;
+    int64_t started_ns, ended_ns; /* when the first was sent, when the last came */
+    int64_t cpu_ns[2];
+    int codes[2];       /* what each side ended with */
+    struct times times; /* of round trips; at a rate, of messages one way */
 };
 
 struct side {
     struct bench_end end;
-    int ready[2]; /* a pipe: a byte once the child has its end, its place and its memory */
+    unsigned number;    /* 0: who measures, 1: who answers */
+    int64_t silence_ms; /* until it is given up */
     struct shared *shared;
     const struct crossing *crossing;
     size_t size;
@@ -62,18 +65,17 @@ struct patience {
 };
 
 /* Waits until it may be tried again. 0, -ETIMEDOUT, -errno. */
-static int patience_wait(struct patience *patience, struct bench_end *end,
+static int patience_wait(struct patience *patience, struct side *side,
     int (*wait)(struct bench_end *end, int64_t deadline_ns))
 {
-    if (end->wait != BENCH_SPIN || ++patience->tries % BENCH_TRIES_A_LOOK == 0) {
+    if (side->end.wait != BENCH_SPIN || ++patience->tries % BENCH_TRIES_A_LOOK == 0) {
         int64_t now_ns = clock_now_ns();
-        int64_t silence_ms = end->mechanism->may_lose ? BENCH_LOST_MS : BENCH_STUCK_MS;
         if (!patience->deadline_ns)
-            patience->deadline_ns = clock_after(now_ns, silence_ms * NS_PER_MS);
+            patience->deadline_ns = clock_after(now_ns, side->silence_ms * NS_PER_MS);
         else if (now_ns >= patience->deadline_ns)
             return -ETIMEDOUT;
     }
-    return wait(end, patience->deadline_ns);
+    return wait(&side->end, patience->deadline_ns);
 }
 
 static int send_whole(struct side *side)
@@ -83,7 +85,7 @@ static int send_whole(struct side *side)
     for (size_t sent = 0; sent < side->size;) {
         ssize_t r = side->end.mechanism->send(&side->end, side->data + sent, side->size - sent);
         if (r == -EAGAIN || r == -EINTR)
-            r = patience_wait(&patience, &side->end, bench_end_wait_send);
+            r = patience_wait(&patience, side, bench_end_wait_send);
         if (r < 0)
             return (int)r;
         sent += (size_t)r;
@@ -101,7 +103,7 @@ static ssize_t receive_part(struct side *side, size_t have)
         ssize_t r = side->end.mechanism->receive(&side->end, side->data + have, side->size - have);
         if (r != -EAGAIN && r != -EINTR)
             return r == 0 ? -EPIPE : r;
-        r = patience_wait(&patience, &side->end, bench_end_wait_receive);
+        r = patience_wait(&patience, side, bench_end_wait_receive);
         if (r < 0)
             return r;
     }
@@ -141,10 +143,11 @@ static void pace(struct side *side)
     side->paced_ns += cpu_used_ns() - before_ns;
 }
 
-/* --- the child -------------------------------------------------------------------------------- */
+/* --- who answers ------------------------------------------------------------------------------ */
 
-static int child_answer(struct side *side)
+static int run_answer(struct side *side, int64_t span_ns)
 {
+    (void)span_ns;
     for (;;) {
         int code = receive_whole(side);
         if (code < 0)
@@ -157,11 +160,12 @@ static int child_answer(struct side *side)
     }
 }
 
-static int child_receive(struct side *side)
+static int run_receive(struct side *side, int64_t span_ns)
 {
     struct shared *shared = side->shared;
     uint64_t bytes = 0;
 
+    (void)span_ns;
     for (;;) {
         ssize_t r = receive_part(side, 0);
         if (r < 0 && r != -ETIMEDOUT)
@@ -180,38 +184,23 @@ static int child_receive(struct side *side)
 }
 
 /* Message by message: each says when it was sent. */
-static int child_time(struct side *side)
+static int run_time(struct side *side, int64_t span_ns)
 {
     int64_t sent_ns;
 
+    (void)span_ns;
     for (;;) {
         int code = receive_whole(side);
         if (code < 0)
             return code;
         memcpy(&sent_ns, side->data, sizeof(sent_ns));
-        times_add(&side->shared->ways, clock_now_ns() - sent_ns);
+        times_add(&side->shared->times, clock_now_ns() - sent_ns);
         if (++side->shared->received == atomic_load(&side->shared->last))
             return 0;
     }
 }
 
-static void child_run(struct side *side, int (*run)(struct side *side))
-{
-    char byte = 1;
-
-    memset(side->data, 'c', side->size);
-    if (write(side->ready[1], &byte, 1) != 1)
-        _exit(0);
-    int64_t before_ns = cpu_used_ns();
-
-    side->shared->code = run(side);
-    if (!side->shared->ended_ns || side->shared->received == atomic_load(&side->shared->last))
-        side->shared->ended_ns = clock_now_ns();
-    side->shared->cpu_ns = cpu_used_ns() - before_ns;
-    _exit(0);
-}
-
-/* --- the parent ------------------------------------------------------------------------------- */
+/* --- who measures ----------------------------------------------------------------------------- */
 
 /* Whether the last one is to be sent now. The clock is not looked at for each small message. */
 static bool is_last(uint64_t sent, size_t size, int64_t end_ns)
@@ -220,13 +209,12 @@ static bool is_last(uint64_t sent, size_t size, int64_t end_ns)
     return look && sent > 0 && clock_now_ns() >= end_ns;
 }
 
-static int parent_trips(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent)
+static int run_trips(struct side *side, int64_t span_ns)
 {
     int64_t now_ns = clock_now_ns(), end_ns = now_ns + span_ns;
     uint64_t number = 0, came;
 
     side->due_ns = now_ns;
-
     for (bool last = false; !last; number++) {
         last = number > 0 && now_ns >= end_ns;
         if (last)
@@ -240,21 +228,20 @@ static int parent_trips(struct side *side, int64_t span_ns, struct times *times,
         if (code < 0)
             return code;
         now_ns = clock_now_ns();
-        times_add(times, now_ns - before_ns);
+        times_add(&side->shared->times, now_ns - before_ns);
         memcpy(&came, side->data, sizeof(came));
         if (came != number)
             return -EBADMSG;
     }
-    *ret_sent = number;
+    side->shared->sent = number;
     return 0;
 }
 
-static int parent_send(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent)
+static int run_send(struct side *side, int64_t span_ns)
 {
     int64_t end_ns = clock_now_ns() + span_ns;
     uint64_t sent = 0;
 
-    (void)times;
     for (bool last = false; !last; sent++) {
         last = is_last(sent, side->size, end_ns);
         if (last)
@@ -263,17 +250,15 @@ static int parent_send(struct side *side, int64_t span_ns, struct times *times, 
         if (code < 0)
             return code;
     }
-    *ret_sent = sent;
+    side->shared->sent = sent;
     return 0;
 }
 
-static int parent_send_paced(
-    struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent)
+static int run_send_paced(struct side *side, int64_t span_ns)
 {
     int64_t end_ns = clock_now_ns() + span_ns;
     uint64_t sent = 0;
 
-    (void)times;
     side->due_ns = clock_now_ns();
     for (bool last = false; !last; sent++) {
         pace(side);
@@ -286,92 +271,175 @@ static int parent_send_paced(
         if (code < 0)
             return code;
     }
-    *ret_sent = sent;
+    side->shared->sent = sent;
     return 0;
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
 
-typedef int parent_run(struct side *side, int64_t span_ns, struct times *times, uint64_t *ret_sent);
+typedef int side_run(struct side *side, int64_t span_ns);
 
-/* Pinned once the link is there: a ring that is made where a process has one processor only never
- * spins. */
-static int crossing_in(const struct crossing *crossing, struct shared *shared, char *data,
-    parent_run *run, int (*child)(struct side *side), struct times *times,
-    struct crossing_result *ret_result)
+/* The round trip before. */
+static int side_greet(struct side *side)
 {
-    struct bench_link link;
-    struct side side = {
-        .shared = shared,
-        .crossing = crossing,
-        .size = crossing->size,
-        .data = data,
-        .ready = { -1, -1 },
-        .period_ns = crossing->rate > 0 ? (int64_t)((double)NS_PER_S / crossing->rate) : 0,
-    };
-    int code = bench_link_open(&link, crossing);
+    int code = side->number == 0 ? send_whole(side) : receive_whole(side);
+
     if (code < 0)
         return code;
-    code = pipe2(side.ready, O_CLOEXEC) < 0 ? -errno : 0;
-    pid_t parent = getpid(), pid = code == 0 ? fork() : -1;
-    if (pid < 0) {
-        code = code < 0 ? code : -errno;
-        fd_close(&side.ready[0]);
-        fd_close(&side.ready[1]);
-        bench_link_close(&link);
-        return code;
-    }
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        shared->code = getppid() == parent ? bench_link_take(&link, 1, &side.end) : -EPIPE;
-        if (shared->code < 0)
-            _exit(0);
-        pin(crossing->cpus[1]);
-        child_run(&side, child);
-    }
-    code = bench_link_take(&link, 0, &side.end);
-    pin(crossing->cpus[0]);
-    fd_close(&side.ready[1]);
-    char byte;
-    bool ready = read(side.ready[0], &byte, 1) == 1;
-    fd_close(&side.ready[0]);
-    memset(data, 'f', crossing->size);
-    int64_t cpu_ns = cpu_used_ns(), started_ns = clock_now_ns();
-    uint64_t sent = 0;
-    if (code == 0 && ready)
-        code = run(&side, crossing->span_ns, times, &sent);
-    cpu_ns = cpu_used_ns() - cpu_ns - side.paced_ns;
-    if (code < 0)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    bench_end_close(&side.end);
-    *ret_result = (struct crossing_result){ .messages = shared->received,
-        .lost = sent - shared->received,
-        .time_ns = shared->ended_ns - started_ns,
-        .cpu_ns = cpu_ns + shared->cpu_ns };
-    /* What the child failed with is the reason of what is seen here. */
-    return shared->code < 0 ? shared->code : code < 0 ? code : ready ? 0 : -ECHILD;
+    return side->number == 0 ? receive_whole(side) : send_whole(side);
 }
 
-static int crossing_run(const struct crossing *crossing, parent_run *run,
-    int (*child)(struct side *side), struct times *times, struct crossing_result *ret_result)
+/* A ring that is made where a process has one processor only never spins, so that it is pinned once
+ * it has its end. Threads of a library run where it runs that sleeps; where it spins they would
+ * never get their turn there. */
+static int side_join(struct side *side, struct bench_link *link)
 {
-    AUTO_FREE char *data = malloc(crossing->size);
+    const struct crossing *crossing = &link->crossing;
+    bool first = crossing->mechanism->has_threads && crossing->wait == BENCH_SLEEP;
+    int cpu = crossing->cpus[side->number];
+
+    if (first)
+        pin(cpu);
+    int code = bench_link_take(link, side->number, &side->end);
+    if (!first)
+        pin(cpu);
+    return code;
+}
+
+/* Until the other one has come as far, or is gone: what is on its way to it is lost otherwise. */
+static void meet(int fd)
+{
+    char byte;
+
+    (void)shutdown(fd, SHUT_WR);
+    while (read(fd, &byte, 1) < 0 && errno == EINTR)
+        ;
+}
+
+static int side_do(struct side *side, const struct crossing *crossing, side_run *run, int over_fd)
+{
+    struct shared *shared = side->shared;
+
+    memset(side->data, "fc"[side->number], side -> size);
+    int code = side_greet(side);
+    if (code < 0)
+        return code;
+    side->silence_ms = crossing->mechanism->may_lose ? BENCH_LOST_MS : BENCH_STUCK_MS;
+    int64_t before_ns = cpu_used_ns();
+    if (side->number == 0)
+        shared->started_ns = clock_now_ns();
+    code = run(side, crossing->span_ns);
+    bool all = shared->received == atomic_load(&shared->last);
+    if (side->number == 1 && (!shared->ended_ns || all))
+        shared->ended_ns = clock_now_ns();
+    if (code == 0)
+        meet(over_fd);
+    shared->cpu_ns[side->number] = cpu_used_ns() - before_ns - side->paced_ns;
+    return code;
+}
+
+/* A child's whole life. */
+static void side_live(struct bench_link *link, unsigned number, side_run *run,
+    struct shared *shared, pid_t parent, int over_fd)
+{
+    const struct crossing crossing = link->crossing;
+    struct side side = { .number = number,
+        .silence_ms = BENCH_STUCK_MS,
+        .shared = shared,
+        .crossing = &link->crossing,
+        .period_ns =
+            link->crossing.rate > 0 ? (int64_t)((double)NS_PER_S / link->crossing.rate) : 0,
+        .size = crossing.size,
+        .data = malloc(crossing.size) };
+    int code = side.data ? 0 : -ENOMEM;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGPIPE, SIG_IGN); /* a peer that dies is told as an error */
+    if (code == 0 && getppid() != parent)
+        code = -EPIPE;
+    if (code == 0)
+        code = side_join(&side, link);
+    if (code == 0)
+        code = side_do(&side, &crossing, run, over_fd);
+    shared->codes[number] = code;
+    _exit(code < 0);
+}
+
+/* Waits for both; who fails, or dies, takes the other one along. */
+static void children_wait(pid_t children[2], struct shared *shared)
+{
+    int status;
+
+    for (unsigned left = (children[0] > 0) + (children[1] > 0); left > 0; left--) {
+        pid_t pid = waitpid(-1, &status, 0);
+        if (pid < 0 && errno == EINTR) {
+            left++;
+            continue;
+        }
+        unsigned number = pid == children[1];
+        children[number] = -1;
+        if (WIFSIGNALED(status) && !shared->codes[number])
+            shared->codes[number] = -ECHILD;
+        if (status != 0 && children[!number] > 0)
+            kill(children[!number], SIGKILL);
+    }
+}
+
+/* What one failed with is the reason of what the other one saw, which is killed for it. */
+static int code_of(const struct shared *shared)
+{
+    for (unsigned i = 2; i-- > 0;)
+        if (shared->codes[i] < 0 && shared->codes[i] != -ECHILD)
+            return shared->codes[i];
+    return shared->codes[0] < 0 ? shared->codes[0] : shared->codes[1];
+}
+
+static int crossing_in(const struct crossing *crossing, struct shared *shared, side_run *runs[2])
+{
+    struct bench_link link;
+    pid_t children[2] = { -1, -1 }, parent = getpid();
+    int over[2], code = bench_link_open(&link, crossing);
+
+    if (code < 0)
+        return code;
+    code = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, over) < 0 ? -errno : 0;
+    for (unsigned i = 0; i < 2 && code == 0; i++) {
+        children[i] = fork();
+        if (children[i] < 0)
+            code = -errno;
+        if (children[i] == 0) {
+            fd_close(&over[!i]);
+            side_live(&link, i, runs[i], shared, parent, over[i]);
+        }
+    }
+    if (code < 0 && children[0] > 0)
+        kill(children[0], SIGKILL);
+    if (code == 0 || children[0] > 0) {
+        fd_close(&over[0]);
+        fd_close(&over[1]);
+    }
+    children_wait(children, shared);
+    bench_link_close(&link);
+    return code < 0 ? code : code_of(shared);
+}
+
+static int crossing_run(const struct crossing *crossing, side_run *measures, side_run *answers,
+    struct times *times, struct crossing_result *ret_result)
+{
+    side_run *runs[2] = { measures, answers };
     struct shared *shared =
         mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    cpu_set_t cpus;
 
-    if (!data || shared == MAP_FAILED)
+    if (shared == MAP_FAILED)
         return -ENOMEM;
-    /* A child that dies is told as an error. */
-    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
-    (void)sched_getaffinity(0, sizeof(cpus), &cpus);
-    int code = crossing_in(crossing, shared, data, run, child, times, ret_result);
+    shared->times = *times;
+    int code = crossing_in(crossing, shared, runs);
     if (code == 0)
-        times_merge(times, &shared->ways);
-    (void)signal(SIGPIPE, before);
-    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
+        *times = shared->times;
+    *ret_result = (struct crossing_result){ .messages = shared->received,
+        .lost = shared->sent - shared->received,
+        .time_ns = shared->ended_ns - shared->started_ns,
+        .cpu_ns = shared->cpu_ns[0] + shared->cpu_ns[1] };
     munmap(shared, sizeof(*shared));
     return code;
 }
@@ -379,7 +447,7 @@ static int crossing_run(const struct crossing *crossing, parent_run *run,
 int crossing_trips(
     const struct crossing *crossing, struct times *times, struct crossing_result *ret_result)
 {
-    int code = crossing_run(crossing, parent_trips, child_answer, times, ret_result);
+    int code = crossing_run(crossing, run_trips, run_answer, times, ret_result);
     ret_result->messages *= 2;
     return code;
 }
@@ -387,7 +455,6 @@ int crossing_trips(
 int crossing_one_way(
     const struct crossing *crossing, struct times *times, struct crossing_result *ret_result)
 {
-    return crossing->rate > 0
-               ? crossing_run(crossing, parent_send_paced, child_time, times, ret_result)
-               : crossing_run(crossing, parent_send, child_receive, times, ret_result);
+    return crossing->rate > 0 ? crossing_run(crossing, run_send_paced, run_time, times, ret_result)
+                              : crossing_run(crossing, run_send, run_receive, times, ret_result);
 }

@@ -334,6 +334,19 @@ static int ring_attach(struct ferry_ring *ring, enum ferry_direction direction,
     return ferry_ring_attach(direction, descriptors, options, ret_ring, NULL);
 }
 
+static int ring_join(struct bench_link *link, unsigned side, struct bench_end *end)
+{
+    struct ferry_ring_options options = ring_options(link);
+
+    if (side == 0) {
+        end->send_ring = TAKE(link->rings[0]);
+        end->receive_ring = TAKE(link->rings[1]);
+        return 0;
+    }
+    int code = ring_attach(link->rings[0], FERRY_RECEIVE, &options, &end->receive_ring);
+    return code < 0 ? code : ring_attach(link->rings[1], FERRY_SEND, &options, &end->send_ring);
+}
+
 static ssize_t ring_send(struct bench_end *end, const void *data, size_t size)
 {
     struct ferry_record record = { .data = data, .size = size };
@@ -352,7 +365,7 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 
 const struct mechanism bench_mechanisms[] = {
     { "ring", "libferry's ring in shared memory", .is_adaptive = true, .open = ring_open,
-        .send = ring_send, .receive = ring_receive },
+        .join = ring_join, .send = ring_send, .receive = ring_receive },
     { "pipe", "pipe(7)", .is_stream = true, .open = pipe_open, .send = file_send,
         .receive = file_receive },
     { "fifo", "a pipe with a name, fifo(7)", .is_stream = true, .open = fifo_open,
@@ -404,24 +417,19 @@ int bench_link_open(struct bench_link *link, const struct crossing *crossing)
 
 int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *ret_end)
 {
-    int code = 0;
+    const struct mechanism *mechanism = link->crossing.mechanism;
 
-    *ret_end = (struct bench_end){ .mechanism = link->crossing.mechanism,
+    *ret_end = (struct bench_end){ .mechanism = mechanism,
         .wait = link->crossing.wait,
         .filled_fd = -1,
         .receive_fd = link->pairs[side][0],
         .send_fd = link->pairs[side][1] };
     link->pairs[side][0] = link->pairs[side][1] = -1;
-    if (link->rings[0] && side == 0) {
-        ret_end->send_ring = TAKE(link->rings[0]);
-        ret_end->receive_ring = TAKE(link->rings[1]);
-    } else if (link->rings[0]) {
-        struct ferry_ring_options options = ring_options(link);
-        code = ring_attach(link->rings[0], FERRY_RECEIVE, &options, &ret_end->receive_ring);
-        if (code == 0)
-            code = ring_attach(link->rings[1], FERRY_SEND, &options, &ret_end->send_ring);
+    int code = mechanism->join ? mechanism->join(link, side, ret_end) : 0;
+    for (unsigned i = 0; i < 2; i++) {
+        pair_close(link->pairs[i]);
+        ferry_ring_free(TAKE(link->rings[i]));
     }
-    bench_link_close(link);
     return code;
 }
 
@@ -431,16 +439,6 @@ void bench_link_close(struct bench_link *link)
         pair_close(link->pairs[side]);
         ferry_ring_free(TAKE(link->rings[side]));
     }
-}
-
-void bench_end_close(struct bench_end *end)
-{
-    int pair[2] = { end->receive_fd, end->send_fd };
-
-    pair_close(pair);
-    fd_close(&end->filled_fd);
-    ferry_ring_free(TAKE(end->receive_ring));
-    ferry_ring_free(TAKE(end->send_ring));
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */

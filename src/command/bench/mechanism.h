@@ -1,7 +1,7 @@
 /* mechanism.h - by what two processes reach each other, all in one form.
  *
- * A link is made by one process that then forks; each of the two takes an end. No mechanism leaves
- * anything behind: what needs a name loses it as soon as it is open.
+ * A link is made by one process that then forks twice; each of the two takes an end. No mechanism
+ * leaves anything behind: what needs a name loses it as soon as it is open.
  */
 #ifndef FERRY_COMMAND_BENCH_MECHANISM_H
 #define FERRY_COMMAND_BENCH_MECHANISM_H
@@ -41,6 +41,8 @@ struct bench_link {
     struct crossing crossing;
     int pairs[2][2]; /* of each side: what it receives from, what it sends by; -1: none */
     struct ferry_ring *rings[2]; /* of one direction each: from side 0, to side 0 */
+    char folder[32];             /* with a socket in it, "" for none */
+    unsigned number;             /* of all links: a name's part */
 };
 
 /* What one process has of a link. */
@@ -50,6 +52,7 @@ struct bench_end {
     int receive_fd, send_fd;
     int filled_fd; /* what there was no room for yet, as memory; -1: nothing */
     struct ferry_ring *receive_ring, *send_ring;
+    struct peer *peer; /* what another library has there; its own kind of thing */
 };
 
 struct mechanism {
@@ -57,8 +60,12 @@ struct mechanism {
     bool is_stream;   /* bytes: a message may come in parts */
     bool may_lose;    /* a sender is not held up by a receiver that is slower */
     bool is_adaptive; /* knows BENCH_ADAPTIVE */
+    bool is_peer;     /* another library, which is measured when it is asked for */
+    bool has_threads; /* that do its work */
     /* Makes both ends. 0, -EMSGSIZE (no message is so large), -EPERM (no buffer), -errno. */
     int (*open)(struct bench_link *link);
+    /* What the end of that side has besides descriptors; NULL: nothing. 0, -errno. */
+    int (*join)(struct bench_link *link, unsigned side, struct bench_end *end);
     /* One try. Bytes that went or came, or -errno; -EAGAIN: not now. */
     ssize_t (*send)(struct bench_end *end, const void *data, size_t size);
     ssize_t (*receive)(struct bench_end *end, void *data, size_t size);
@@ -71,11 +78,10 @@ const struct mechanism *mechanism_find(const char *name);
 
 /* Makes a link. 0, -EMSGSIZE, -EPERM (no buffer may be so large), -errno. */
 int bench_link_open(struct bench_link *link, const struct crossing *crossing);
-/* Takes the end of that side (0: who made it, 1: its child); the other one is closed here.
- * 0, -errno. */
+/* Takes the end of that side (0: who measures, 1: who answers) in a process of its own, which it
+ * ends with; the other one is closed here. 0, -errno. */
 int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *ret_end);
 void bench_link_close(struct bench_link *link);
-void bench_end_close(struct bench_end *end);
 
 /* Waits until a receive may work. 0, -ETIMEDOUT, -errno. */
 int bench_end_wait_receive(struct bench_end *end, int64_t deadline_ns);
