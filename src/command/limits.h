@@ -229,6 +229,12 @@
  * twenty seconds in any case; load above which a machine has too much else to do. */
 #define CALIBRATE_MS       15000
 #define CALIBRATE_LOAD_MAX 1.0
+/* Of other libraries: messages that may be under way, and bytes of them; milliseconds from one try
+ * to connect to the next. */
+#define PEER_DEPTH_MIN 2
+#define PEER_DEPTH_MAX 1000
+#define PEER_BYTES_MAX ((size_t)8 << 20)
+#define PEER_RETRY_MS  1
 /* `bench buffers`: bytes of the smallest buffer, each other one four times as large; and of a
  * message. */
 #define BUFFER_STEP_MIN     ((size_t)4 << 10)

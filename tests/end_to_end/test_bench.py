@@ -17,6 +17,7 @@ from support import wait_until
 MECHANISMS = [
     "ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
 ]
+PEERS = {"nng": "nng/nng.h", "zeromq": "zmq.h", "nanomsg": "nanomsg/nn.h"}
 QUICK = ["-t", "5ms", "-r", "1"]
 ONLY = "ready, steps, buffers, claims and --calibrate have --time, --rounds, --json and --report, no other options"
 
@@ -62,7 +63,7 @@ def is_gone(pid):
 
 
 def left_behind():
-    return [path for path in glob.glob("/tmp/ferry-bench*") + glob.glob("/dev/mqueue/ferry-bench*")]
+    return [path for path in glob.glob("/tmp/ferry-bench-??????") + glob.glob("/dev/mqueue/ferry-bench*")]
 
 
 def test_every_mechanism_carries_messages_both_ways(bench):
@@ -107,6 +108,50 @@ def test_what_is_handed_over_is_a_descriptor_each(traced):
     assert text.count("F_ADD_SEALS, F_SEAL_SEAL|F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE") == messages
     ((case,), _, text) = traced("-m", "unix-fd", "-s", "64", "-w", "sleep", "-t", "20ms", "-r", "1")
     assert text.count("SCM_RIGHTS") >= 2 * (2 * case["round_trip"]["count"] + case["one_way"]["messages"])
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_peers_carry_messages_both_ways(bench, peer):
+    cases = bench("-s", "64,3M", "-m", peer, *QUICK)["cases"]
+    assert {case["mechanism"] for case in cases} == {peer}
+    assert {case["wait"] for case in cases} <= {"sleep", "spin"}
+    for case in cases:
+        if not os.path.exists("/usr/include/" + PEERS[peer]):
+            assert case["missing"] == "not built in: its header was not there"
+        else:
+            assert case["round_trip"]["count"] >= 2 and case["one_way"]["messages"] > 0
+            assert case["one_way"]["lost"] == 0
+    assert left_behind() == []
+
+
+def test_peers_are_measured_when_they_are_asked_for(bench):
+    def measured(*arguments):
+        cases = bench("-s", "64", "-w", "sleep", *arguments, *QUICK)["cases"]
+        return [case["mechanism"] for case in cases]
+
+    assert measured("-m", "pipe", "--peers") == ["pipe", *PEERS]
+    assert measured("--peers") == [*MECHANISMS, *PEERS]
+
+
+def test_ferry_starts_without_the_peers(ferry, build):
+    """Each would have to be loaded by every ferry that starts; none is a library's business."""
+    for file in [ferry, *build.glob("libferry*.so")]:
+        needed = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True).stdout
+        assert "NEEDED" in needed and not re.search("nng|zmq|nanomsg", needed)
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/include/zmq.h"), reason="ZeroMQ was not there to build with")
+def test_a_peer_that_is_gone_is_told(ferry, runtime_dir):
+    """Its library was there when ferry was built, and is no library any more."""
+    (library,) = set(map(os.path.realpath, glob.glob("/usr/lib/*/libzmq.so.5")))
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", 'mount --bind /dev/null "$1"; shift; exec "$@"', "sh", library,
+         ferry, "bench", "-m", "zeromq,pipe", "-s", "64", "-w", "sleep", *QUICK],
+        capture_output=True, text=True, timeout=30,
+    )
+    if "unshare: " in done.stderr:
+        pytest.skip("no user namespaces here")
+    assert done.returncode == 0 and "zeromq, sleep: not measured: its library is not there" in done.stdout
 
 
 def test_what_has_a_limit_says_so(ferry):
@@ -156,11 +201,15 @@ def test_processes_stay_where_they_are_put(traced, bench):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_whose_bench_is_ended_leaves_nothing(ferry, start, number):
-    process = start(ferry, "bench", "-m", "fifo", "-s", "64", "-w", "sleep", "-t", "10s", "-r", "1")
+@pytest.mark.parametrize("mechanism", ["fifo", *PEERS])
+def test_whose_bench_is_ended_leaves_nothing(ferry, start, number, mechanism):
+    if not os.path.exists("/usr/include/" + PEERS.get(mechanism, "")):
+        pytest.skip(f"{mechanism} was not there to build with")
+    process = start(ferry, "bench", "-m", mechanism, "-s", "64", "-w", "sleep", "-t", "10s", "-r", "1")
     children = f"/proc/{process.pid}/task/{process.pid}/children"
     wait_until(lambda: len(open(children).read().split()) == 2)
     both = open(children).read().split()
+    wait_until(lambda: left_behind() == [])
     process.send(number)
     wait_until(lambda: all(is_gone(pid) for pid in both))
     assert left_behind() == []

@@ -31,11 +31,13 @@ struct bench {
     struct bytes command; /* what was typed, for a shell */
 };
 
-enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT };
+enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT, KEY_PEERS };
 
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
-        "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all)", 0 },
+        "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all "
+        "these), nng, zeromq, nanomsg",
+        0 },
     { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,
         "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
@@ -46,6 +48,7 @@ static const struct argp_option options[] = {
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
     { "calibrate", KEY_CALIBRATE, NULL, 0,
         "Measure for some ten seconds what an auto: channel decides by, and keep it", 0 },
+    { "peers", KEY_PEERS, NULL, 0, "Also nng, zeromq and nanomsg, those that are installed", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { "report", KEY_REPORT, "FILE", 0,
         "Everything, or the part that is asked for, as an HTML page with charts", 0 },
@@ -130,7 +133,7 @@ static bool is_narrowed(const struct bench *bench)
     const struct bench_choice *choice = &bench->choice;
 
     return choice->mechanisms || choice->size_count || choice->waits || choice->one_cpu ||
-           bench->findings.method.rate > 0;
+           choice->peers || bench->findings.method.rate > 0;
 }
 
 static error_t bench_parse(int key, char *argument, struct argp_state *state)
@@ -164,6 +167,9 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_CALIBRATE:
         bench->calibrates = true;
+        return 0;
+    case KEY_PEERS:
+        bench->choice.peers = true;
         return 0;
     case KEY_JSON:
         bench->json = true;

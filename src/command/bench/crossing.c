@@ -316,14 +316,16 @@ static void meet(int fd)
         ;
 }
 
-static int side_do(struct side *side, const struct crossing *crossing, side_run *run, int over_fd)
+static int side_do(struct side *side, struct bench_link *link, side_run *run, int over_fd)
 {
+    const struct crossing *crossing = &link->crossing;
     struct shared *shared = side->shared;
 
     memset(side->data, "fc"[side->number], side -> size);
     int code = side_greet(side);
     if (code < 0)
         return code;
+    bench_link_unname(link);
     side->silence_ms = crossing->mechanism->may_lose ? BENCH_LOST_MS : BENCH_STUCK_MS;
     int64_t before_ns = cpu_used_ns();
     if (side->number == 0)
@@ -342,15 +344,15 @@ static int side_do(struct side *side, const struct crossing *crossing, side_run 
 static void side_live(struct bench_link *link, unsigned number, side_run *run,
     struct shared *shared, pid_t parent, int over_fd)
 {
-    const struct crossing crossing = link->crossing;
+    size_t size = link->crossing.size;
     struct side side = { .number = number,
         .silence_ms = BENCH_STUCK_MS,
         .shared = shared,
         .crossing = &link->crossing,
         .period_ns =
             link->crossing.rate > 0 ? (int64_t)((double)NS_PER_S / link->crossing.rate) : 0,
-        .size = crossing.size,
-        .data = malloc(crossing.size) };
+        .size = size,
+        .data = malloc(size) };
     int code = side.data ? 0 : -ENOMEM;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -360,7 +362,7 @@ static void side_live(struct bench_link *link, unsigned number, side_run *run,
     if (code == 0)
         code = side_join(&side, link);
     if (code == 0)
-        code = side_do(&side, &crossing, run, over_fd);
+        code = side_do(&side, link, run, over_fd);
     shared->codes[number] = code;
     _exit(code < 0);
 }

@@ -65,6 +65,10 @@ const char *case_reason(const struct bench_case *one)
         return one->crossing.buffer
                    ? "no buffer may be so large (fs.pipe-max-size, net.core.wmem_max, rmem_max)"
                    : strerror(EPERM);
+    case -ENOPKG:
+        return "not built in: its header was not there";
+    case -ELIBACC:
+        return "its library is not there";
     case -ETIMEDOUT:
         return one->crossing.mechanism->may_lose ? "messages were lost" : "nothing came any more";
     default:

@@ -32,7 +32,9 @@ static bool is_wanted(const struct bench_choice *choice, const struct bench_meth
 {
     bool shared = method->cpus[0] >= 0 && method->cpus[0] == method->cpus[1];
 
-    if (choice->mechanisms && !(choice->mechanisms & 1u << (mechanism - bench_mechanisms)))
+    bool named = choice->mechanisms & 1u << (mechanism - bench_mechanisms);
+
+    if (!named && (mechanism->is_peer ? !choice->peers : choice->mechanisms != 0))
         return false;
     if (choice->waits && !(choice->waits & 1u << wait))
         return false;

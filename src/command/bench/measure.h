@@ -11,7 +11,7 @@ struct bench_choice {
     size_t size_count;
     unsigned mechanisms; /* 1 << index */
     unsigned waits;      /* 1 << enum bench_wait */
-    bool one_cpu;
+    bool one_cpu, peers;
 };
 
 /* Measures the parts that the findings say are asked for, by their method.

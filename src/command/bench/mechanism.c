@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "command/bench/handed.h"
+#include "command/bench/peer.h"
 #include "command/limits.h"
 
 #include <arpa/inet.h>
@@ -363,6 +364,24 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+/* What was not built in fails when it is joined. */
+#ifdef HAVE_NNG
+#define NNG .join = peer_nng_join, .send = peer_nng_send, .receive = peer_nng_receive
+#else
+#define NNG .join = peer_absent_join
+#endif
+#ifdef HAVE_ZEROMQ
+#define ZEROMQ .join = peer_zeromq_join, .send = peer_zeromq_send, .receive = peer_zeromq_receive
+#else
+#define ZEROMQ .join = peer_absent_join
+#endif
+#ifdef HAVE_NANOMSG
+#define NANOMSG                                                                                    \
+    .join = peer_nanomsg_join, .send = peer_nanomsg_send, .receive = peer_nanomsg_receive
+#else
+#define NANOMSG .join = peer_absent_join
+#endif
+
 const struct mechanism bench_mechanisms[] = {
     { "ring", "libferry's ring in shared memory", .is_adaptive = true, .open = ring_open,
         .join = ring_join, .send = ring_send, .receive = ring_receive },
@@ -386,6 +405,12 @@ const struct mechanism bench_mechanisms[] = {
         .send = socket_send, .receive = socket_receive },
     { "udp", "udp(7) on the loopback device", .may_lose = true, .open = udp_open,
         .send = socket_send, .receive = socket_receive },
+    { "nng", "pair sockets of nng over an abstract unix socket", .is_peer = true,
+        .has_threads = true, .open = peer_open, NNG },
+    { "zeromq", "pair sockets of ZeroMQ over an abstract unix socket", .is_peer = true,
+        .has_threads = true, .open = peer_open, ZEROMQ },
+    { "nanomsg", "pair sockets of nanomsg over a unix socket", .is_peer = true, .has_threads = true,
+        .open = peer_open_folder, NANOMSG },
 };
 const size_t bench_mechanism_count = COUNT_OF(bench_mechanisms);
 
@@ -433,8 +458,20 @@ int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *re
     return code;
 }
 
+void bench_link_unname(struct bench_link *link)
+{
+    char path[64];
+
+    if (!*link->folder)
+        return;
+    snprintf(path, sizeof(path), "%s/" BENCH_SOCKET_NAME, link->folder);
+    unlink(path);
+    rmdir(link->folder);
+}
+
 void bench_link_close(struct bench_link *link)
 {
+    bench_link_unname(link);
     for (unsigned side = 0; side < 2; side++) {
         pair_close(link->pairs[side]);
         ferry_ring_free(TAKE(link->rings[side]));

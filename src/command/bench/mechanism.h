@@ -41,8 +41,8 @@ struct bench_link {
     struct crossing crossing;
     int pairs[2][2]; /* of each side: what it receives from, what it sends by; -1: none */
     struct ferry_ring *rings[2]; /* of one direction each: from side 0, to side 0 */
-    char folder[32];             /* with a socket in it, "" for none */
-    unsigned number;             /* of all links: a name's part */
+    char name[48];               /* for what has one and leaves nothing behind; "": none */
+    char folder[32];             /* of BENCH_SOCKET_NAME; "": none */
 };
 
 /* What one process has of a link. */
@@ -76,11 +76,16 @@ extern const size_t bench_mechanism_count;
 /* NULL: none has that name. */
 const struct mechanism *mechanism_find(const char *name);
 
+/* The file in a link's folder. */
+#define BENCH_SOCKET_NAME "socket"
+
 /* Makes a link. 0, -EMSGSIZE, -EPERM (no buffer may be so large), -errno. */
 int bench_link_open(struct bench_link *link, const struct crossing *crossing);
 /* Takes the end of that side (0: who measures, 1: who answers) in a process of its own, which it
  * ends with; the other one is closed here. 0, -errno. */
 int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *ret_end);
+/* Takes away what has a file: once both ends are connected, and by closing. */
+void bench_link_unname(struct bench_link *link);
 void bench_link_close(struct bench_link *link);
 
 /* Waits until a receive may work. 0, -ETIMEDOUT, -errno. */

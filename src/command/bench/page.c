@@ -35,6 +35,9 @@ static struct chart_look look_of(const char *name)
         { "mq", { 3, 0, 4, false } },
         { "tcp", { 4, 0, 5, false } },
         { "udp", { 4, 1, 6, false } },
+        { "nng", { 5, 0, 7, false } },
+        { "zeromq", { 6, 0, 8, false } },
+        { "nanomsg", { 5, 1, 4, true } },
     };
     for (size_t i = 0; i < COUNT_OF(looks); i++)
         if (strcmp(name, looks[i].name) == 0)
