@@ -117,7 +117,7 @@ def test_peers_carry_messages_both_ways(bench, peer):
     assert {case["wait"] for case in cases} <= {"sleep", "spin"}
     for case in cases:
         if not os.path.exists("/usr/include/" + PEERS[peer]):
-            assert case["missing"] == "not built in: its header was not there"
+            assert case["missing"] == "not built in"
         else:
             assert case["round_trip"]["count"] >= 2 and case["one_way"]["messages"] > 0
             assert case["one_way"]["lost"] == 0
@@ -182,7 +182,7 @@ def test_who_spins_never_sleeps(traced):
 
 @two_cpus
 def test_a_ring_that_spins_makes_no_calls(traced):
-    ((case,), calls, _) = traced("-m", "ring", "-s", "64", "-w", "spin", "-t", "50ms", "-r", "1")
+    ((case,), calls, _) = traced("-m", "ring", "-s", "64", "-w", "spin", "-t", "200ms", "-r", "1")
     assert case["round_trip"]["count"] > 1000 and case["one_way"]["messages"] > 1000
     assert calls["write"] + calls["read"] + calls["poll"] + calls["ppoll"] < 100, calls
 

@@ -113,6 +113,15 @@ def test_every_chart_has_titles_units_and_names(everything):
         assert {re.match(r"(.*), [^,]+: ", text)[1] for text in drawn} == {*names}
 
 
+def test_a_chart_without_figures_is_left_out(ferry, tmp_path):
+    """Of a few round trips there is no time that one of a thousand exceeds."""
+    path = tmp_path / "report.html"
+    subprocess.run([ferry, "bench", "-m", "pipe", "-w", "sleep", "-s", "4M", "--report", path, *QUICK], check=True)
+    titles = [chart.find(SVG + "title").text for chart in charts(ElementTree.parse(path).getroot())]
+    assert "Round trip, median, asleep while they wait" in titles
+    assert not [title for title in titles if "999" in title or "spinning" in title]
+
+
 def test_names_of_curves_do_not_overlap(everything):
     page, _, _ = everything
     for chart in charts(page):

@@ -302,12 +302,14 @@ static struct scale x_scale(const struct chart *chart)
 void chart_print(const struct chart *chart, struct bytes *page)
 {
     struct ending endings[CHART_SERIES_MAX];
-    double least = chart->least, most = chart->most;
+    double least = 0, most = 0;
 
     assert(chart->series_count <= CHART_SERIES_MAX && chart->x_count <= CHART_POINTS_MAX);
     chart_range(chart, &least, &most);
     if (most <= 0)
         return;
+    least = chart->least > 0 && chart->least < least ? chart->least : least;
+    most = chart->most > most ? chart->most : most;
     struct scale x = x_scale(chart), y = y_scale(least, most);
     svg_begin(chart->title, HEIGHT, page);
     y_axis(chart, &y, page);

@@ -66,7 +66,7 @@ const char *case_reason(const struct bench_case *one)
                    ? "no buffer may be so large (fs.pipe-max-size, net.core.wmem_max, rmem_max)"
                    : strerror(EPERM);
     case -ENOPKG:
-        return "not built in: its header was not there";
+        return "not built in";
     case -ELIBACC:
         return "its library is not there";
     case -ETIMEDOUT:
