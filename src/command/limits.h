@@ -240,6 +240,9 @@
 #define BUFFER_STEP_MIN     ((size_t)4 << 10)
 #define BUFFER_STEP_COUNT   6u
 #define BUFFER_MESSAGE_SIZE ((size_t)64 << 10)
+/* `bench profiles`: bytes of a small message and of a large one. */
+#define PROFILE_SIZE_SMALL ((size_t)64)
+#define PROFILE_SIZE_LARGE ((size_t)64 << 10)
 /* `bench ready`: descriptors that are left for everything else, children that hold more than one
  * process may, and events between looks at the clock. */
 #define READY_SPARE         64u

@@ -19,7 +19,7 @@ MECHANISMS = [
 ]
 PEERS = {"nng": "nng/nng.h", "zeromq": "zmq.h", "nanomsg": "nanomsg/nn.h"}
 QUICK = ["-t", "5ms", "-r", "1"]
-ONLY = "ready, steps, buffers, claims and --calibrate have --time, --rounds, --json and --report, no other options"
+ONLY = "ready, steps, buffers, profiles, claims and --calibrate have --time, --rounds, --json and --report, no other options"
 
 two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 
@@ -276,6 +276,22 @@ def test_buffers_are_as_large_as_is_said(traced):
             assert case["one_way"]["bytes_per_second"] > 0
 
 
+def test_profiles_tune_both_ends(traced):
+    cases, calls, text = traced("profiles", *QUICK)
+    names = ["none", "web", "realtime", "bulk"]
+    assert [(case["size"], case["profile"]) for case in cases] == [
+        (size, name) for size in (64, 64 << 10) for name in names
+    ]
+    assert all(case["round_trip"]["count"] >= 2 and case["one_way"]["lost"] == 0 for case in cases)
+
+    def tuned(option):
+        return len(re.findall(rf"setsockopt\(\d+, \w+, {option}, .*\) += 0\n", text))
+
+    # Each case has a link there and back, and one for one way, of which both ends are tuned.
+    assert tuned(r"TCP_KEEPINTVL, \[15\]") == tuned(r"TCP_KEEPINTVL, \[2\]") == tuned(r"TCP_KEEPINTVL, \[30\]") >= 8
+    assert tuned("TCP_DEFER_ACCEPT") == 4
+
+
 def test_claims_are_judged_by_what_was_measured(bench):
     claims = {case["claim"]: case for case in bench("claims", *QUICK)["cases"]}
     assert len(claims) == 19
@@ -403,7 +419,7 @@ def test_sockets_of_messages_have_a_limit_too(ferry):
         (["--calibrate", "--rate", "5"], ONLY),
         (["--calibrate", "claims"], "'claims': too much"),
         (["claims", "ready"], "'ready': too much"),
-        (["now"], "'now': ready, steps, buffers or claims is expected, or nothing"),
+        (["now"], "'now': ready, steps, buffers, profiles or claims is expected, or nothing"),
         (["claims", "-s", "64"], ONLY),
         (["ready", "-m", "pipe"], ONLY),
         (["steps", "--one-cpu"], ONLY),

@@ -181,20 +181,20 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         if (state->arg_num > 0 || bench->calibrates)
             argp_error(state, "'%s': too much", argument);
         if (!part_parse(argument, &bench->findings.parts))
-            argp_error(
-                state, "'%s': ready, steps, buffers or claims is expected, or nothing", argument);
+            argp_error(state,
+                "'%s': ready, steps, buffers, profiles or claims is expected, or nothing",
+                argument);
         return 0;
     case ARGP_KEY_END:
         if ((bench->findings.parts || bench->calibrates) && is_narrowed(bench))
             argp_error(state,
-                "ready, steps, buffers, claims and --calibrate have --time, --rounds, --json and "
-                "--report, no other options");
+                "ready, steps, buffers, profiles, claims and --calibrate have --time, --rounds, "
+                "--json and --report, no other options");
         if (bench->report && (bench->calibrates || bench->findings.method.rate > 0))
             argp_error(state, "--report goes with neither --calibrate nor --rate");
         if (!bench->findings.parts)
-            bench->findings.parts = bench->report
-                                        ? ((1u << BENCH_PART_COUNT) - 1) & ~(1u << BENCH_PROFILES)
-                                        : 1u << BENCH_CROSSINGS;
+            bench->findings.parts =
+                bench->report ? (1u << BENCH_PART_COUNT) - 1 : 1u << BENCH_CROSSINGS;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -204,7 +204,7 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = bench_parse,
-    .args_doc = "[ready|steps|buffers|claims]",
+    .args_doc = "[ready|steps|buffers|profiles|claims]",
     .doc =
         "Measure how the mechanisms of this machine compare: round trips between two processes "
         "(TRIP is the median), as many messages as they can one way, and the time of a processor "
@@ -212,9 +212,10 @@ static const struct argp argp = {
         "by less is chance.\n\n"
         "ready: select, poll and epoll instead, with 10 to 100,000 descriptors. steps: what a "
         "connection costs, a descriptor that is handed over, and the like. buffers: pipe, unix "
-        "and tcp with buffers from 4 KiB to 4 MiB. claims: figures that are quoted of these "
-        "mechanisms, and whether they hold here. --calibrate: what is measured is kept, for who "
-        "chooses between mechanisms: auto: and `ferry why --workload`.\v"
+        "and tcp with buffers from 4 KiB to 4 MiB. profiles: tcp with each of the built-in "
+        "profiles, and with none. claims: figures that are quoted of these mechanisms, and "
+        "whether they hold here. --calibrate: what is measured is kept, for who chooses between "
+        "mechanisms: auto: and `ferry why --workload`.\v"
         "EXAMPLES\n"
         "  ferry bench\n"
         "  ferry bench -m ring,unix,tcp -s 64,4k -w sleep\n"

@@ -52,6 +52,8 @@ static json_t *case_json(const struct bench_case *one)
     set_number(object, "size", (double)one->crossing.size);
     if (one->crossing.buffer)
         set_number(object, "buffer", (double)one->crossing.buffer);
+    if (one->crossing.profile)
+        json_object_set_new(object, "profile", json_string(one->crossing.profile));
     if (one->code < 0) {
         json_object_set_new(object, "missing", json_string(case_reason(one)));
         return object;

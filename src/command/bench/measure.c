@@ -6,6 +6,7 @@
 #include "command/bench/measure.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/bench/tuned.h"
 
 #include <errno.h>
 #include <string.h>
@@ -101,6 +102,23 @@ static int buffers_make(struct bench_findings *findings)
     return code;
 }
 
+/* --- profiles --------------------------------------------------------------------------------- */
+
+static int profiles_make(struct bench_findings *findings)
+{
+    static const size_t sizes[] = { PROFILE_SIZE_SMALL, PROFILE_SIZE_LARGE };
+    int code = cases_reserve(&findings->profiles, COUNT_OF(sizes) * TUNED_COUNT);
+
+    for (size_t i = 0; i < COUNT_OF(sizes) && code == 0; i++)
+        for (size_t j = 0; j < TUNED_COUNT; j++)
+            cases_add(&findings->profiles, &findings->method,
+                (struct crossing){ .mechanism = mechanism_find("tcp"),
+                    .wait = BENCH_SLEEP,
+                    .size = sizes[i],
+                    .profile = tuned_profiles[j] });
+    return code;
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static int parts_make(const struct bench_choice *choice, struct bench_findings *findings)
@@ -113,6 +131,8 @@ static int parts_make(const struct bench_choice *choice, struct bench_findings *
         code = claims_make(findings);
     if (code == 0 && bench_has(findings, BENCH_BUFFERS))
         code = buffers_make(findings);
+    if (code == 0 && bench_has(findings, BENCH_PROFILES))
+        code = profiles_make(findings);
     return code;
 }
 

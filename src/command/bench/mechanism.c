@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "command/bench/handed.h"
 #include "command/bench/peer.h"
+#include "command/bench/tuned.h"
 #include "command/limits.h"
 
 #include <arpa/inet.h>
@@ -207,6 +208,9 @@ static int tcp_open(struct bench_link *link)
 {
     struct sockaddr_in address;
     int at_once = 1;
+
+    if (link->crossing.profile)
+        return tuned_open(link);
     AUTO_FD int listener = inet_bind(SOCK_STREAM, &address);
 
     if (listener < 0)

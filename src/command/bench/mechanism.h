@@ -30,11 +30,12 @@ struct mechanism;
 struct crossing {
     const struct mechanism *mechanism;
     enum bench_wait wait;
-    size_t size;     /* bytes of a message */
-    size_t buffer;   /* bytes of the kernel's buffers each way; 0: as they come */
-    int64_t span_ns; /* how long it goes on */
-    double rate;     /* messages, or round trips, a second, evenly; 0: as many as can be */
-    int cpus[2];     /* where the two processes run; -1: anywhere */
+    size_t size;         /* bytes of a message */
+    size_t buffer;       /* bytes of the kernel's buffers each way; 0: as they come */
+    const char *profile; /* that tunes it, of TCP (tuned.h); NULL: as everything else is measured */
+    int64_t span_ns;     /* how long it goes on */
+    double rate;         /* messages, or round trips, a second, evenly; 0: as many as can be */
+    int cpus[2];         /* where the two processes run; -1: anywhere */
 };
 
 struct bench_link {

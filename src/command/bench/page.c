@@ -10,6 +10,7 @@
 #include "command/bench/markup.h"
 #include "command/bench/report.h"
 #include "command/bench/tables.h"
+#include "command/bench/tuned.h"
 #include "command/limits.h"
 
 #include <inttypes.h>
@@ -284,6 +285,48 @@ static void buffers_print(const struct bench_findings *findings, struct bytes *p
     bytes_append_text(page, "</details>\n");
 }
 
+/* The profiles at one size. */
+static void profile_bars(const struct bench_cases *cases, size_t size, const char *title,
+    const struct chart_axis *axis, case_value *value, struct bytes *page)
+{
+    struct bar bars[TUNED_COUNT];
+    size_t count = 0;
+
+    for (size_t i = 0; i < cases->count && count < TUNED_COUNT; i++) {
+        const struct bench_case *one = &cases->list[i];
+        if (one->crossing.size == size)
+            bars[count++] = (struct bar){ .name = one->crossing.profile,
+                .value = one->code < 0 ? 0 : value(one) };
+    }
+    bars_print(title, axis, bars, count, page);
+}
+
+static void profiles_print(const struct bench_findings *findings, struct bytes *page)
+{
+    static const struct chart_axis trip = { "Median time of a round trip", "s", false },
+                                   messages = { "One way", "1/s", false },
+                                   bytes = { "One way", "B/s", false };
+    const struct bench_cases *cases = &findings->profiles;
+    struct bytes remarks = BYTES_EMPTY;
+    struct table table;
+
+    bytes_append_text(page, "<p>TCP on the loopback device, both ends tuned by the profile, asleep "
+                            "while they wait. A path without delay or loss shows what a profile "
+                            "costs; what it is for shows on others.</p>\n<div class=\"charts\">\n");
+    profile_bars(cases, PROFILE_SIZE_SMALL, "Round trip of 64 B by profile", &trip, median_s, page);
+    profile_bars(cases, PROFILE_SIZE_SMALL, "Messages of 64 B by profile", &messages,
+        bench_case_messages_per_s, page);
+    profile_bars(cases, PROFILE_SIZE_LARGE, "Throughput of 64 KiB by profile", &bytes,
+        bench_case_bytes_per_s, page);
+    bytes_append_text(page, "</div>\n<details><summary>Figures</summary>\n");
+    profiles_table(&findings->method, cases, &table);
+    markup_table(page, "By profile", &table);
+    for (size_t i = 0; i < cases->count; i++)
+        bench_remark(&cases->list[i], &remarks);
+    remarks_print(&remarks, page);
+    bytes_append_text(page, "</details>\n");
+}
+
 static void ready_chart(const struct ready_result *result, struct bytes *page)
 {
     AUTO_FREE struct chart *chart = calloc(1, sizeof(*chart));
@@ -462,6 +505,7 @@ void bench_page(const struct bench_findings *findings, const char *command, stru
     } parts[BENCH_PART_COUNT] = {
         [BENCH_CROSSINGS] = { "Messages", crossings_print },
         [BENCH_BUFFERS] = { "Buffers", buffers_print },
+        [BENCH_PROFILES] = { "Profiles", profiles_print },
         [BENCH_READY] = { "Many descriptors", ready_print },
         [BENCH_STEPS] = { "Steps", steps_print },
         [BENCH_CLAIMS] = { "Claims", claims_print },

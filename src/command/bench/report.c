@@ -89,9 +89,9 @@ void bench_remark(const struct bench_case *one, struct bytes *text)
     char size[24];
 
     size_print(true, one->crossing.buffer, size);
-    if (one->code < 0 && one->crossing.buffer)
-        bytes_print(text, "%s, %s: not measured: %s\n", name, size, case_reason(one));
-    else if (one->code < 0)
+    if (one->crossing.buffer || one->crossing.profile)
+        wait = one->crossing.profile ? one->crossing.profile : size;
+    if (one->code < 0)
         bytes_print(text, "%s, %s: not measured: %s\n", name, wait, case_reason(one));
     else if (one->one_way.lost)
         bytes_print(text, "%s, %s: %.3g%% of the messages one way were lost\n", name, wait,
@@ -135,6 +135,18 @@ static void buffers_report(const struct bench_findings *findings, struct bytes *
     table_end(&table, text);
     for (size_t i = 0; i < findings->buffers.count; i++)
         bench_remark(&findings->buffers.list[i], text);
+}
+
+static void profiles_report(const struct bench_findings *findings, struct bytes *text)
+{
+    struct table table;
+
+    crossing_method_report(&findings->method, text);
+    bytes_append_text(text, "\nMessages by TCP, asleep, by the profile of both ends\n");
+    profiles_table(&findings->method, &findings->profiles, &table);
+    table_end(&table, text);
+    for (size_t i = 0; i < findings->profiles.count; i++)
+        bench_remark(&findings->profiles.list[i], text);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
@@ -212,6 +224,7 @@ void bench_report(const struct bench_findings *findings, struct bytes *text)
         const struct bench_findings *, struct bytes *) = {
         [BENCH_CROSSINGS] = crossings_report,
         [BENCH_BUFFERS] = buffers_report,
+        [BENCH_PROFILES] = profiles_report,
         [BENCH_READY] = ready_report,
         [BENCH_STEPS] = steps_report,
         [BENCH_CLAIMS] = claims_report,

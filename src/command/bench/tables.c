@@ -130,6 +130,36 @@ void buffers_table(
             add_buffer(ret_table, method, &cases->list[i]);
 }
 
+static void add_profile(
+    struct table *table, const struct bench_method *method, const struct bench_case *one)
+{
+    char size[24];
+    double rate = bench_case_messages_per_s(one);
+
+    size_print(true, one->crossing.size, size);
+    table_add(table, size);
+    table_add(table, one->crossing.profile);
+    add_time(table, times_quantile(&one->times, 500));
+    add_time(table, times_quantile(&one->times, 990));
+    add_time(table, (int64_t)case_trip_cpu_ns(one));
+    add_rate(table, rate);
+    add_rate(table, rate * (double)one->crossing.size);
+    add_time(table, (int64_t)case_one_way_cpu_ns(one));
+    add_spread(table, method, figure_spread(one->slowest, one->fastest));
+}
+
+void profiles_table(
+    const struct bench_method *method, const struct bench_cases *cases, struct table *ret_table)
+{
+    static const char *const headings[] = { ">SIZE", "PROFILE", ">TRIP", ">P99", ">CPU/MSG",
+        ">ONE-WAY/S", ">BYTES/S", ">CPU/MSG", ">SPREAD", NULL };
+
+    table_init(ret_table, headings);
+    for (size_t i = 0; i < cases->count; i++)
+        if (cases->list[i].code == 0)
+            add_profile(ret_table, method, &cases->list[i]);
+}
+
 static double ready_spread(const struct ready_result *result, const struct ready_figure *figure)
 {
     return figure_spread(

@@ -12,6 +12,8 @@ void cases_table(const struct bench_method *method, const struct bench_case *con
     size_t count, struct table *ret_table);
 void buffers_table(
     const struct bench_method *method, const struct bench_cases *cases, struct table *ret_table);
+void profiles_table(
+    const struct bench_method *method, const struct bench_cases *cases, struct table *ret_table);
 void ready_table(
     const struct bench_method *method, const struct ready_result *result, struct table *ret_table);
 void steps_table(const struct bench_method *method, const struct step_figure figures[STEP_COUNT],
