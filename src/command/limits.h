@@ -248,6 +248,8 @@
 #define READY_SPARE         64u
 #define READY_CHILDREN_MAX  128u
 #define READY_EVENTS_A_LOOK 16u
+/* Polls that are handed to io_uring at once. */
+#define READY_URING_ENTRIES 256u
 /* `bench steps`: descriptors that go in one message, and steps between looks at the clock. */
 #define STEP_DESCRIPTORS 64u
 #define STEPS_A_LOOK     16u

@@ -229,14 +229,39 @@ def watched_by(pid):
 def test_few_and_many_descriptors_are_watched(bench):
     """That it takes longer with more of them is select's and poll's alone: not asserted, a time."""
     cases = bench("ready", "-t", "2ms", "-r", "1")["cases"]
-    assert [case["watched"] for case in cases[::4]] == [10, 100, 1000, 10000, 100000]
-    assert [case["by"] for case in cases[:4]] == ["select", "poll", "epoll", "epoll, edge"]
+    assert [case["watched"] for case in cases[::5]] == [10, 100, 1000, 10000, 100000]
+    assert [case["by"] for case in cases[:5]] == ["select", "poll", "epoll", "epoll, edge", "io_uring"]
     room = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     for case in cases:
-        if case["by"] in ("select", "poll") and case["watched"] > room - 64:
+        if case["by"] == "io_uring" and case.get("missing") in ("not built in", "Operation not permitted"):
+            assert case["missing"] != "not built in" or not os.path.exists("/usr/include/liburing.h")
+        elif case["by"] in ("select", "poll", "io_uring") and case["watched"] > room - 64:
             assert case == {"by": case["by"], "watched": case["watched"], "missing": "Too many open files"}
         else:
             assert case["events"] > 0
+
+
+def test_io_uring_polls_all_of_them_once(traced):
+    """Each is handed over before anything is measured; from then on a wait is a call at most."""
+    cases, _, text = traced("ready", "-t", "2ms", "-r", "1")
+    ways = {case["watched"]: case for case in cases if case["by"] == "io_uring" and "missing" not in case}
+    if not ways:
+        pytest.skip("no io_uring here")
+    entered = [tuple(map(int, found)) for found in re.findall(r"io_uring_enter\(\d+, (\d+), (\d+), ", text)]
+    assert sum(submitted for submitted, _ in entered) == sum(ways)
+    assert sum(wanted for _, wanted in entered) <= sum(case["events"] for case in ways.values())
+
+
+def test_a_kernel_that_refuses_io_uring_is_told(ferry, runtime_dir):
+    """As containers' filters of system calls do."""
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup",
+         "-e", "inject=io_uring_setup:error=EPERM", ferry, "bench", "ready", "-t", "1ms", "-r", "1"],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+    )
+    assert done.returncode == 0
+    if "from 10 by io_uring: not built in" not in done.stdout:
+        assert "from 10 by io_uring: Operation not permitted (kernel.io_uring_disabled" in done.stdout
 
 
 def test_epoll_watches_more_than_a_process_may_have(ferry, start):

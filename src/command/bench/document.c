@@ -80,7 +80,7 @@ static json_t *ready_json(const struct ready_result *result, size_t step, enum r
     json_object_set_new(object, "by", json_string(ready_way_name(way)));
     set_number(object, "watched", (double)ready_steps[step]);
     if (figure->code < 0) {
-        json_object_set_new(object, "missing", json_string(strerror(-figure->code)));
+        json_object_set_new(object, "missing", json_string(ready_reason(figure)));
         return object;
     }
     set_number(object, "events", (double)figure->events);

@@ -88,6 +88,11 @@ double ready_ns(const struct ready_result *result, const struct ready_figure *fi
     return ready_wait_ns(result, figure_per((double)figure->cpu_ns, (double)figure->events));
 }
 
+const char *ready_reason(const struct ready_figure *figure)
+{
+    return figure->code == -ENOPKG ? "not built in" : strerror(-figure->code);
+}
+
 double step_ns(const struct step_figure *figure)
 {
     return figure_per((double)figure->cpu_ns, (double)figure->steps);

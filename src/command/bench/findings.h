@@ -62,6 +62,9 @@ const char *case_reason(const struct bench_case *one);
 double ready_wait_ns(const struct ready_result *result, double each_ns);
 double ready_ns(const struct ready_result *result, const struct ready_figure *figure);
 
+/* Why it has no figure. */
+const char *ready_reason(const struct ready_figure *figure);
+
 double step_ns(const struct step_figure *figure);
 
 #endif

@@ -1,13 +1,14 @@
-/* ready.c - select, poll and epoll beside each other, with few and with many descriptors.
+/* ready.c - select, poll, epoll and io_uring beside each other, with few and with many descriptors.
  *
- * A descriptor costs select and poll at each call, epoll once. Their sets are made before anything
- * is measured, select's copied for each call, as every caller has to.
+ * A descriptor costs select and poll at each call, the others once. Their sets are made before
+ * anything is measured, select's copied for each call, as every caller has to.
  */
 #include "command/bench/ready.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "command/bench/cpu.h"
+#include "command/bench/ready_uring.h"
 #include "command/limits.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ const size_t ready_steps[READY_STEP_COUNT] = { 10, 100, 1000, 10000, 100000 };
 static const char *const names[READY_WAY_COUNT] = { [READY_SELECT] = "select",
     [READY_POLL] = "poll",
     [READY_EPOLL] = "epoll",
-    [READY_EPOLL_EDGE] = "epoll, edge" };
+    [READY_EPOLL_EDGE] = "epoll, edge",
+    [READY_URING] = "io_uring" };
 
 const char *ready_way_name(enum ready_way way)
 {
@@ -45,6 +47,8 @@ struct stage {
     size_t set_size;
     struct pollfd *polled;
     int level_fd, edge_fd; /* epoll sets; -1: there are none */
+    struct ready_uring *uring;
+    int uring_code; /* why there is none */
 };
 
 struct ready {
@@ -170,9 +174,24 @@ static int sets_make(struct ready *ready, struct stage *stage)
     return 0;
 }
 
+/* That there is no io_uring here is no reason to go without the others. */
+static int uring_make(const struct ready *ready, struct stage *stage)
+{
+    size_t others = stage->watched - 1;
+    AUTO_FREE int *fds = calloc(stage->watched, sizeof(*fds));
+
+    if (!fds)
+        return -ENOMEM;
+    memcpy(fds, ready->idle, others * sizeof(*fds));
+    fds[others] = stage->active_fd;
+    stage->uring_code = ready_uring_new(fds, stage->watched, &stage->uring);
+    return 0;
+}
+
 static int stage_open(struct stage *stage, size_t watched)
 {
     *stage = (struct stage){ .watched = watched,
+        .uring_code = -EMFILE,
         .active_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .level_fd = epoll_create1(EPOLL_CLOEXEC),
         .edge_fd = epoll_create1(EPOLL_CLOEXEC) };
@@ -188,8 +207,10 @@ static int stage_fill(struct ready *ready, struct stage *stage)
 
     for (size_t i = 0; i < here && code == 0; i++)
         code = stage_watch(stage, ready->idle[i]);
-    if (code == 0 && here == others)
-        return sets_make(ready, stage);
+    if (code == 0 && here == others) {
+        code = sets_make(ready, stage);
+        return code < 0 ? code : uring_make(ready, stage);
+    }
     for (size_t left = others - here; left > 0 && code == 0;) {
         size_t part = left < most ? left : most;
         code = part ? child_start(ready, stage, part) : -EMFILE;
@@ -203,6 +224,7 @@ static void stage_fini(struct stage *stage)
     free(stage->set);
     free(stage->asked);
     free(stage->polled);
+    ready_uring_free(TAKE(stage->uring));
     fd_close(&stage->active_fd);
     fd_close(&stage->level_fd);
     fd_close(&stage->edge_fd);
@@ -230,6 +252,8 @@ static bool is_told(const struct stage *stage, enum ready_way way)
     case READY_POLL:
         return poll(stage->polled, stage->watched, -1) == 1 &&
                stage->polled[stage->watched - 1].revents == POLLIN;
+    case READY_URING:
+        return ready_uring_wait(stage->uring) == stage->active_fd;
     default:
         return epoll_wait(way == READY_EPOLL ? stage->level_fd : stage->edge_fd, &event, 1, -1) ==
                    1 &&
@@ -280,6 +304,13 @@ static void case_run(
         slice_run(&ready->stages[step], way, ready->stages[step].active_fd, span_ns, figure);
 }
 
+static int way_code(const struct stage *stage, enum ready_way way)
+{
+    if (way == READY_URING)
+        return stage->uring_code;
+    return !stage->set && way < READY_EPOLL ? -EMFILE : 0;
+}
+
 /* What can't be made here has its reason, and the rest is measured. */
 static int ready_start(struct ready *ready, struct ready_result *result)
 {
@@ -296,9 +327,7 @@ static int ready_start(struct ready *ready, struct ready_result *result)
         const struct stage *stage = &ready->stages[i];
         int filled = stage_fill(ready, &ready->stages[i]);
         for (unsigned way = 0; way < READY_WAY_COUNT; way++)
-            result->figures[i][way].code = filled < 0                         ? filled
-                                           : !stage->set && way < READY_EPOLL ? -EMFILE
-                                                                              : 0;
+            result->figures[i][way].code = filled < 0 ? filled : way_code(stage, way);
         code = filled == -ENOMEM ? filled : 0;
     }
     return code;

@@ -10,14 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum ready_way { READY_SELECT, READY_POLL, READY_EPOLL, READY_EPOLL_EDGE, READY_WAY_COUNT };
+enum ready_way {
+    READY_SELECT,
+    READY_POLL,
+    READY_EPOLL,
+    READY_EPOLL_EDGE,
+    READY_URING,
+    READY_WAY_COUNT
+};
 
 /* Descriptors that are watched, the one included. */
 #define READY_STEP_COUNT 5
 extern const size_t ready_steps[READY_STEP_COUNT];
 
 struct ready_figure {
-    int code; /* -EMFILE: not so many may be had here; another -errno */
+    int code; /* -EMFILE: not so many may be had here; -ENOPKG: not built in; another -errno */
     uint64_t events;
     int64_t cpu_ns;                /* of this process, for all of them */
     double fastest_ns, slowest_ns; /* slice, an event */

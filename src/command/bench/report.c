@@ -160,12 +160,16 @@ static void ready_remark(const struct ready_result *result, enum ready_way way, 
         step++;
     if (step == READY_STEP_COUNT)
         return;
-    int code = result->figures[step][way].code;
+    const struct ready_figure *figure = &result->figures[step][way];
     bytes_print(
-        text, "from %zu by %s: %s", ready_steps[step], ready_way_name(way), strerror(-code));
-    if (code == -EMFILE)
+        text, "from %zu by %s: %s", ready_steps[step], ready_way_name(way), ready_reason(figure));
+    if (figure->code == -EMFILE)
         bytes_print(text, "; one process may have %zu (ulimit -Hn)", result->descriptors_max);
-    bytes_append_text(text, code == -ENOSPC ? " (fs.epoll.max_user_watches)\n" : "\n");
+    if (figure->code == -ENOSPC)
+        bytes_append_text(text, " (fs.epoll.max_user_watches)");
+    if (figure->code == -EPERM && way == READY_URING)
+        bytes_append_text(text, " (kernel.io_uring_disabled, or a filter of system calls)");
+    bytes_append_char(text, '\n');
 }
 
 void ready_remarks(const struct ready_result *result, struct bytes *text)

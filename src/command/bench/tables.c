@@ -191,7 +191,7 @@ void ready_table(
     const struct bench_method *method, const struct ready_result *result, struct table *ret_table)
 {
     static const char *const headings[] = { ">WATCHED", ">SELECT", ">POLL", ">EPOLL", ">EDGE",
-        ">SPREAD", NULL };
+        ">IO_URING", ">SPREAD", NULL };
 
     table_init(ret_table, headings);
     for (size_t i = 0; i < READY_STEP_COUNT; i++)
