@@ -100,7 +100,7 @@ def test_every_chart_has_titles_units_and_names(everything):
     for chart in charts(page):
         assert chart.find(SVG + "title").text == texts(chart, "heading")[0]
         titles = texts(chart, "axis-title")
-        assert titles and all(re.search(r"\((B|s|B/s|1/s)\)$", title) for title in titles if "Descriptors" not in title)
+        assert titles and all(re.search(r"\((B|s|B/s|/s)\)$", title) for title in titles if "Descriptors" not in title)
         marks = [path for path in chart.iter(SVG + "path") if "mark" in path.get("class").split()]
         legend = [group for group in chart.iter(SVG + "g") if group.get("class") == "legend"]
         if not legend:  # bars, each with its name and its value

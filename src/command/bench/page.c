@@ -304,7 +304,7 @@ static void profile_bars(const struct bench_cases *cases, size_t size, const cha
 static void profiles_print(const struct bench_findings *findings, struct bytes *page)
 {
     static const struct chart_axis trip = { "Median time of a round trip", "s", false },
-                                   messages = { "One way", "1/s", false },
+                                   messages = { "Messages one way", "/s", false },
                                    bytes = { "One way", "B/s", false };
     const struct bench_cases *cases = &findings->profiles;
     struct bytes remarks = BYTES_EMPTY;
