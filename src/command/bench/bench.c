@@ -235,7 +235,7 @@ static int bench_say(struct bytes *text)
 {
     int code = bytes_failed(text) ? -ENOMEM : 0;
 
-    if (code == 0 &&
+    if (code == 0 && text->size &&
         (fwrite(text->data, 1, text->size, stdout) != text->size || fflush(stdout) != 0))
         code = -errno;
     bytes_fini(text);
