@@ -29,9 +29,8 @@ void calibration_name(const struct calibration *calibration, struct bytes *text)
             (void)strftime(day, sizeof(day), "%F %R", &date);
         bytes_print(text, "as calibrated here %s", day);
     } else if (calibration->reason[0]) {
-        bytes_print(text, "built-in figures: there is a calibration, but %s", calibration->reason);
+        bytes_print(text, "built in: there is a calibration, but %s", calibration->reason);
     } else {
-        bytes_append_text(
-            text, "built-in figures; `ferry bench --calibrate` measures this machine");
+        bytes_append_text(text, "built in; `ferry bench --calibrate` measures this machine");
     }
 }

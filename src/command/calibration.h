@@ -8,7 +8,7 @@
  *   ret_path  where it is, or would be: free() it; NULL: nowhere */
 void calibration_load(struct calibration *ret_calibration, char **ret_path);
 
-/* "calibrated 2026-11-30 09:44", or "built-in figures", and why. */
+/* "as calibrated here 2026-11-30 09:44", or "built in", and why. */
 void calibration_name(const struct calibration *calibration, struct bytes *text);
 
 #endif

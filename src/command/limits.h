@@ -256,4 +256,8 @@
 /* Connections of which `why` says by what they send. */
 #define LANES_MAX 64u
 
+/* `why --workload`: bytes of a message, and messages a second that are believed. */
+#define WORKLOAD_SIZE_MAX (INT64_C(1) << 30)
+#define WORKLOAD_RATE_MAX 1000000000
+
 #endif

@@ -117,8 +117,10 @@ void choice_advise(const struct workload *workload, const struct choice_costs *c
         advise_if(&other, costs, first, "the other end on this machine", text);
     other = *workload;
     other.one_processor = !workload->one_processor;
-    advise_if(&other, costs, first,
-        workload->one_processor ? "a processor for each end" : "both ends on one processor", text);
+    if (!workload->remote)
+        advise_if(&other, costs, first,
+            workload->one_processor ? "a processor for each end" : "both ends on one processor",
+            text);
     if (first->mechanism == CHOICE_RING && workload->size >= CHOICE_LOAN_SIZE)
         bytes_append_text(text, "write in place and read in place (ferry_ring_loan(), "
                                 "ferry_ring_borrow()): no copy at all\n");

@@ -357,7 +357,7 @@ def calibrate(ferry, runtime_dir):
 
 def test_what_a_calibration_found_is_kept(calibrate):
     first = json.loads(calibrate("--json").stdout)
-    assert first["path"] == str(calibrate.path) and first["before"].startswith("built-in figures; ")
+    assert first["path"] == str(calibrate.path) and first["before"].startswith("built in; ")
     assert calibrate.path.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in calibrate.path.parent.iterdir()] == ["calibration"]
     lines = calibrate.path.read_text().splitlines()
@@ -383,7 +383,7 @@ def test_what_a_calibration_found_is_kept(calibrate):
 
 def test_a_calibration_for_people_says_what_changed(calibrate):
     text = calibrate().stdout
-    assert "before: built-in figures" in text and f"kept in {calibrate.path}" in text
+    assert "before: built in; " in text and f"kept in {calibrate.path}" in text
     assert re.search(r"^BYTES +ONE-WAY +BEFORE +ANSWERED +BEFORE$", text, re.M)
     (row, again) = re.findall(r"^to 64 +(\S+) +(\S+) +(\S+) +(\S+)$", text, re.M)
     assert row[1] == "52.3k", "the built-in figure"

@@ -14,12 +14,13 @@
 #include "command/command.h"
 #include "command/view/gaps.h"
 #include "command/why/machine.h"
+#include "command/why/workload.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 
-enum { KEY_JSON = 0x400, KEY_AS, KEY_TRY };
+enum { KEY_JSON = 0x400, KEY_AS, KEY_TRY, KEY_WORKLOAD };
 
 static const struct argp_option options[] = {
     { "as", KEY_AS, "WHO", 0,
@@ -28,6 +29,10 @@ static const struct argp_option options[] = {
         0 },
     { "try", KEY_TRY, NULL, 0,
         "Connect too, and say what came of it; the server sees a connection that is closed at once",
+        0 },
+    { "workload", KEY_WORKLOAD, "LIST", 0,
+        "Say instead by which mechanism such messages had best cross: size=BYTES,rate=NUMBER|max, "
+        "and of reliable, descriptors, answered, remote, one-cpu what is so",
         0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { 0 },
@@ -44,6 +49,9 @@ static error_t why_parse(int key, char *argument, struct argp_state *state)
     case KEY_TRY:
         why->try = true;
         return 0;
+    case KEY_WORKLOAD:
+        why->workload = argument;
+        return 0;
     case KEY_JSON:
         why->json = true;
         return 0;
@@ -53,6 +61,8 @@ static error_t why_parse(int key, char *argument, struct argp_state *state)
         why->word = argument;
         return 0;
     case ARGP_KEY_END:
+        if (why->workload && (why->word || why->try || why->as))
+            argp_error(state, "--workload is about no address: give none, nor --try or --as");
         if (!why->word && (why->try || why->as))
             argp_error(state, "--try and --as are about an address: give one");
         if (why->try && why->as)
@@ -67,21 +77,24 @@ static const struct argp argp = {
     .options = options,
     .parser = why_parse,
     .args_doc = "[PATH|ADDRESS|PID|PID:FD|inode]",
-    .doc = "Say why a socket, FIFO or queue refuses or hangs: the cause, what a client sees of it, "
-           "how it is known, and what would mend it; of a process, whatever it has open that is "
-           "stuck. "
-           "Without an argument: what on this machine "
-           "will bite, worst first: sockets nobody can reach or anybody can replace, full backlogs "
-           "and queues, memory that nobody has, limits that are near. Nothing is traced or "
-           "changed. Exit status: 0 nothing is wrong, 1 something is (or can't be told), 2 "
-           "usage.\v"
-           "EXAMPLES\n"
-           "  ferry why\n"
-           "  ferry why /run/app.sock\n"
-           "  ferry why --as user:www-data unix:/run/php/php-fpm.sock\n"
-           "  ferry why 127.0.0.1:8080\n"
-           "  ferry why 4711\n"
-           "  ferry why --json mq:/jobs | jq -r .verdict\n",
+    .doc =
+        "Say why a socket, FIFO or queue refuses or hangs: the cause, what a client sees of it, "
+        "how it is known, and what would mend it; of a process, whatever it has open that is "
+        "stuck. "
+        "Without an argument: what on this machine "
+        "will bite, worst first: sockets nobody can reach or anybody can replace, full backlogs "
+        "and queues, memory that nobody has, limits that are near. Nothing is traced or "
+        "changed. With --workload: which mechanism of Linux is best for it, what the others would "
+        "cost, and why. Exit status: 0 nothing is wrong, 1 something is (or can't be told), 2 "
+        "usage.\v"
+        "EXAMPLES\n"
+        "  ferry why\n"
+        "  ferry why /run/app.sock\n"
+        "  ferry why --as user:www-data unix:/run/php/php-fpm.sock\n"
+        "  ferry why 127.0.0.1:8080\n"
+        "  ferry why 4711\n"
+        "  ferry why --workload size=4k,rate=20k,reliable\n"
+        "  ferry why --json mq:/jobs | jq -r .verdict\n",
 };
 
 static bool is_asked(const struct why *why, const struct ferry_endpoint *endpoint)
@@ -180,6 +193,18 @@ static int prepare(struct why *why, struct ferry_error *error)
     return code;
 }
 
+static int ask_workload(const struct why *why)
+{
+    struct workload workload;
+    struct ferry_error error;
+
+    if (workload_parse(why->workload, &workload, &error) < 0) {
+        command_fail("why", &error);
+        return EXIT_USAGE;
+    }
+    return why_workload(&workload, why->json);
+}
+
 int command_why(int argc, char **argv)
 {
     struct why why = { 0 };
@@ -188,6 +213,8 @@ int command_why(int argc, char **argv)
 
     if (argument_parse("why", &argp, argc, argv, 0, &why) != EXIT_DONE)
         return EXIT_FAILED;
+    if (why.workload)
+        return ask_workload(&why);
     if (!why.word)
         return why_machine(why.json);
     if (prepare(&why, &error) < 0) {

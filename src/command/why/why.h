@@ -15,6 +15,7 @@
  *     lanes.c       auto: connections: on the socket or in a ring, and why
  *     fifo.c        FIFOs; queue.c: message queues; ferry.c: rules of a running ferry
  *     try.c         --try
+ *     workload.c    --workload
  *     machine.c     without an argument; it and machine_*.c stand for themselves
  *
  * What is measured twice is measured LOOKS_APART_MS apart: `looks` has the first, the table the
@@ -35,6 +36,7 @@ struct why {
     const char *word;
     struct view_target target;
     const char *as; /* --as; NULL: the caller */
+    const char *workload;
     struct who who;
     struct ferry_endpoints *table;
     struct looks looks;
