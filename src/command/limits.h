@@ -225,8 +225,11 @@
 /* Bytes of an IPv4 datagram, and messages of a queue: what mqueue's msg_max is by default. */
 #define BENCH_UDP_SIZE_MAX   ((size_t)65507)
 #define BENCH_QUEUE_MESSAGES 10
-/* `bench --calibrate`: milliseconds in which there are further slices, so that it ends within
- * twenty seconds in any case; load above which a machine has too much else to do. */
+/* `bench --calibrate`: milliseconds of a slice, and how many there are of each case; milliseconds
+ * in which there are further slices, so that it ends within twenty seconds in any case; load above
+ * which a machine has too much else to do. */
+#define CALIBRATE_SLICE_MS 10
+#define CALIBRATE_ROUNDS   6u
 #define CALIBRATE_MS       15000
 #define CALIBRATE_LOAD_MAX 1.0
 /* Of other libraries: messages that may be under way, and bytes of them; milliseconds from one try

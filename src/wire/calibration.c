@@ -31,7 +31,14 @@ static double *number_of(struct choice_cost *cost, size_t index)
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* Which of the lines that stand once have been read. */
-enum { VERSION_READ = 1, KERNEL_READ = 2, PROCESSORS_READ = 4, PROCESSOR_READ = 8, TIME_READ = 16 };
+enum {
+    VERSION_READ = 1,
+    KERNEL_READ = 2,
+    PROCESSORS_READ = 4,
+    PROCESSOR_READ = 8,
+    TIME_READ = 16,
+    RESTED_READ = 32, /* apart; twice that: together */
+};
 
 struct reader {
     unsigned read;
@@ -78,20 +85,16 @@ static bool read_once(struct reader *reader, const char *key, const char *value)
     }
 }
 
-static struct choice_cost *cost_find(
-    struct calibration *calibration, const char *place, const char *mechanism, const char *size)
+static struct choice_cost *cost_find(struct calibration *calibration, enum choice_place place,
+    const char *mechanism, const char *size)
 {
-    unsigned i = 0, j = 0, k = 0;
+    unsigned j = 0, k = 0;
 
-    while (i < CHOICE_PLACES && strcmp(places[i], place) != 0)
-        i++;
     while (j < CHOICE_MECHANISMS && strcmp(choice_name(j), mechanism) != 0)
         j++;
     while (k < CHOICE_SIZES && number_parse(size, 10, INT64_MAX) != (int64_t)choice_sizes[k])
         k++;
-    return i < CHOICE_PLACES && j < CHOICE_MECHANISMS && k < CHOICE_SIZES
-               ? &calibration->costs.of[i][j][k]
-               : NULL;
+    return j < CHOICE_MECHANISMS && k < CHOICE_SIZES ? &calibration->costs.of[place][j][k] : NULL;
 }
 
 /* The next word of a line, which it cuts out; "" at its end. */
@@ -105,9 +108,27 @@ static char *word_take(char **cursor)
     return word;
 }
 
-static bool read_cost(struct reader *reader, const char *place, char *rest)
+static bool read_rest(struct reader *reader, enum choice_place place, char *rest)
 {
-    const char *mechanism = word_take(&rest), *size = word_take(&rest);
+    int64_t cpu_ns, wait_ns;
+
+    if (reader->read & RESTED_READ << place ||
+        !read_number(word_take(&rest), CALIBRATION_NS_MAX, &cpu_ns) ||
+        !read_number(word_take(&rest), CALIBRATION_NS_MAX, &wait_ns))
+        return false;
+    reader->read |= RESTED_READ << place;
+    reader->found.costs.rested[place] =
+        (struct choice_rest){ .cpu_ns = (double)cpu_ns, .wait_ns = (double)wait_ns };
+    return *rest == '\0';
+}
+
+static bool read_cost(struct reader *reader, enum choice_place place, char *rest)
+{
+    const char *mechanism = word_take(&rest);
+
+    if (strcmp(mechanism, "rested") == 0)
+        return read_rest(reader, place, rest);
+    const char *size = word_take(&rest);
     struct choice_cost *cost = cost_find(&reader->found, place, mechanism, size);
 
     if (!cost || cost->busy_ns > 0)
@@ -126,8 +147,9 @@ static bool read_line(struct reader *reader, char *line)
 {
     char *rest = line, *key = word_take(&rest);
 
-    if (strcmp(key, places[CHOICE_APART]) == 0 || strcmp(key, places[CHOICE_TOGETHER]) == 0)
-        return read_cost(reader, key, rest);
+    for (unsigned place = 0; place < CHOICE_PLACES; place++)
+        if (strcmp(key, places[place]) == 0)
+            return read_cost(reader, place, rest);
     return read_once(reader, key, rest);
 }
 
@@ -166,7 +188,8 @@ __attribute__((format(printf, 2, 3))) static void use_built_in(
 /* What is right in itself can be of little use: without a socket and a ring nothing is compared. */
 static bool is_complete(const struct reader *reader)
 {
-    unsigned all = VERSION_READ | KERNEL_READ | PROCESSORS_READ | PROCESSOR_READ | TIME_READ;
+    unsigned all = VERSION_READ | KERNEL_READ | PROCESSORS_READ | PROCESSOR_READ | TIME_READ |
+                   RESTED_READ << CHOICE_APART | RESTED_READ << CHOICE_TOGETHER;
     const struct choice_costs *costs = &reader->found.costs;
 
     return reader->read == all && costs->of[CHOICE_APART][CHOICE_SOCKET][0].busy_ns > 0 &&
@@ -221,7 +244,9 @@ void calibration_print(const struct calibration *calibration, struct bytes *text
     bytes_print(text,
         "version " VERSION "\nkernel %s\nprocessors %u\nprocessor %s\ntime %" PRId64 "\n",
         machine->kernel, machine->processors, machine->processor, calibration->time_s);
-    for (unsigned i = 0; i < CHOICE_PLACES; i++)
+    for (unsigned i = 0; i < CHOICE_PLACES; i++) {
+        const struct choice_rest *rested = &calibration->costs.rested[i];
+        bytes_print(text, "%s rested %.0f %.0f\n", places[i], rested->cpu_ns, rested->wait_ns);
         for (unsigned j = 0; j < CHOICE_MECHANISMS; j++)
             for (unsigned k = 0; k < CHOICE_SIZES; k++) {
                 const struct choice_cost *cost = &calibration->costs.of[i][j][k];
@@ -230,4 +255,5 @@ void calibration_print(const struct calibration *calibration, struct bytes *text
                 bytes_print(text, "%s %s %zu", places[i], choice_name(j), choice_sizes[k]);
                 cost_print(*cost, text);
             }
+    }
 }

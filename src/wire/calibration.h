@@ -5,10 +5,12 @@
  *     processors 2
  *     processor Intel(R) Xeon(R) Processor
  *     time 1796029234
+ *     apart rested 40000 25000
  *     apart ring 4096 572 339 18200 49100 2310 2030
  *
  * The last line stands for each place, mechanism and size that could be measured, with the whole
- * nanoseconds of struct choice_cost in their order. A text that lacks one of the first, has a line
+ * nanoseconds of struct choice_cost in their order; the one before for each place, with those of
+ * struct choice_rest. A text that lacks one of the first, has a line
  * twice or has anything else is none.
  *
  * The text lies in $FERRY_CALIBRATION ("": there is none), or where base/state.h says.

@@ -80,10 +80,17 @@ static void predict_flood(const struct choice_cost *cost, struct choice_predicti
     prediction->wait_ns = cost->way_ns;
 }
 
-void choice_predict_one_way(
-    const struct choice_cost *cost, double gap_ns, struct choice_prediction *prediction)
+/* How much of it is added after so long a sleep. */
+static double rested_share(double slept_ns)
 {
-    double wake_ns = cost->trip_ns / 2, shared = 1 + wake_ns / gap_ns;
+    return slept_ns < CHOICE_RESTED_NS ? slept_ns / CHOICE_RESTED_NS : 1;
+}
+
+void choice_predict_one_way(const struct choice_cost *cost, const struct choice_rest *rested,
+    double gap_ns, struct choice_prediction *prediction)
+{
+    double rest = rested_share(gap_ns), asleep_ns = cost->asleep_ns + rest * rested->cpu_ns;
+    double wake_ns = cost->trip_ns / 2 + rest * rested->wait_ns, shared = 1 + wake_ns / gap_ns;
 
     if (cost->way_ns >= gap_ns) {
         predict_flood(cost, prediction);
@@ -101,16 +108,17 @@ void choice_predict_one_way(
     }
     double idle = 1 - cost->way_ns / gap_ns;
     prediction->wakes = idle / shared;
-    prediction->cpu_ns =
-        cost->asleep_ns * prediction->wakes + cost->busy_ns * (1 - prediction->wakes);
+    prediction->cpu_ns = asleep_ns * prediction->wakes + cost->busy_ns * (1 - prediction->wakes);
     prediction->wait_ns =
         idle * wake_ns * (1 + wake_ns / gap_ns / 2) / shared + (1 - idle) * cost->way_ns;
 }
 
 /*   pause_ns  between an answer and the next request */
-void choice_predict_answered(
-    const struct choice_cost *cost, double pause_ns, struct choice_prediction *prediction)
+void choice_predict_answered(const struct choice_cost *cost, const struct choice_rest *rested,
+    double pause_ns, struct choice_prediction *prediction)
 {
+    double rest = rested_share(pause_ns);
+
     if (can_look_out(cost) && pause_ns <= CHOICE_LOOK_OUT_NS) {
         prediction->looks_out = true;
         /* Two messages; in the pause it is the server who looks out. */
@@ -119,34 +127,35 @@ void choice_predict_answered(
         return;
     }
     prediction->wakes = 1;
-    prediction->cpu_ns = cost->asleep_ns;
-    prediction->wait_ns = cost->trip_ns;
+    /* Only the server has slept long, and of two messages one wakes it. */
+    prediction->cpu_ns = cost->asleep_ns + rest * rested->cpu_ns / 2;
+    prediction->wait_ns = cost->trip_ns + rest * rested->wait_ns;
 }
 
 /* What is left of the distance between requests once one is answered; the one who looks out is
  * answered sooner. */
-static void predict_requests(
-    const struct choice_cost *cost, double gap_ns, struct choice_prediction *prediction)
+static void predict_requests(const struct choice_cost *cost, const struct choice_rest *rested,
+    double gap_ns, struct choice_prediction *prediction)
 {
     double trip_ns = can_look_out(cost) && gap_ns <= cost->spun_trip_ns + CHOICE_LOOK_OUT_NS
                          ? cost->spun_trip_ns
                          : cost->trip_ns;
 
-    choice_predict_answered(cost, gap_ns > trip_ns ? gap_ns - trip_ns : 0, prediction);
+    choice_predict_answered(cost, rested, gap_ns > trip_ns ? gap_ns - trip_ns : 0, prediction);
     prediction->is_late = prediction->wait_ns > gap_ns;
 }
 
 static void predict(const struct workload *workload, const struct choice_cost *cost,
-    struct choice_prediction *prediction)
+    const struct choice_rest *rested, struct choice_prediction *prediction)
 {
     double gap_ns = workload->rate_per_s > 0 ? NS_A_S / workload->rate_per_s : 0;
 
     if (workload->answered && gap_ns > 0)
-        predict_requests(cost, gap_ns, prediction);
+        predict_requests(cost, rested, gap_ns, prediction);
     else if (workload->answered)
-        choice_predict_answered(cost, 0, prediction);
+        choice_predict_answered(cost, rested, 0, prediction);
     else if (gap_ns > 0)
-        choice_predict_one_way(cost, gap_ns, prediction);
+        choice_predict_one_way(cost, rested, gap_ns, prediction);
     else
         predict_flood(cost, prediction);
     prediction->most_per_s = NS_A_S / (workload->answered ? prediction->wait_ns : cost->way_ns);
@@ -210,7 +219,7 @@ void choice_make(
         struct choice_prediction prediction = { .mechanism = i, .excluded = why_not(workload, i) };
         struct choice_cost cost;
         if (choice_cost_at(costs->of[choice_place_of(workload)][i], workload->size, &cost))
-            predict(workload, &cost, &prediction);
+            predict(workload, &cost, &costs->rested[choice_place_of(workload)], &prediction);
         else if (!prediction.excluded)
             prediction.excluded = "it could not be measured here";
         ranking_add(ret_choice, i, prediction);
@@ -239,6 +248,7 @@ enum choice_mechanism choice_rule(const struct workload *workload)
 /* --- built in --------------------------------------------------------------------------------- */
 
 const struct choice_costs choice_costs_built_in = {
+    .rested = { [CHOICE_APART] = { 40000, 25000 }, [CHOICE_TOGETHER] = { 11000, 11000 } },
     .of = {
         [CHOICE_APART] = {
             [CHOICE_PIPE] = {

@@ -92,7 +92,14 @@ struct choice_cost {
 /* Two processes on two processors; on the same. */
 enum choice_place { CHOICE_APART, CHOICE_TOGETHER, CHOICE_PLACES };
 
+/* What is added, by whatever mechanism, to a message whose receiver has slept so long that its
+ * processor does: CHOICE_RESTED_NS or more; less in proportion. */
+struct choice_rest {
+    double cpu_ns, wait_ns;
+};
+
 struct choice_costs {
+    struct choice_rest rested[CHOICE_PLACES];
     struct choice_cost of[CHOICE_PLACES][CHOICE_MECHANISMS][CHOICE_SIZES];
 };
 
@@ -146,10 +153,10 @@ const struct choice_prediction *choice_find(
 
 /* What the prediction is made of: at even distances, none of them 0; of requests, so long after the
  * answer. Both add to a prediction that has nothing else yet. */
-void choice_predict_one_way(
-    const struct choice_cost *cost, double gap_ns, struct choice_prediction *prediction);
-void choice_predict_answered(
-    const struct choice_cost *cost, double pause_ns, struct choice_prediction *prediction);
+void choice_predict_one_way(const struct choice_cost *cost, const struct choice_rest *rested,
+    double gap_ns, struct choice_prediction *prediction);
+void choice_predict_answered(const struct choice_cost *cost, const struct choice_rest *rested,
+    double pause_ns, struct choice_prediction *prediction);
 
 enum choice_place choice_place_of(const struct workload *workload);
 

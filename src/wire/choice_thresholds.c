@@ -15,6 +15,7 @@ size_t choice_class_size_max(unsigned class)
 }
 
 struct pair {
+    const struct choice_rest *rested;
     struct choice_cost socket, ring;
 };
 
@@ -32,8 +33,8 @@ static bool one_way_is_worth(const struct pair *pair, double rate_per_s)
 {
     struct choice_prediction socket = { 0 }, ring = { 0 };
 
-    choice_predict_one_way(&pair->socket, NS_A_S / rate_per_s, &socket);
-    choice_predict_one_way(&pair->ring, NS_A_S / rate_per_s, &ring);
+    choice_predict_one_way(&pair->socket, pair->rested, NS_A_S / rate_per_s, &socket);
+    choice_predict_one_way(&pair->ring, pair->rested, NS_A_S / rate_per_s, &ring);
     if (socket.is_late || ring.is_late)
         return pair->ring.way_ns <= pair->socket.way_ns * CHOICE_WORTH_SHARE;
     return is_worth(&socket, &ring, rate_per_s);
@@ -48,8 +49,8 @@ static bool answered_is_worth(const struct pair *pair, double rate_per_s)
 
     if (pause_ns < 0)
         pause_ns = 0;
-    choice_predict_answered(&pair->socket, pause_ns, &socket);
-    choice_predict_answered(&pair->ring, pause_ns, &ring);
+    choice_predict_answered(&pair->socket, pair->rested, pause_ns, &socket);
+    choice_predict_answered(&pair->ring, pair->rested, pause_ns, &ring);
     return is_worth(&socket, &ring, rate_per_s);
 }
 
@@ -98,7 +99,7 @@ void choice_thresholds_make(
 
     for (unsigned class = 0; class < CHOICE_CLASSES; class ++) {
         size_t size = choice_class_size_max(class);
-        struct pair pair;
+        struct pair pair = { .rested = &costs->rested[place] };
         if (size == SIZE_MAX)
             size = choice_sizes[CHOICE_SIZES - 1];
         bool are_known = choice_cost_at(here[CHOICE_SOCKET], size, &pair.socket) &&

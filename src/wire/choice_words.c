@@ -58,7 +58,7 @@ void choice_explain(
         return;
     }
     bytes_print(text, "%s: %s", name, reason_of(workload, first));
-    if (!second->is_late && choice_score(second) * CHOICE_WORTH_SHARE < choice_score(first))
+    if (!second->is_late && choice_score(second) * CHOICE_CHANCE_SHARE < choice_score(first))
         bytes_print(text, ". That %s comes after it is little more than chance",
             choice_name(second->mechanism));
 }
@@ -72,7 +72,7 @@ static void advise_if(const struct workload *other, const struct choice_costs *c
     choice_make(other, costs, &better);
     const struct choice_prediction *head = &better.ranking[0];
     if (better.candidates == 0 || head->is_late ||
-        choice_score(head) > choice_score(first) * CHOICE_WORTH_SHARE)
+        choice_score(head) > choice_score(first) * CHOICE_CHANCE_SHARE)
         return;
     bytes_print(text, "%s: by %s ", what, choice_name(head->mechanism));
     cost_append(text, head);
@@ -90,8 +90,8 @@ static void advise_batch(const struct workload *workload, const struct choice_co
         !choice_cost_at(
             costs->of[choice_place_of(workload)][first->mechanism], workload->size, &cost))
         return;
-    double each_ns = cost.busy_ns + (cost.asleep_ns - cost.busy_ns) / CHOICE_BATCH;
-    if (each_ns > first->cpu_ns * CHOICE_WORTH_SHARE)
+    double each_ns = cost.busy_ns + (first->cpu_ns - cost.busy_ns) / CHOICE_BATCH;
+    if (each_ns > first->cpu_ns * CHOICE_CHANCE_SHARE)
         return;
     bytes_print(
         text, "%.0f messages at a time, where they may wait for each other: ", CHOICE_BATCH);

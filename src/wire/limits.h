@@ -30,6 +30,8 @@
 /* Nanoseconds that a ring looks out before it sleeps, unless it is told otherwise (ferry/ring.h).
  */
 #define CHOICE_LOOK_OUT_NS 20000.0
+/* Nanoseconds after which a processor that has nothing to do sleeps as deep as it does. */
+#define CHOICE_RESTED_NS 1e6
 /* Nanoseconds that a cache line takes from one processor to another, and some instructions. */
 #define CHOICE_HAND_OVER_NS 250.0
 /* Bytes of a message of a queue: what fs.mqueue.msgsize_max is by default; and of a record of the
@@ -39,9 +41,9 @@
 /* The fixed rule's: bytes from which on it takes memory, messages a second above which no queue. */
 #define CHOICE_RULE_SIZE  ((size_t)1000000)
 #define CHOICE_RULE_PER_S 10000
-/* A channel moves where that saves a tenth, and a thousandth of a processor: memory is not to be
- * had for nothing. */
-#define CHOICE_WORTH_SHARE    0.9
+/* A channel moves where that saves a fifth, and a thousandth of a processor: memory is not to be
+ * had for nothing, and measurements differ by a tenth. */
+#define CHOICE_WORTH_SHARE    0.8
 #define CHOICE_WORTH_NS_PER_S 1e6
 /* Rates that are tried for a threshold: from one message a second, each so much more than the one
  * before, and so many. */
@@ -55,6 +57,8 @@
 /* Bytes between which it is looked for where a memfd begins to pay: below, each is a page. */
 #define CHOICE_MEMFD_SIZE_MIN ((size_t)4 << 10)
 #define CHOICE_MEMFD_SIZE_MAX ((size_t)16 << 20)
+/* Of what another mechanism costs, more than which is little more than chance. */
+#define CHOICE_CHANCE_SHARE 0.9
 /* Wake-ups a message below which they are not what it costs; messages at a time that are advised;
  * bytes from which on a copy is worth words. */
 #define CHOICE_WAKES_FEW 0.2

@@ -73,7 +73,7 @@ def test_what_is_excluded_says_why(answer):
 def test_what_would_be_faster(answer):
     lines = answer("size=64,rate=500k,descriptors")["faster"]
     assert any(line.startswith("descriptors by a channel of their own: by ring ") for line in lines)
-    lines = answer("size=64,rate=5k,remote")["faster"]
+    lines = answer("size=64,rate=500k,remote")["faster"]
     assert any(line.startswith("the other end on this machine: by ") for line in lines)
     assert not any("one processor" in line for line in lines)
     assert any("16 messages at a time" in line for line in answer("size=64,rate=5k")["faster"])

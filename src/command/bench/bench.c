@@ -41,8 +41,8 @@ static const struct argp_option options[] = {
     { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,
         "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
-    { "time", 't', "SPAN", 0, "How long a slice is (20ms)", 0 },
-    { "rounds", 'r', "COUNT", 0, "Slices of each case (3)", 0 },
+    { "time", 't', "SPAN", 0, "How long a slice is (20ms; --calibrate: 10ms)", 0 },
+    { "rounds", 'r', "COUNT", 0, "Slices of each case (3; --calibrate: 6)", 0 },
     { "rate", KEY_RATE, "NUMBER", 0,
         "So many messages one way, and round trips, a second (as many as can be)", 0 },
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
@@ -354,18 +354,28 @@ static int bench_run(struct bench *bench)
     return status == EXIT_DONE && !is_measured(findings) ? EXIT_FAILED : status;
 }
 
+/* Unless they are given. Many short slices, where the best of them counts. */
+static void method_complete(struct bench *bench)
+{
+    struct bench_method *method = &bench->findings.method;
+
+    if (!method->slice_ms)
+        method->slice_ms = bench->calibrates ? CALIBRATE_SLICE_MS : BENCH_SLICE_MS;
+    if (!method->rounds)
+        method->rounds = bench->calibrates ? CALIBRATE_ROUNDS : BENCH_ROUNDS;
+}
+
 int command_bench(int argc, char **argv)
 {
     AUTO_FREE struct bench *bench = calloc(1, sizeof(*bench));
 
     if (!bench)
         return command_fail_errno("bench", "memory", -ENOMEM);
-    bench->findings.method = (struct bench_method){
-        .slice_ms = BENCH_SLICE_MS, .rounds = BENCH_ROUNDS, .cpus = { -1, -1 }
-    };
+    bench->findings.method = (struct bench_method){ .cpus = { -1, -1 } };
     command_print(argc, argv, &bench->command);
     if (argument_parse("bench", &argp, argc, argv, 0, bench) != EXIT_DONE)
         return EXIT_FAILED;
+    method_complete(bench);
     int status = bytes_failed(&bench->command) ? command_fail_errno("bench", "memory", -ENOMEM)
                  : bench->calibrates           ? bench_calibrate(bench)
                                                : bench_run(bench);

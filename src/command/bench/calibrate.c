@@ -9,6 +9,7 @@
 #include "base/date.h"
 #include "command/bench/cases.h"
 #include "command/limits.h"
+#include "wire/limits.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,12 +18,12 @@ struct slot {
     enum choice_place place;
     enum choice_mechanism mechanism;
     size_t size; /* index of choice_sizes */
-    bool looks_out;
+    enum { SLOT_ASLEEP, SLOT_LOOKS_OUT, SLOT_RESTED } what;
     int code;                 /* -errno: why it could not be measured */
     struct choice_cost least; /* all 0: not yet */
 };
 
-#define SLOTS_MAX (CHOICE_PLACES * (CHOICE_MECHANISMS + 1) * CHOICE_SIZES)
+#define SLOTS_MAX (CHOICE_PLACES * ((CHOICE_MECHANISMS + 1) * CHOICE_SIZES + 1))
 
 struct calibrate {
     const struct bench_method *method;
@@ -39,13 +40,15 @@ static void slots_make(struct calibrate *calibrate)
                 ? calibrate->cpus[0] >= 0 && calibrate->cpus[0] == calibrate->cpus[1]
                 : calibrate->cpus[0] < 0)
             continue;
+        calibrate->slots[calibrate->count++] =
+            (struct slot){ .place = place, .mechanism = CHOICE_SOCKET, .what = SLOT_RESTED };
         for (size_t size = 0; size < CHOICE_SIZES; size++) {
             for (unsigned i = 0; i < CHOICE_MECHANISMS; i++)
                 calibrate->slots[calibrate->count++] =
                     (struct slot){ .place = place, .mechanism = i, .size = size };
             if (place == CHOICE_APART)
                 calibrate->slots[calibrate->count++] = (struct slot){
-                    .place = place, .mechanism = CHOICE_RING, .size = size, .looks_out = true
+                    .place = place, .mechanism = CHOICE_RING, .size = size, .what = SLOT_LOOKS_OUT
                 };
         }
     }
@@ -58,12 +61,16 @@ static double each(int64_t amount, uint64_t count)
     return count > 0 ? (double)amount / (double)count : 0;
 }
 
-static struct choice_cost sample_make(const struct bench_case *one, bool looks_out)
+/* Of who has rested, what it costs one way. */
+static struct choice_cost sample_make(const struct bench_case *one, const struct slot *slot)
 {
     double cpu_ns = each(one->trips.cpu_ns, one->trips.messages);
     double trip_ns = (double)times_quantile(&one->times, 500);
 
-    if (looks_out)
+    if (slot->what == SLOT_RESTED)
+        return (struct choice_cost){ .asleep_ns = each(one->one_way.cpu_ns, one->one_way.messages),
+            .trip_ns = 2 * (double)times_quantile(&one->ways, 500) };
+    if (slot->what == SLOT_LOOKS_OUT)
         return (struct choice_cost){ .spun_ns = cpu_ns, .spun_trip_ns = trip_ns };
     return (struct choice_cost){ .busy_ns = each(one->one_way.cpu_ns, one->one_way.messages),
         .way_ns = each(one->one_way.time_ns, one->one_way.messages),
@@ -96,15 +103,16 @@ static void slot_run(struct calibrate *calibrate, struct slot *slot)
         return;
     memset(one, 0, sizeof(*one));
     one->crossing = (struct crossing){ .mechanism = mechanism_find(choice_name(slot->mechanism)),
-        .wait = slot->looks_out ? BENCH_ADAPTIVE : BENCH_SLEEP,
+        .wait = slot->what == SLOT_LOOKS_OUT ? BENCH_ADAPTIVE : BENCH_SLEEP,
         .size = choice_sizes[slot->size],
+        .rate = slot->what == SLOT_RESTED ? (double)NS_PER_S / CHOICE_RESTED_NS : 0,
         .span_ns = calibrate->method->slice_ms * NS_PER_MS,
         .cpus = { calibrate->cpus[0], calibrate->cpus[slot->place == CHOICE_APART ? 1 : 0] } };
     bench_case_run(one);
     slot->code = one->code;
     if (one->code < 0)
         return;
-    struct choice_cost sample = sample_make(one, slot->looks_out);
+    struct choice_cost sample = sample_make(one, slot);
     cost_lower(&slot->least, &sample);
 }
 
@@ -122,18 +130,58 @@ static int check(const struct calibrate *calibrate)
     return 0;
 }
 
+static void slot_settle(const struct slot *slot, struct choice_costs *costs)
+{
+    struct choice_rest *rested = &costs->rested[slot->place];
+
+    if (slot->what == SLOT_RESTED)
+        *rested = (struct choice_rest){ slot->least.asleep_ns, slot->least.trip_ns / 2 };
+    else
+        cost_lower(&costs->of[slot->place][slot->mechanism][slot->size], &slot->least);
+}
+
+/* What a message costs at most a smaller one costs too, if the rest was chance. */
+static void sizes_settle(struct choice_cost costs[CHOICE_SIZES])
+{
+    for (size_t i = CHOICE_SIZES - 1; i-- > 0;)
+        if (costs[i].busy_ns > 0)
+            cost_lower(&costs[i], &costs[i + 1]);
+}
+
+static double above(double whole, double part)
+{
+    return whole > part ? whole - part : 0;
+}
+
+/* Of what it costs to wake who has rested, what is added to what it costs anyway. */
+static void rest_settle(struct choice_rest *rested, const struct choice_cost *cost)
+{
+    rested->cpu_ns = above(rested->cpu_ns, cost->asleep_ns);
+    rested->wait_ns = above(rested->wait_ns, cost->trip_ns / 2);
+}
+
+/* What was not measured is as the other. */
+static void place_copy(struct choice_costs *costs, enum choice_place from, enum choice_place to)
+{
+    costs->rested[to] = costs->rested[from];
+    memcpy(costs->of[to], costs->of[from], sizeof(costs->of[0]));
+}
+
 static void settle(const struct calibrate *calibrate, struct choice_costs *costs)
 {
     memset(costs, 0, sizeof(*costs));
     for (size_t i = 0; i < calibrate->count; i++)
         if (calibrate->slots[i].code == 0)
-            cost_lower(&costs->of[calibrate->slots[i].place][calibrate->slots[i].mechanism]
-                                 [calibrate->slots[i].size],
-                &calibrate->slots[i].least);
+            slot_settle(&calibrate->slots[i], costs);
+    for (unsigned place = 0; place < CHOICE_PLACES; place++) {
+        for (unsigned i = 0; i < CHOICE_MECHANISMS; i++)
+            sizes_settle(costs->of[place][i]);
+        rest_settle(&costs->rested[place], &costs->of[place][CHOICE_SOCKET][0]);
+    }
     if (calibrate->cpus[0] < 0)
-        memcpy(costs->of[CHOICE_TOGETHER], costs->of[CHOICE_APART], sizeof(costs->of[0]));
+        place_copy(costs, CHOICE_APART, CHOICE_TOGETHER);
     else if (calibrate->cpus[0] == calibrate->cpus[1])
-        memcpy(costs->of[CHOICE_APART], costs->of[CHOICE_TOGETHER], sizeof(costs->of[0]));
+        place_copy(costs, CHOICE_TOGETHER, CHOICE_APART);
 }
 
 /* False: the time is over, which the last round did not wait for. */

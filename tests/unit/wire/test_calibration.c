@@ -102,14 +102,16 @@ START_TEST(what_is_wrong_is_told_by_its_line)
         { "version", "Version", 1 },
         { "processors 2", "processors x", 3 },
         { "time 1", "time -", 5 },
-        { "apart pipe 64", "apart pipe 65", 6 },
-        { "apart pipe", "apart pope", 6 },
-        { "apart pipe", "among pipe", 6 },
-        { "pipe 64 1180", "pipe 64    0", 6 },
-        { "pipe 64 1180", "pipe 64 -180", 6 },
-        { "49100 0 0", "49100 0  ", 6 },
-        { "49100 0 0", "4910 00 0 0", 6 },
-        { "apart pipe 4096 3170", "apart pipe 64   3170", 7 },
+        { "apart pipe 64", "apart pipe 65", 7 },
+        { "apart pipe", "apart pope", 7 },
+        { "apart pipe", "among pipe", 7 },
+        { "pipe 64 1180", "pipe 64    0", 7 },
+        { "pipe 64 1180", "pipe 64 -180", 7 },
+        { "49100 0 0", "49100 0  ", 7 },
+        { "49100 0 0", "4910 00 0 0", 7 },
+        { "apart pipe 4096 3170", "apart pipe 64   3170", 8 },
+        { "apart rested 4", "apart rested -", 6 },
+        { "together rested", "apart rested   ", 34 },
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char reason[40];
@@ -125,14 +127,14 @@ END_TEST
 START_TEST(what_stands_twice)
 {
     bytes_append_text(&text, "time 5\n");
-    expect_reason(0, "line 60 of it is wrong");
+    expect_reason(0, "line 62 of it is wrong");
 }
 END_TEST
 
 /* Wherever it is cut, it is no calibration. */
 START_TEST(half_a_file)
 {
-    const char *needed = strstr(text.data, "apart ring 64");
+    const char *needed = strstr(text.data, "together rested");
     size_t least = (size_t)(strchr(needed, '\n') + 1 - text.data);
     struct calibration read;
 

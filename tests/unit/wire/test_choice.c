@@ -36,6 +36,8 @@ static void costs_draw(unsigned seed, struct choice_costs *ret_costs)
     srand(seed);
     memset(ret_costs, 0, sizeof(*ret_costs));
     for (unsigned place = 0; place < CHOICE_PLACES; place++)
+        ret_costs->rested[place] = (struct choice_rest){ drawn(1e5), drawn(1e5) };
+    for (unsigned place = 0; place < CHOICE_PLACES; place++)
         for (unsigned i = 0; i < CHOICE_MECHANISMS; i++)
             for (unsigned j = 0; j < CHOICE_SIZES && (j == 0 || rand() % 8); j++)
                 ret_costs->of[place][i][j] = cost_drawn(rand() % 2 ? 1e3 : 1e6);
@@ -179,15 +181,36 @@ START_TEST(more_messages_never_cost_more_each)
         ck_assert(choice_cost_at(choice_costs_built_in.of[CHOICE_TOGETHER][i], 64, &cost));
         for (double gap_ns = 1e9; gap_ns > cost.way_ns; gap_ns /= 1.3) {
             struct choice_prediction prediction = { 0 };
-            choice_predict_one_way(&cost, gap_ns, &prediction);
+            choice_predict_one_way(
+                &cost, &choice_costs_built_in.rested[CHOICE_TOGETHER], gap_ns, &prediction);
             ck_assert_double_le(prediction.cpu_ns, before_ns);
             ck_assert_double_le(prediction.wakes, wakes);
-            ck_assert_double_le(prediction.wait_ns, cost.trip_ns / 2 + cost.way_ns);
+            ck_assert_double_le(prediction.wait_ns, cost.trip_ns / 2 + cost.way_ns + 11000);
             ck_assert(!prediction.looks_out && !prediction.is_late);
             before_ns = prediction.cpu_ns;
             wakes = prediction.wakes;
         }
     }
+}
+END_TEST
+
+/* By any mechanism it costs as much more to wake who has slept for long. */
+START_TEST(who_has_slept_for_long_is_harder_to_wake)
+{
+    static const struct choice_rest rested = { 1000, 200 };
+    static const struct choice_cost cost = { 100, 100, 5000, 10000, 0, 0 };
+    struct choice_prediction rare = { 0 }, asked = { 0 }, soon = { 0 };
+
+    choice_predict_one_way(&cost, &rested, 1e9, &rare);
+    ck_assert_double_eq_tol(rare.cpu_ns, 6000, 1);
+    ck_assert_double_eq_tol(rare.wait_ns, 5200, 1);
+    choice_predict_answered(&cost, &rested, 1e9, &asked);
+    ck_assert_double_eq_tol(asked.cpu_ns, 5500, 1);
+    ck_assert_double_eq_tol(asked.wait_ns, 10200, 1);
+    choice_predict_answered(&cost, &rested, 0, &soon);
+    ck_assert_double_eq_tol(soon.cpu_ns, 5000, 1);
+    choice_predict_answered(&cost, &rested, CHOICE_RESTED_NS / 2, &soon);
+    ck_assert_double_eq_tol(soon.cpu_ns, 5250, 1);
 }
 END_TEST
 
@@ -321,8 +344,10 @@ static bool is_ring_cheaper(const struct choice_costs *costs, double rate_per_s)
 {
     struct choice_prediction socket = { 0 }, ring = { 0 };
 
-    choice_predict_one_way(&costs->of[CHOICE_APART][CHOICE_SOCKET][0], 1e9 / rate_per_s, &socket);
-    choice_predict_one_way(&costs->of[CHOICE_APART][CHOICE_RING][0], 1e9 / rate_per_s, &ring);
+    choice_predict_one_way(&costs->of[CHOICE_APART][CHOICE_SOCKET][0], &costs->rested[CHOICE_APART],
+        1e9 / rate_per_s, &socket);
+    choice_predict_one_way(&costs->of[CHOICE_APART][CHOICE_RING][0], &costs->rested[CHOICE_APART],
+        1e9 / rate_per_s, &ring);
     return socket.is_late || choice_score(&ring) <= choice_score(&socket) * CHOICE_WORTH_SHARE;
 }
 
@@ -390,6 +415,7 @@ int main(void)
     tcase_add_test(tests, built_in_choices);
     tcase_add_test(tests, the_fixed_rule);
     tcase_add_test(tests, more_messages_never_cost_more_each);
+    tcase_add_test(tests, who_has_slept_for_long_is_harder_to_wake);
     tcase_add_test(tests, larger_messages_never_cost_less);
     tcase_add_test(tests, what_was_measured_is_what_is_predicted);
     tcase_add_test(tests, who_has_no_messages_has_no_cost);
