@@ -183,6 +183,14 @@ double choice_score(const struct choice_prediction *prediction)
     return prediction->cpu_ns + prediction->wait_ns;
 }
 
+/* A ring is to be better by more than chance: it takes memory, and its receiver looks out in vain
+ * for what comes too late. */
+static double rank(const struct choice_prediction *prediction)
+{
+    double score = choice_score(prediction);
+    return prediction->mechanism == CHOICE_RING ? score / CHOICE_CHANCE_SHARE : score;
+}
+
 /* Whoever keeps up stands before whoever does not: there the queue only grows. */
 static bool is_before(const struct choice_prediction *one, const struct choice_prediction *other)
 {
@@ -192,8 +200,7 @@ static bool is_before(const struct choice_prediction *one, const struct choice_p
         return false;
     if (one->is_late != other->is_late)
         return !one->is_late;
-    return one->is_late ? one->most_per_s > other->most_per_s
-                        : choice_score(one) < choice_score(other);
+    return one->is_late ? one->most_per_s > other->most_per_s : rank(one) < rank(other);
 }
 
 static void ranking_add(struct choice *choice, size_t count, struct choice_prediction prediction)

@@ -145,7 +145,7 @@ struct choice {
 
 void choice_make(
     const struct workload *workload, const struct choice_costs *costs, struct choice *ret_choice);
-/* The sum by which they are ranked. */
+/* The sum by which they are ranked, but for a ring, which is to be better by a tenth. */
 double choice_score(const struct choice_prediction *prediction);
 /* The one of a mechanism. */
 const struct choice_prediction *choice_find(

