@@ -6,7 +6,9 @@
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "command/calibration.h"
 #include "command/table.h"
+#include "command/times.h"
 #include "command/view/names.h"
 #include "command/why/why.h"
 
@@ -85,6 +87,41 @@ static void say_lane(
         ferry_auto_reason_text((enum ferry_auto_reason)note->reason), counts.data);
 }
 
+static struct workload workload_of(const struct ferry_auto_note *note)
+{
+    double other = note->receive_rate_per_s;
+    return (struct workload){ .size = note->mean_size >= 1 ? (size_t)note->mean_size : 1,
+        .rate_per_s = note->rate_per_s,
+        .reliable = true,
+        .answered = other >= note->rate_per_s / 2 && other <= note->rate_per_s * 2 };
+}
+
+/* What carrying such messages costs by each mechanism, as it was measured. */
+static void say_costs(struct why *why, const struct ferry_auto_note *note)
+{
+    AUTO_BYTES struct bytes costs = BYTES_EMPTY, source = BYTES_EMPTY;
+    AUTO_FREE char *path = NULL;
+    struct workload workload = workload_of(note);
+    struct calibration calibration;
+    struct choice choice;
+
+    if (note->rate_per_s <= 0)
+        return;
+    calibration_load(&calibration, &path);
+    calibration_name(&calibration, &source);
+    choice_make(&workload, &calibration.costs, &choice);
+    for (size_t i = 0; i < choice.candidates; i++) {
+        char time[24];
+        time_print((int64_t)(choice.ranking[i].cpu_ns + 0.5), time);
+        bytes_print(
+            &costs, "%s%s %s", i ? ", " : "", choice_name(choice.ranking[i].mechanism), time);
+    }
+    if (!bytes_failed(&costs) && !bytes_failed(&source) && costs.size)
+        diagnosis_note(&why->diagnosis,
+            "processor time of such a message, %s, best first: %s (figures %s)",
+            workload.answered ? "each answered" : "one way", costs.data, source.data);
+}
+
 /* Connections at the name that was asked about, by their accepted sockets. */
 static unsigned connection_count(const struct why *why)
 {
@@ -119,6 +156,7 @@ void why_lanes(struct why *why)
         if (!one || count == LANES_MAX)
             continue;
         say_lane(why, one, &note);
+        say_costs(why, &note);
         bool again = false;
         for (unsigned k = 0; k < count; k++)
             again |= said[k] == one || said[k] == one->peer;
