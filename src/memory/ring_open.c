@@ -67,7 +67,7 @@ static int ring_start(struct ferry_ring *ring, void *memory, uint32_t capacity)
     ring->own = ring->published = ring->seen = shared_load_32(&ring->side->position);
     /* Sleeps go on being counted, lest the peer take a new one for the last it ended. */
     ring->sleep = (uint32_t)(shared_load_64(&ring->side->bell) >> 32);
-    ring->rung = (uint32_t)(shared_load_64(&ring->other->bell) >> 32);
+    ring->rung = (uint32_t)(shared_load_64(&ring->other->bell) >> 32) - 1;
     if (ring->own % RING_HEAD_SIZE || ring_look(ring) < 0)
         return -EPROTO;
     /* A predecessor may have died before it woke a peer that sleeps. */

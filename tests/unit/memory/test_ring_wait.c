@@ -408,6 +408,22 @@ START_TEST(a_successor_wakes_whom_the_last_has_not)
 }
 END_TEST
 
+/* When the successor comes there is no room yet. */
+START_TEST(a_successor_wakes_who_slept_before_it_came)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    fill(ends.sender);
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    ferry_ring_free(ends.receiver);
+    ends.receiver = ring_attach_to(ends.sender);
+    ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ends_free(&ends);
+}
+END_TEST
+
 /* Its sleeps are no others' that were ended already. */
 START_TEST(a_successor_is_woken_like_the_last)
 {
@@ -678,6 +694,7 @@ int main(void)
     tcase_add_test(tests, a_release_leaves_the_sleep);
     tcase_add_test(tests, a_receive_of_nothing_releases_what_was_borrowed);
     tcase_add_test(tests, a_successor_wakes_whom_the_last_has_not);
+    tcase_add_test(tests, a_successor_wakes_who_slept_before_it_came);
     tcase_add_test(tests, a_successor_is_woken_like_the_last);
     tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
     tcase_add_test(tests, a_receiver_calls_nobody);
