@@ -53,8 +53,9 @@ struct ferry_credentials {
 };
 
 /* What a caller wants sent. The caller owns all of it; buffers and descriptors are borrowed until
- * the outgoing is complete. Zero it, fill the first part, and leave the progress alone: it
- * survives -EAGAIN and partial sends, and sees to it that descriptors are never attached twice. */
+ * the outgoing is complete, or the channel is closed. Zero it, fill the first part, and leave the
+ * progress alone: it survives -EAGAIN and partial sends, and sees to it that descriptors are never
+ * attached twice. */
 struct ferry_outgoing {
     const struct iovec *buffers; /* the bytes, in order; may be NULL when buffer_count is 0 */
     size_t buffer_count;         /* items */
@@ -187,13 +188,16 @@ FERRY_PUBLIC void ferry_children_reap(void);
 /* Sends what can be sent now.
  *   batch   outgoings in order; progress is kept in each
  *   count   items, at least 1
- * Returns how many are complete from the front (>= 1), or -EAGAIN when the first is not (part of
- * it may have gone; if the descriptor is writable all the same, try again after a pause), -EMSGSIZE
- * (larger than one message may be), -EBADMSG (a line feed inside a message for frame=lf; one at its
- * end is taken for the frame's own), -EPIPE (the peer is gone), -EOPNOTSUPP (this channel cannot
- * send, or cannot pass descriptors or credentials), -EINVAL (more than FERRY_DESCRIPTORS_MAX, or
- * descriptors with no byte on a stream), -EPERM (credentials that are not ours to give), -ESRCH
- * (their pid is no living process), or another -errno. Never raises SIGPIPE. */
+ * From an address with zerocopy=yes large ones are complete when the kernel has done with their
+ * pages, of which the descriptor tells by POLLERR alone; closing before that breaks the connection
+ * off. Returns how many are complete from the front (>= 1), or -EAGAIN when the first is not (part
+ * of it may have gone; if the descriptor is writable all the same, try again after a pause),
+ * -EMSGSIZE (larger than one message may be), -EBADMSG (a line feed inside a message for frame=lf;
+ * one at its end is taken for the frame's own), -EPIPE (the peer is gone), -EOPNOTSUPP (this
+ * channel cannot send, or cannot pass descriptors or credentials), -EINVAL (more than
+ * FERRY_DESCRIPTORS_MAX, or descriptors with no byte on a stream), -EPERM (credentials that are not
+ * ours to give), -ESRCH (their pid is no living process), or another -errno. Never raises SIGPIPE.
+ */
 FERRY_PUBLIC FERRY_CHECK int ferry_channel_try_send(
     struct ferry_channel *channel, struct ferry_outgoing *batch, size_t count);
 

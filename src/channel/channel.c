@@ -183,6 +183,14 @@ int ferry_channel_try_receive(struct ferry_channel *channel, struct ferry_inbox 
     return channel->link.ops->receive(&channel->link, inbox, batch, count);
 }
 
+/* What poll(2) is asked for. Room to send is not waited for once the kernel has everything. */
+static short poll_events(const struct ferry_channel *channel, enum ferry_direction direction)
+{
+    if (direction == FERRY_RECEIVE)
+        return POLLIN;
+    return channel->link.flags & LINK_AWAITS ? 0 : POLLOUT;
+}
+
 /* Waits until a direction is worth another try.
  *   blind  poll(2) can't tell: the peer of a datagram session is full, or a writable socket refuses
  *          descriptors in flight. Waits a pause instead, which doubles. */
@@ -200,7 +208,7 @@ static int channel_wait(struct ferry_channel *channel, enum ferry_direction dire
             timeout_ms = *pause_ms;
     }
     struct pollfd polled = { .fd = ferry_channel_fd(channel, direction),
-        .events = direction == FERRY_SEND ? POLLOUT : POLLIN };
+        .events = poll_events(channel, direction) };
     int r = poll(&polled, blind ? 0 : 1, timeout_ms);
     return r < 0 && errno != EINTR ? -errno : 0;
 }
@@ -217,7 +225,8 @@ int ferry_channel_send(
         if (r != -EAGAIN)
             return r < 0 ? r : 0;
         /* Nothing went although it was writable: asking poll(2) again at once would spin. */
-        bool balks = waited && outgoing->sent_size == before;
+        bool awaits = channel->link.flags & LINK_AWAITS;
+        bool balks = waited && outgoing->sent_size == before && !awaits;
         r = channel_wait(channel, FERRY_SEND, session || balks, &pause_ms, deadline_ns);
         if (r < 0)
             return r;

@@ -444,8 +444,7 @@ static int inet_dial(const struct ferry_address *address, const struct ferry_dia
         r = socket_link(fd, r > 0, options && options->refuse_descriptors, ret_link);
     if (r < 0)
         return error_set_errno(error, r, thing, NULL);
-    if (options_linger(fd, &attempt.source))
-        ret_link->flags |= LINK_LINGERS;
+    ret_link->flags |= options_link_flags(fd, &attempt.source);
     r = socket_options_apply(fd, MOMENT_READY, &attempt.source, error);
     if (r < 0)
         ret_link->ops->close(ret_link);

@@ -13,6 +13,14 @@
 /* Buffers given to one sendmsg(2). The kernel's limit is 1024; 16 KiB of stack would be paid for
  * what no caller does. */
 #define STREAM_BUFFERS_MAX 256u
+/* Bytes of an outgoing from which on its own pages are sent (zerocopy=yes): more than a relay sends
+ * at once, whose buffers are lent for a moment only. The kernel's manual says that it pays from 10
+ * KB. */
+#define ZERO_COPY_SIZE_MIN ((size_t)128 << 10)
+/* Such sends that the kernel has not done with: beyond them a sender waits. */
+#define ZERO_COPY_SENDS_MAX 64u
+/* Bytes of control data that tell of one: an extended error and an address. */
+#define CONTROL_ERROR_SIZE 128u
 /* Buffers given to one writev(2): more small outgoings than that seldom wait. */
 #define PLAIN_BUFFERS_MAX 64u
 /* Tries to open a FIFO or queue that is removed just then: each takes another process that stops.

@@ -98,8 +98,7 @@ int resume_link(int fd, const struct option_source *source, bool refuse_descript
         fd_take(&owned), false, refuse_descriptors && address->scheme != FERRY_AUTO, ret_link);
     if (r < 0)
         return error_set_errno(error, r, ferry_address_text(address), NULL);
-    if (options_linger(fd, source))
-        ret_link->flags |= LINK_LINGERS;
+    ret_link->flags |= options_link_flags(fd, source);
     if (address->scheme == FERRY_AUTO)
         r = auto_link(address, source->verb == ADDRESS_DIAL, refuse_descriptors, ret_link);
     return r < 0 ? error_set_errno(error, r, ferry_address_text(address), NULL) : 0;

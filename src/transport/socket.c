@@ -13,6 +13,7 @@
 #include "transport/segments.h"
 #include "transport/socket_options.h"
 #include "transport/unix_path.h"
+#include "transport/zero_copy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,6 +60,8 @@ static void socket_close(struct link *link)
 {
     unix_path_remove(TAKE(link->path)); /* while the socket lives */
     socket_unlinger(link);
+    if (link->flags & LINK_ZERO_COPY)
+        zero_copy_end(link);
     fd_close(&link->receive_fd);
     link->send_fd = -1;
     free(TAKE(link->state));
@@ -345,8 +348,7 @@ int listening_apply_options(struct listening *listening, unsigned moments,
         return r;
     struct accepting *accepting = listening->state;
     accept_options_make(fd, source, &accepting->options);
-    if (options_linger(fd, source))
-        accepting->template.flags |= LINK_LINGERS;
+    accepting->template.flags |= options_link_flags(fd, source);
     return 0;
 }
 

@@ -11,6 +11,8 @@
 /* --- socket_send.c: both return as ferry_channel_try_send() --- */
 
 int socket_send_stream(struct link *link, struct ferry_outgoing *batch, size_t count);
+/* The same, whatever LINK_ZERO_COPY says. */
+int socket_send_copied(struct link *link, struct ferry_outgoing *batch, size_t count);
 /* Whole messages.
  *   name  whom to, or NULL when connected */
 int socket_send_messages(struct link *link, const void *name, socklen_t name_size,

@@ -93,6 +93,11 @@ static const struct socket_option rows[] = {
         .level = IPPROTO_TCP,
         .name = TCP_NOTSENT_LOWAT,
         .form = FORM_SIZE },
+    { .key = "zerocopy",
+        .sorts = TCP_ANY,
+        .level = SOL_SOCKET,
+        .name = SO_ZEROCOPY,
+        .form = FORM_FLAG },
     { .key = "rcvbuf",
         .sorts = INET_ANY,
         .level = SOL_SOCKET,
@@ -175,17 +180,34 @@ const char *option_asked(
     return own || !source->profile ? own : ferry_profile_get(source->profile, option->key);
 }
 
-bool options_linger(int fd, const struct option_source *source)
+/* The value that is asked for of a row of this form and name, if the socket has such an option;
+ * NULL: nothing. What the socket is is asked only then. */
+static const char *asked_of(
+    int fd, const struct option_source *source, enum option_form form, int name)
 {
     bool from_profile;
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const char *asked =
-            rows[i].form == FORM_LINGER ? option_asked(source, &rows[i], &from_profile) : NULL;
-        if (asked)
-            return clock_parse_ms(asked) > 0 && rows[i].sorts & socket_sort(fd, source->verb);
-    }
-    return false;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].form == form && rows[i].name == name) {
+            const char *asked = option_asked(source, &rows[i], &from_profile);
+            return asked && rows[i].sorts & socket_sort(fd, source->verb) ? asked : NULL;
+        }
+    return NULL;
+}
+
+uint16_t options_link_flags(int fd, const struct option_source *source)
+{
+    const char *linger = asked_of(fd, source, FORM_LINGER, SO_LINGER);
+    const char *zero_copy = asked_of(fd, source, FORM_FLAG, SO_ZEROCOPY);
+    uint16_t flags = 0;
+
+    if (linger && clock_parse_ms(linger) > 0)
+        flags |= LINK_LINGERS;
+    /* Of a message in a frame not all is the caller's. */
+    if (zero_copy && strcmp(zero_copy, "no") != 0 &&
+        !ferry_address_option(source->address, "frame"))
+        flags |= LINK_ZERO_COPY;
+    return flags;
 }
 
 enum socket_sort socket_sort(int fd, enum address_verb verb)

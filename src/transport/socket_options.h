@@ -61,8 +61,9 @@ struct option_source {
 const char *option_asked(
     const struct option_source *source, const struct socket_option *option, bool *ret_from_profile);
 
-/* Whether closing a socket would wait (see LINK_LINGERS). */
-bool options_linger(int fd, const struct option_source *source);
+/* What of enum link_flag follows from options: LINK_LINGERS if closing the socket would wait,
+ * LINK_ZERO_COPY. */
+uint16_t options_link_flags(int fd, const struct option_source *source);
 
 enum socket_sort socket_sort(int fd, enum address_verb verb);
 

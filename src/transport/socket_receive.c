@@ -6,6 +6,7 @@
  */
 #include "base/cleanup.h"
 #include "transport/socket.h"
+#include "transport/zero_copy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,6 +45,10 @@ int socket_receive_bytes(
     do
         size = recv(link->receive_fd, slot->buffer.iov_base, slot->buffer.iov_len, MSG_DONTWAIT);
     while (size < 0 && errno == EINTR);
+    if (size < 0 && errno == EAGAIN && link->flags & LINK_ZERO_COPY) {
+        zero_copy_take(link); /* or whoever polls for something to receive would not sleep */
+        return -EAGAIN;
+    }
     if (size <= 0)
         return size < 0 ? -errno : 0;
     message_fill(&batch[0], slot, (size_t)size, 0);

@@ -9,6 +9,7 @@
 #include "transport/outgoing.h"
 #include "transport/segments.h"
 #include "transport/socket.h"
+#include "transport/zero_copy.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -92,7 +93,7 @@ static int stream_send_once(
     return (int)outgoing_book(batch, run, (size_t)sent);
 }
 
-int socket_send_stream(struct link *link, struct ferry_outgoing *batch, size_t count)
+int socket_send_copied(struct link *link, struct ferry_outgoing *batch, size_t count)
 {
     size_t done = 0;
 
@@ -108,6 +109,12 @@ int socket_send_stream(struct link *link, struct ferry_outgoing *batch, size_t c
             return send_outcome((int)done, -EAGAIN);
     }
     return (int)done;
+}
+
+int socket_send_stream(struct link *link, struct ferry_outgoing *batch, size_t count)
+{
+    return link->flags & LINK_ZERO_COPY ? zero_copy_send(link, batch, count)
+                                        : socket_send_copied(link, batch, count);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */

@@ -66,6 +66,11 @@ enum link_flag {
     /* linger= of a span was asked for: the kernel would make close(2) wait, whatever O_NONBLOCK
      * says, and with it everything else that the thread does. It is taken back before closing. */
     LINK_LINGERS = 1 << 7,
+    /* Large outgoings are sent from the caller's pages (transport/zero_copy.c). */
+    LINK_ZERO_COPY = 1 << 8,
+    /* All of what was to be sent is with the kernel, which has not done with its pages: poll(2)
+     * tells of that by POLLERR, while the socket is writable anyway. */
+    LINK_AWAITS = 1 << 9,
 };
 
 /* Small, because an idle connection has two. */

@@ -117,6 +117,7 @@ static const struct option_row rows[] = {
     { "defer-accept", TCP_FD, ADDRESS_LISTEN | SOCKET_OPTION, VALUE_SECONDS, 1, 32767 },
     { "congestion", TCP_FD, BOTH | SOCKET_OPTION, VALUE_WORD, 0, 0 },
     { "notsent-lowat", TCP_FD, BOTH | SOCKET_OPTION, VALUE_SIZE, 1, INT_MAX },
+    { "zerocopy", 1u << FERRY_TCP, BOTH | SOCKET_OPTION, VALUE_FLAG, 0, 0 },
     { "rcvbuf", INET_FD, BOTH | SOCKET_OPTION, VALUE_SIZE, 1, INT_MAX / 2 },
     { "sndbuf", SOCKET_FD, BOTH | SOCKET_OPTION, VALUE_SIZE, 1, INT_MAX / 2 },
     { "rcvtimeo", SOCKET_FD, BOTH | SOCKET_OPTION, VALUE_SPAN, 0, INT_MAX },

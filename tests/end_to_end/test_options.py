@@ -49,6 +49,7 @@ ON_TCP = {
     "nodelay": ("no", "no", number, TCP, socket.TCP_NODELAY, 0),
     "congestion": ("reno", "reno", word, TCP, socket.TCP_CONGESTION, "reno"),
     "notsent-lowat": ("16k", "16k", number, TCP, 25, 16384),
+    "zerocopy": ("yes", "yes", number, socket.SOL_SOCKET, 60, 1),
     "rcvbuf": ("64k", "128k", number, socket.SOL_SOCKET, socket.SO_RCVBUF, 131072),
     "sndbuf": ("64k", "128k", number, socket.SOL_SOCKET, socket.SO_SNDBUF, 131072),
     "rcvtimeo": ("2s", "2s", span, socket.SOL_SOCKET, socket.SO_RCVTIMEO, 2),

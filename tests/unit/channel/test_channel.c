@@ -368,6 +368,47 @@ START_TEST(test_options_that_dialling_cannot_use_are_an_error)
 }
 END_TEST
 
+/* By who goes on as soon as the call returns, and reuses what it has sent. */
+START_TEST(test_sending_from_pages_waits_until_they_are_given_back)
+{
+    struct ferry_listener *listener;
+    struct ferry_address *address = address_of("tcp:0,rcvbuf=16k");
+    size_t size = 1 << 20, seen = 0;
+    char *data = malloc(size), text[128];
+
+    ck_assert_int_eq(ferry_listen(address, NULL, &listener, NULL), 0);
+    ferry_address_free(address);
+    snprintf(text, sizeof(text), "%s", ferry_address_text(ferry_listener_address(listener)));
+    strcpy(strchr(text, ','), ",zerocopy,sndbuf=4M"); /* for its own options */
+    address = address_of(text);
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(5000), &one, NULL), 0);
+    ck_assert_int_eq(ferry_listener_accept(listener, ferry_deadline(5000), &other), 0);
+    memset(data, 'a', size);
+    ck_assert_int_eq(ferry_channel_send_bytes(one, data, size, ferry_deadline(50)), -ETIMEDOUT);
+    ferry_channel_close(one);
+    ck_assert_int_eq(ferry_dial(address, NULL, ferry_deadline(5000), &one, NULL), 0);
+    ferry_channel_close(other);
+    ck_assert_int_eq(ferry_listener_accept(listener, ferry_deadline(5000), &other), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct ferry_message message;
+        while (ferry_channel_receive(other, inbox, &message, ferry_deadline(5000)) > 0)
+            for (size_t i = 0; i < message.size; i++)
+                seen += ((const char *)message.data)[i] == 'a';
+        _exit(seen != size);
+    }
+    ck_assert_int_eq(ferry_channel_send_bytes(one, data, size, ferry_deadline(5000)), 0);
+    memset(data, 'b', size);
+    ck_assert_int_eq(ferry_channel_shutdown(one), 0);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ferry_address_free(address);
+    ferry_listener_close(listener);
+    free(data);
+}
+END_TEST
+
 /* A file of "0123456789" without a name. */
 static int digits_new(void)
 {
@@ -468,6 +509,7 @@ int main(void)
     tcase_add_test(cases, test_sending_to_who_is_gone_is_epipe_and_no_signal);
     tcase_add_test(cases, test_options_must_say_their_size);
     tcase_add_test(cases, test_options_that_dialling_cannot_use_are_an_error);
+    tcase_add_test(cases, test_sending_from_pages_waits_until_they_are_given_back);
     tcase_add_test(cases, test_a_window_shows_what_is_left_of_a_file);
     tcase_add_loop_test(cases, test_a_window_keeps_to_the_part_of_the_address, 0, 4);
     tcase_add_test(cases, test_there_is_no_window_but_over_files);

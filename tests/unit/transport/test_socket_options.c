@@ -25,6 +25,7 @@ static const struct {
     { "defer-accept", "7s", IPPROTO_TCP, TCP_DEFER_ACCEPT, 7 },
     { "congestion", "reno", IPPROTO_TCP, TCP_CONGESTION, 'r' | 'e' << 8 | 'n' << 16 | 'o' << 24 },
     { "notsent-lowat", "16k", IPPROTO_TCP, TCP_NOTSENT_LOWAT, 16384 },
+    { "zerocopy", "", SOL_SOCKET, SO_ZEROCOPY, 1 },
     { "rcvbuf", "64k", SOL_SOCKET, SO_RCVBUF, 131072 },
     { "sndbuf", "64k", SOL_SOCKET, SO_SNDBUF, 131072 },
     { "rcvtimeo", "2s", SOL_SOCKET, SO_RCVTIMEO, 2 },
