@@ -5,12 +5,14 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define STAT_BLOCK 512 /* bytes of st_blocks, stat(2) */
+#define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /* In slices: a signal makes the kernel take back what a call has done so far. */
 static int memfd_allocate(int fd, size_t size)
@@ -57,6 +59,10 @@ int memfd_check(int fd, size_t size)
     if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &status) < 0 || status.st_size < 0 ||
         (size_t)status.st_size < size)
         return -EPROTO;
+    /* To allocate it would take a lock that whoever else has it open can hold for ever (by a write
+     * from memory that never comes, userfaultfd(2)), and what it takes would be charged to us. */
+    if ((uint64_t)status.st_blocks * STAT_BLOCK < size)
+        return -EPROTO;
     /* Large pages can be sealed too, but are had or not had at the moment of the access. */
     if (fstatfs(fd, &filesystem) < 0 || filesystem.f_type != TMPFS_MAGIC)
         return -EPROTO;
@@ -65,10 +71,6 @@ int memfd_check(int fd, size_t size)
 
 int memfd_map(int fd, size_t size, void **ret_memory)
 {
-    /* Who made it may have left it empty. */
-    int r = memfd_allocate(fd, size);
-    if (r < 0)
-        return r;
     /* It is there: the first access to each page need not ask the kernel for it. */
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (memory == MAP_FAILED)

@@ -1,9 +1,9 @@
 /* memfd.h - memory to share with a process that is not trusted.
  *
  * It has no name and leaves nothing behind. Its size is sealed, so that no access beyond it can
- * raise SIGBUS, and it is allocated when it is made or mapped, so that none fails for want of
- * memory. Punching holes into it stays legal: what is in it may turn to zeroes at any time, and the
- * next access allocates anew, for whoever makes it; where memory is not overcommitted
+ * raise SIGBUS, and all of it is allocated by who made it, so that none fails for want of memory.
+ * Punching holes into it stays legal: what is in it may turn to zeroes at any time, and the next
+ * access allocates anew, for whoever makes it; where memory is not overcommitted
  * (vm.overcommit_memory=2) and used up, it is SIGBUS then.
  */
 #ifndef FERRY_MEMORY_MEMFD_H
@@ -17,11 +17,11 @@
 int memfd_new(const char *name, size_t size, int *ret_fd);
 /* Whether to write so much would cost the process its life (SIGXFSZ): RLIMIT_FSIZE. */
 bool memfd_exceeds_limit(size_t size);
-/* Whether a descriptor of somebody else's is such memory, and of `size` bytes at least.
+/* Whether a descriptor of somebody else's is such memory, and has `size` bytes at least, allocated.
  * Returns 0, -EPROTO. */
 int memfd_check(int fd, size_t size);
 /* Maps its first `size` bytes for reading and writing; see to it before that it has them.
- * Returns 0, -ENOSPC, -ENOMEM, -EPERM (sealed against writing), ... */
+ * Returns 0, -ENOMEM, -EPERM (sealed against writing), ... */
 int memfd_map(int fd, size_t size, void **ret_memory);
 
 #endif

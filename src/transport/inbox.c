@@ -88,7 +88,8 @@ int inbox_map(struct ferry_inbox *inbox, size_t index, int fd, size_t size, cons
 {
     struct inbox_slot *slot = &inbox->slots[index];
 
-    void *mapped = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    /* Private: before Linux 6.7 what is sealed against writing can't be mapped otherwise. */
+    void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (mapped == MAP_FAILED)
         return -errno;
     slot->mapped = mapped;

@@ -72,10 +72,8 @@
 /* The same for a full session whose own sender takes no answers: it holds up its own messages. */
 #define SESSION_DEAF_MS 250
 
-/* auto: connections. Bytes that the ring of each direction holds, made once it is moved to, and at
- * most of one that the peer made: it pays for it. */
-#define AUTO_RING_CAPACITY     ((size_t)1 << 20)
-#define AUTO_RING_CAPACITY_MAX ((size_t)64 << 20)
+/* auto: connections. Bytes that the ring of each direction holds, made once it is moved to. */
+#define AUTO_RING_CAPACITY ((size_t)1 << 20)
 /* Bytes from which it is asked whether a message on the socket had better go in a memfd of its own,
  * and of one at most. */
 #define AUTO_LARGE_LOOK ((size_t)16 << 10)

@@ -12,8 +12,8 @@
  *
  * A ring must lead to the process at the other end of this very socket, or whoever stands in
  * between and passes descriptors on, to guard or to record what passes, would be passed by. What
- * shows it is a seal: a unix socket that the sender has just made, of which the kernel remembers
- * who that was (SO_PEERCRED, unix(7)), as it does of the connection. Whoever accepted compares the
+ * shows it is a seal: a unix socket that the sender has made listen, of which the kernel remembers
+ * who did (SO_PEERCRED, unix(7)), as it does of the connection. Whoever accepted compares the
  * process of the two; who relays can pass on a seal, and not make it another's. Whoever dialled
  * compares the user only: a connection's listener may have been made by a master process, or a
  * predecessor of the one that accepted.
@@ -64,25 +64,35 @@ void auto_wake(void *data)
 
 /* --- seals ------------------------------------------------------------------------------------ */
 
-/* A socket that shows who we are. */
+/* A socket that shows who we are. It listens at an abstract name that the kernel makes up, until
+ * the peer has looked at it and closed it. */
 static int seal_new(int *ret_fd)
 {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+    const sa_family_t family = AF_UNIX;
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&family, sizeof(family)) < 0 ||
+        listen(fd, 0) < 0)
         return -errno;
-    fd_close(&fds[1]);
-    *ret_fd = fds[0];
+    *ret_fd = fd_take(&fd);
     return 0;
+}
+
+/* Nobody gives a socket away that he listens at. A connected one shows who is at its other end: who
+ * connects to a relay has one of the relay's. */
+static bool is_seal(int fd)
+{
+    int family, listens;
+    socklen_t size = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
 }
 
 static bool maker_of(int fd, struct ucred *ret_maker)
 {
     socklen_t size = sizeof(*ret_maker);
-    int family;
-    socklen_t family_size = sizeof(family);
-
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &family_size) == 0 && family == AF_UNIX &&
-           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_maker, &size) == 0;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_maker, &size) == 0;
 }
 
 /* Whether the seal is of whom the connection is with; else why it isn't known to be. */
@@ -91,7 +101,8 @@ static bool seal_fits(const struct auto_end *end, int seal, enum ferry_auto_reas
     struct ucred sealed, connected;
 
     *ret_reason = FERRY_AUTO_NOT_DIRECT;
-    if (!maker_of(seal, &sealed) || !maker_of(end->fd, &connected) || sealed.uid != connected.uid)
+    if (!is_seal(seal) || !maker_of(seal, &sealed) || !maker_of(end->fd, &connected) ||
+        sealed.uid != connected.uid)
         return false;
     if (end->dialled)
         return true;
@@ -255,7 +266,7 @@ static int rings_attach(struct auto_end *end, int *descriptors)
     const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_attach_quiet((enum ferry_direction)i, fd_take(&descriptors[i]),
-            AUTO_RING_CAPACITY_MAX, &quiet, &end->ring[i], NULL);
+            AUTO_RING_CAPACITY, &quiet, &end->ring[i], NULL);
         if (r < 0)
             return r;
     }
