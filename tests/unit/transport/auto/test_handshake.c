@@ -402,6 +402,99 @@ START_TEST(an_allocation_fails)
 }
 END_TEST
 
+START_TEST(an_allocation_fails_before_anybody_has_talked)
+{
+    if (!CAN_FAIL_ALLOCATIONS && skipped("a sanitizer has its own allocator"))
+        return;
+    const char *place = place_new();
+    struct ferry_listener *listener = listen_auto(place, "", false);
+    struct ferry_address *address = address_auto(place, "");
+    unsigned before = descriptors_open(), failures[2] = { 0, 0 };
+    struct ferry_channel *channels[2] = { NULL, NULL };
+
+    for (unsigned i = 1; !channels[1]; i++) {
+        calloc_fails_at = i;
+        int r = ferry_try_dial(address, NULL, &channels[1], NULL);
+        calloc_fails_at = 0;
+        MUST(r == 0 || r == -ENOMEM);
+        failures[1] += r < 0;
+        ck_assert_uint_eq(descriptors_open(), before + (r == 0));
+    }
+    for (unsigned i = 1; !channels[0]; i++) {
+        calloc_fails_at = i;
+        int r = ferry_listener_try_accept(listener, &channels[0]);
+        calloc_fails_at = 0;
+        MUST(r == 0 || r == -ENOMEM);
+        failures[0] += r < 0;
+        if (r < 0 && !channels[0]) { /* it may have been taken, and closed */
+            ferry_channel_close(channels[1]);
+            MUST(ferry_try_dial(address, NULL, &channels[1], NULL) == 0);
+        }
+    }
+    ck_assert_uint_gt(failures[0], 0);
+    ck_assert_uint_gt(failures[1], 0);
+    ferry_channel_close(channels[0]);
+    ferry_channel_close(channels[1]);
+    ck_assert_uint_eq(descriptors_open(), before);
+    ferry_address_free(address);
+    ferry_listener_close(listener);
+}
+END_TEST
+
+/* --- what both know of each other ------------------------------------------------------------- */
+
+START_TEST(an_end_says_who_is_there)
+{
+    struct pair pair = pair_make("", "");
+    char expected[600];
+
+    snprintf(expected, sizeof(expected), "%s",
+        ferry_address_text(ferry_listener_address(pair.listener)));
+    ck_assert_str_eq(ferry_channel_peer(pair.dialled), expected);
+    ck_assert_str_eq(ferry_channel_peer(pair.accepted), "");
+    for (int i = 0; i < 2; i++) {
+        struct ferry_channel *channel = i ? pair.dialled : pair.accepted;
+        struct ferry_identity *identity;
+        ck_assert_int_eq(ferry_channel_identity(channel, &identity), 0);
+        ck_assert_int_eq(ferry_identity_pid(identity), getpid());
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+/* Each would cost as much as a short message. */
+START_TEST(messages_bring_no_credentials)
+{
+    struct pair pair = pair_make("", "");
+
+    for (int i = 0; i < 2; i++) {
+        int on, fd = ferry_channel_fd(i ? pair.dialled : pair.accepted, FERRY_RECEIVE);
+        socklen_t size = sizeof(on);
+        ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, &size), 0);
+        ck_assert_int_eq(on, 0);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(nobody_else_can_be_spoken_for)
+{
+    const char *place = place_new();
+    struct ferry_listener *listener = listen_auto(place, "", false);
+    struct ferry_address *address = address_auto(place, "");
+    const struct ferry_credentials credentials = { getpid(), getuid(), getgid() };
+    const struct ferry_dial_options options = { .struct_size = sizeof(options),
+        .credentials = &credentials };
+    struct ferry_channel *channel;
+    struct ferry_error error = { 0 };
+
+    ck_assert_int_eq(ferry_try_dial(address, &options, &channel, &error), -EOPNOTSUPP);
+    ck_assert_str_eq(error.remedy, "use unix-seq:");
+    ferry_address_free(address);
+    ferry_listener_close(listener);
+}
+END_TEST
+
 /* --- somebody in between ---------------------------------------------------------------------- */
 
 /* Passes on one packet; with its descriptors or without. False: the end. */
@@ -573,6 +666,10 @@ int main(void)
     tcase_add_loop_test(tests, an_answer_is_received_without_descriptors_to_spare, 0, 2);
     tcase_add_loop_test(tests, a_system_call_fails, 0, 6);
     tcase_add_loop_test(tests, an_allocation_fails, 0, 4);
+    tcase_add_test(tests, an_allocation_fails_before_anybody_has_talked);
+    tcase_add_test(tests, an_end_says_who_is_there);
+    tcase_add_test(tests, messages_bring_no_credentials);
+    tcase_add_test(tests, nobody_else_can_be_spoken_for);
     tcase_add_loop_test(tests, behind_a_relay_it_stays_on_the_socket, 0, 4);
     tcase_add_loop_test(tests, a_connection_that_was_handed_on_stays_on_the_socket, 0, 2);
     tcase_add_test(tests, who_accepts_may_be_another_than_who_listens);

@@ -5,7 +5,7 @@
 
 /* --- everything at once ----------------------------------------------------------------------- */
 
-enum { STEPS = 60000, SIZE_MAX_SENT = 2 * RECORD_MAX, DESCRIPTORS = 3 };
+enum { STEPS = 30000, SIZE_MAX_SENT = 2 * RECORD_MAX, DESCRIPTORS = 3 };
 
 static uint64_t chance = 23;
 static unsigned char data[SIZE_MAX_SENT + 1];
@@ -269,6 +269,106 @@ START_TEST(a_ring_full_to_the_last_byte_has_room_for_a_mark)
 }
 END_TEST
 
+/* --- what is measured ------------------------------------------------------------------------- */
+
+enum { RATE_UP = 10000, RATE_DOWN = 2000 };
+
+/* By thresholds of ours, whatever this machine was measured to do. */
+static struct pair pair_measuring(void)
+{
+    static const struct choice_thresholds thresholds = {
+        .one_way = { [0 ... CHOICE_CLASSES - 1] = { RATE_UP, RATE_DOWN } },
+        .answered = { [0 ... CHOICE_CLASSES - 1] = { RATE_UP, RATE_DOWN } },
+        .memfd_size_min = SIZE_MAX,
+    };
+    struct pair pair = pair_make("", "");
+    struct auto_end *end = end_of(pair.dialled);
+
+    end->thresholds = malloc(sizeof(thresholds));
+    MUST(end->thresholds);
+    *end->thresholds = thresholds;
+    return pair;
+}
+
+/* One message there, at once received. */
+static void pass_one(struct pair *pair, bool asleep)
+{
+    struct ferry_message message;
+
+    if (asleep)
+        (void)ferry_channel_pending(pair->accepted);
+    MUST(say(pair->dialled, "text") == 1);
+    MUST(receive_one(pair->accepted, pair->inbox, &message) == 1);
+    if (asleep) /* what woke it is taken too */
+        MUST(ferry_channel_try_receive(pair->accepted, pair->inbox, &message, 1) == -EAGAIN);
+}
+
+/* As fast as it goes, until the reason is this. */
+static void pass_until(struct pair *pair, enum ferry_auto_reason reason, bool asleep)
+{
+    int64_t deadline_ns = ferry_deadline(PATIENCE_MS);
+
+    while (stats_of(pair->dialled).reason != reason) {
+        MUST(ferry_deadline(0) < deadline_ns);
+        pass_one(pair, asleep);
+    }
+}
+
+START_TEST(what_is_measured_moves_it)
+{
+    struct pair pair = pair_measuring();
+
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_NEW);
+    pass_until(&pair, FERRY_AUTO_WAITING, false);
+    pass_until(&pair, FERRY_AUTO_FAST, false);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+    ck_assert_double_gt(stats_of(pair.dialled).rate_per_s, RATE_UP);
+    ck_assert_double_eq(stats_of(pair.dialled).mean_size, 4);
+    for (int i = 0; i < 200; i++) {
+        usleep(2000);
+        pass_one(&pair, false);
+    }
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_SLOW);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    ck_assert_double_lt(stats_of(pair.dialled).rate_per_s, RATE_DOWN);
+    ck_assert_uint_eq(stats_of(pair.dialled).moves, 2);
+    pair_free(&pair);
+}
+END_TEST
+
+/* And a peer that moves encourages it to try again. */
+START_TEST(a_peer_that_sleeps_before_each_message_is_left_alone)
+{
+    struct pair pair = pair_measuring();
+    struct pace *pace = &end_of(pair.dialled)->pace;
+
+    pass_until(&pair, FERRY_AUTO_FAST, true);
+    pass_until(&pair, FERRY_AUTO_SLEEPY, true);
+    ck_assert_int_gt(pace->retry_ns, ferry_deadline(0));
+    pass_one(&pair, true);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    move_to(pair.accepted, pair.dialled, pair.inbox, FERRY_LANE_RING);
+    ck_assert_int_le(pace->retry_ns, ferry_deadline(0));
+    pair_free(&pair);
+}
+END_TEST
+
+/* Few messages are slow, as soon as that is known. */
+START_TEST(what_is_slow_stays_on_the_socket)
+{
+    struct pair pair = pair_measuring();
+
+    for (int i = 0; i < 100; i++) {
+        usleep(1000);
+        pass_one(&pair, false);
+    }
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_SLOW);
+    ck_assert_uint_eq(stats_of(pair.dialled).moves, 0);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+    pair_free(&pair);
+}
+END_TEST
+
 /* --- callbacks -------------------------------------------------------------------------------- */
 
 static enum ferry_lane told[8];
@@ -453,6 +553,9 @@ int main(void)
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
     tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
+    tcase_add_test(tests, what_is_measured_moves_it);
+    tcase_add_test(tests, a_peer_that_sleeps_before_each_message_is_left_alone);
+    tcase_add_test(tests, what_is_slow_stays_on_the_socket);
     tcase_add_test(tests, moves_are_told_and_moments_are_not);
     tcase_add_test(tests, a_batch_goes_by_both_lanes_in_order);
     tcase_add_loop_test(tests, nobody_is_spoken_for, 0, 2);
