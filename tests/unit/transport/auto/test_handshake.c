@@ -462,6 +462,22 @@ START_TEST(an_end_says_who_is_there)
 }
 END_TEST
 
+START_TEST(nobody_listens_where_somebody_does)
+{
+    const char *place = place_new();
+    struct ferry_address *address = address_auto(place, "");
+    struct ferry_listener *listener = listen_auto(place, "", false), *second;
+    unsigned before = descriptors_open();
+    struct ferry_channel *channel;
+
+    ck_assert_int_eq(ferry_listen(address, NULL, &second, NULL), -EADDRINUSE);
+    ck_assert_uint_eq(descriptors_open(), before);
+    ferry_listener_close(listener);
+    ck_assert_int_eq(ferry_try_dial(address, NULL, &channel, NULL), -ENOENT);
+    ferry_address_free(address);
+}
+END_TEST
+
 /* Each would cost as much as a short message. */
 START_TEST(messages_bring_no_credentials)
 {
@@ -668,6 +684,7 @@ int main(void)
     tcase_add_loop_test(tests, an_allocation_fails, 0, 4);
     tcase_add_test(tests, an_allocation_fails_before_anybody_has_talked);
     tcase_add_test(tests, an_end_says_who_is_there);
+    tcase_add_test(tests, nobody_listens_where_somebody_does);
     tcase_add_test(tests, messages_bring_no_credentials);
     tcase_add_test(tests, nobody_else_can_be_spoken_for);
     tcase_add_loop_test(tests, behind_a_relay_it_stays_on_the_socket, 0, 4);

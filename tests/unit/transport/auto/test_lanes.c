@@ -504,6 +504,9 @@ START_TEST(whoever_wants_no_descriptors_has_none)
     struct ferry_channel *refuses = accepted ? pair.accepted : pair.dialled;
     struct ferry_channel *other = accepted ? pair.dialled : pair.accepted;
     ck_assert(!(ferry_channel_capabilities(refuses) & FERRY_HAS_DESCRIPTORS));
+    ck_assert(ferry_channel_capabilities(other) & FERRY_HAS_DESCRIPTORS);
+    ck_assert_int_eq(
+        !(ferry_listener_capabilities(pair.listener) & FERRY_HAS_DESCRIPTORS), accepted);
     ck_assert_int_eq(send_bytes(refuses, "x", 1, &event, 1), -EOPNOTSUPP);
     move_to(other, refuses, pair.inbox, (enum ferry_lane)(_i / 2));
     unsigned before = descriptors_open();

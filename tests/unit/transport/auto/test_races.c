@@ -1,0 +1,202 @@
+/* test_races.c - what the peer does just between two looks: the one that only two processors do,
+ * and seldom, here it does each time. */
+#define AUTO_TEST
+#define RING_TEST
+
+#include "peers.h"
+
+extern void (*auto_test_step)(enum auto_step step);
+
+/* --- at a step -------------------------------------------------------------------------------- */
+
+static struct pair pair;
+static void (*between)(void); /* done once, at the next of these steps */
+static int between_step;
+
+static void now(void)
+{
+    void (*what)(void) = between;
+    between = NULL;
+    if (what)
+        what();
+}
+
+static void auto_step(enum auto_step step)
+{
+    if ((int)step == between_step)
+        now();
+}
+
+static void ring_step(enum ring_step step)
+{
+    if (AUTO_STEP_COUNT + (int)step == between_step)
+        now();
+}
+
+/* The receiver is the accepted one, awake, in the ring, of which nothing is left. */
+static void begin(int step, void (*what)(void))
+{
+    pair = pair_in_ring();
+    ring_awake(end_of(pair.accepted)->ring[FERRY_RECEIVE]);
+    ring_test_step = ring_step;
+    auto_test_step = auto_step;
+    between_step = step;
+    between = what;
+}
+
+/* --- what it does ----------------------------------------------------------------------------- */
+
+static void say_by_ring(void)
+{
+    ck_assert_int_eq(say(pair.dialled, "by ring"), 1);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+}
+
+static void say_by_socket(void)
+{
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_SOCKET);
+    ck_assert_int_eq(say(pair.dialled, "by socket"), 1);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+}
+
+static void say_by_both(void)
+{
+    say_by_ring();
+    say_by_socket();
+}
+
+static void leave(void)
+{
+    ferry_channel_close(pair.dialled);
+    pair.dialled = NULL;
+}
+
+static void say_and_leave(void)
+{
+    say_by_ring();
+    leave();
+}
+
+static void say_by_both_and_leave(void)
+{
+    say_by_both();
+    leave();
+}
+
+/* --- and that it is received ------------------------------------------------------------------ */
+
+static const struct {
+    void (*what)(void);
+    bool by_ring, by_socket, ends;
+} deeds[] = {
+    { say_by_ring, true, false, false },
+    { say_by_socket, false, true, false },
+    { say_by_both, true, true, false },
+    { leave, false, false, true },
+    { say_and_leave, true, false, true },
+    { say_by_both_and_leave, true, true, true },
+};
+
+/* When it says that it sleeps, and when it has looked at the ring since, but not at the socket. */
+static const int steps[] = { AUTO_STEP_COUNT + RING_TO_SLEEP, AUTO_ASLEEP };
+
+static void is_received(size_t deed)
+{
+    struct ferry_message message;
+
+    if (deeds[deed].by_ring)
+        ck_assert_hears(pair.accepted, pair.inbox, "by ring");
+    if (deeds[deed].by_socket)
+        ck_assert_hears(pair.accepted, pair.inbox, "by socket");
+    if (deeds[deed].ends)
+        ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 0);
+    else
+        ck_assert_int_eq(
+            ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), -EAGAIN);
+    ck_assert_ptr_null(between);
+    pair_free(&pair);
+}
+
+START_TEST(what_comes_between_two_looks_is_received)
+{
+    begin(steps[_i % 2], deeds[_i / 2].what);
+    is_received((size_t)_i / 2);
+}
+END_TEST
+
+/* Whoever asks before it sleeps is told, or woken. */
+START_TEST(what_comes_while_one_asks_is_told)
+{
+    struct pollfd polled = { .events = POLLIN };
+
+    begin(AUTO_STEP_COUNT + RING_TO_SLEEP, deeds[_i].what);
+    polled.fd = ferry_channel_fd(pair.accepted, FERRY_RECEIVE);
+    bool pending = ferry_channel_pending(pair.accepted);
+    ck_assert(pending || poll(&polled, 1, 0) == 1);
+    is_received((size_t)_i);
+}
+END_TEST
+
+/* The other way round: it falls asleep between what is published and the look whether it sleeps. */
+static bool fell_asleep;
+
+static void fall_asleep(void)
+{
+    fell_asleep = !ferry_channel_pending(pair.accepted);
+}
+
+START_TEST(whoever_falls_asleep_meanwhile_is_woken_or_knows)
+{
+    static const enum ring_step when[] = { RING_RESERVED, RING_WRITTEN, RING_TO_PUBLISH,
+        RING_PUBLISHED, RING_WOKEN };
+    struct pollfd polled = { .events = POLLIN };
+
+    begin(AUTO_STEP_COUNT + (int)when[_i], fall_asleep);
+    polled.fd = ferry_channel_fd(pair.accepted, FERRY_RECEIVE);
+    ck_assert_int_eq(say(pair.dialled, "by ring"), 1);
+    ck_assert_int_eq(fell_asleep, when[_i] < RING_PUBLISHED);
+    if (fell_asleep)
+        ck_assert_int_eq(poll(&polled, 1, 0), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "by ring");
+    pair_free(&pair);
+}
+END_TEST
+
+/* Between the mark and what follows it: nothing is there yet. */
+static void receive_nothing(void)
+{
+    struct ferry_message message;
+    ck_assert_int_eq(ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), -EAGAIN);
+    ck_assert(!ferry_channel_pending(pair.accepted));
+}
+
+START_TEST(a_mark_alone_is_nothing)
+{
+    struct pollfd polled = { .events = POLLIN };
+
+    begin(AUTO_MARKED, receive_nothing);
+    polled.fd = ferry_channel_fd(pair.accepted, FERRY_RECEIVE);
+    if (_i) /* asleep before */
+        ck_assert(!ferry_channel_pending(pair.accepted));
+    say_by_socket();
+    ck_assert_int_eq(poll(&polled, 1, 0), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "by socket");
+    ck_assert_ptr_null(between);
+    pair_free(&pair);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("transport/auto/races");
+    TCase *tests = tcase_create("races");
+
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 30);
+    tcase_add_loop_test(
+        tests, what_comes_between_two_looks_is_received, 0, 2 * (int)COUNT_OF(deeds));
+    tcase_add_loop_test(tests, what_comes_while_one_asks_is_told, 0, (int)COUNT_OF(deeds));
+    tcase_add_loop_test(tests, whoever_falls_asleep_meanwhile_is_woken_or_knows, 0, 5);
+    tcase_add_loop_test(tests, a_mark_alone_is_nothing, 0, 2);
+    return scratch_run(suite);
+}
