@@ -297,15 +297,24 @@ static int64_t survivor_run(struct end *end, pid_t victim)
     return 0;
 }
 
-/* The last of them may have been sent, and its sender died before it could say so. */
+/* How many the victim's last call may have sent, and must, without its having said so. */
+static void unsaid(uint32_t *ret_min, uint32_t *ret_max)
+{
+    bool was_sent =
+        fatal_step == AUTO_BACK_SENT || fatal_step == AUTO_TO_WAKE || fatal_step == AUTO_WAKE_SENT;
+    *ret_min = was_sent;
+    *ret_max = was_sent || fatal_step >= AUTO_STEP_COUNT;
+}
+
 static void survivor_judge(struct end *end)
 {
-    uint32_t done = shared->done;
+    uint32_t done = shared->done, min, max;
 
-    if (end->received < done)
-        shared->lost += done - end->received;
-    if (end->received > done + 1)
-        shared->doubled += end->received - done - 1;
+    unsaid(&min, &max);
+    if (end->received < done + min)
+        shared->lost += done + min - end->received;
+    if (end->received > done + max)
+        shared->doubled += end->received - done - max;
     end->sent = end->sent / end->move_every * end->move_every + 1; /* and no more moves */
     if (say(end->channel, "text") != -EPIPE)
         shared->corrupt++;

@@ -77,6 +77,15 @@ static void say_and_leave(void)
     leave();
 }
 
+/* As if it were killed before it wakes. */
+static void say_and_die(void)
+{
+    struct ferry_ring *ring = end_of(pair.dialled)->ring[FERRY_SEND];
+    ring->rung = (uint32_t)(atomic_load(&ring->other->bell) >> 32);
+    say_by_ring();
+    leave();
+}
+
 static void say_by_both_and_leave(void)
 {
     say_by_both();
@@ -94,6 +103,7 @@ static const struct {
     { say_by_both, true, true, false },
     { leave, false, false, true },
     { say_and_leave, true, false, true },
+    { say_and_die, true, false, true },
     { say_by_both_and_leave, true, true, true },
 };
 
@@ -120,6 +130,44 @@ static void is_received(size_t deed)
 START_TEST(what_comes_between_two_looks_is_received)
 {
     begin(steps[_i % 2], deeds[_i / 2].what);
+    is_received((size_t)_i / 2);
+}
+END_TEST
+
+/* Just after it has looked at the peer's position, for the how manieth time. */
+static const void *looked_at;
+static int looks_left;
+
+static void look(void *word, size_t size)
+{
+    (void)size;
+    if (word == looked_at && --looks_left == 0)
+        now();
+}
+
+static void begin_after_looks(int looks, void (*what)(void))
+{
+    begin(-1, what);
+    looked_at = &end_of(pair.accepted)->ring[FERRY_RECEIVE]->other->position;
+    looks_left = looks;
+    ring_test_loaded = look;
+}
+
+START_TEST(what_comes_after_a_look_is_received)
+{
+    begin_after_looks(1 + _i % 3, deeds[_i / 3].what);
+    is_received((size_t)_i / 3);
+}
+END_TEST
+
+START_TEST(what_comes_after_a_look_is_told)
+{
+    struct pollfd polled = { .events = POLLIN };
+
+    begin_after_looks(1 + _i % 2, deeds[_i / 2].what);
+    polled.fd = ferry_channel_fd(pair.accepted, FERRY_RECEIVE);
+    bool pending = ferry_channel_pending(pair.accepted);
+    ck_assert(pending || poll(&polled, 1, 0) == 1);
     is_received((size_t)_i / 2);
 }
 END_TEST
@@ -196,6 +244,8 @@ int main(void)
     tcase_add_loop_test(
         tests, what_comes_between_two_looks_is_received, 0, 2 * (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_while_one_asks_is_told, 0, (int)COUNT_OF(deeds));
+    tcase_add_loop_test(tests, what_comes_after_a_look_is_received, 0, 3 * (int)COUNT_OF(deeds));
+    tcase_add_loop_test(tests, what_comes_after_a_look_is_told, 0, 2 * (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, whoever_falls_asleep_meanwhile_is_woken_or_knows, 0, 5);
     tcase_add_loop_test(tests, a_mark_alone_is_nothing, 0, 2);
     return scratch_run(suite);
