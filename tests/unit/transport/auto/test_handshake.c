@@ -81,6 +81,8 @@ START_TEST(either_may_ask_for_rings_and_either_refuse)
     case 3:
         is_on_socket(pair.accepted, FERRY_AUTO_FORBIDDEN);
         is_on_socket(pair.dialled, FERRY_AUTO_PEER_FORBIDS);
+        ck_assert_ptr_null(end_of(pair.dialled)->ring[FERRY_SEND]); /* given back at once */
+        ck_assert_ptr_null(end_of(pair.dialled)->ring[FERRY_RECEIVE]);
         break;
     case 4:
         is_on_socket(pair.accepted, FERRY_AUTO_PEER_FORBIDS);
@@ -345,6 +347,22 @@ START_TEST(an_answer_is_received_without_descriptors_to_spare)
     if (_i == 0)
         is_on_socket(pair.dialled, FERRY_AUTO_NO_MEMORY);
     goes_on(&pair, before);
+}
+END_TEST
+
+/* Too much is on its way just now: nothing is kept until another time. */
+START_TEST(an_offer_that_does_not_go_now_is_made_again)
+{
+    struct pair pair = pair_make("", ",ring=yes");
+    unsigned before = descriptors_open();
+
+    system_call_fails(SYS_sendmsg, ETOOMANYREFS);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(say(pair.dialled, "forth"), -EAGAIN);
+    ck_assert_uint_eq(descriptors_open(), before);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+    ck_assert_ptr_null(end_of(pair.dialled)->ring[FERRY_SEND]);
+    pair_free(&pair);
 }
 END_TEST
 
@@ -680,6 +698,7 @@ int main(void)
     tcase_add_loop_test(tests, an_offer_without_descriptors_to_spare, 0, 6);
     tcase_add_loop_test(tests, an_offer_is_received_without_descriptors_to_spare, 0, 12);
     tcase_add_loop_test(tests, an_answer_is_received_without_descriptors_to_spare, 0, 2);
+    tcase_add_test(tests, an_offer_that_does_not_go_now_is_made_again);
     tcase_add_loop_test(tests, a_system_call_fails, 0, 6);
     tcase_add_loop_test(tests, an_allocation_fails, 0, 4);
     tcase_add_test(tests, an_allocation_fails_before_anybody_has_talked);

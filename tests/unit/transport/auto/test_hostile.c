@@ -584,6 +584,10 @@ static void goes_on(struct victim *victim, enum ferry_auto_reason reason)
     ck_assert_hears(victim->channel, victim->inbox, "text");
     ck_assert_int_eq(say(victim->channel, ""), 1);
     (void)raw_expect(victim->raw, AUTO_MESSAGE);
+    send_with(victim, AUTO_OFFER, 0, AN_OFFER); /* it was for good, and is not said twice */
+    is_quiet(victim);
+    ck_assert_int_eq(end_of(victim->channel)->rings, AUTO_RINGS_REFUSED);
+    ck_assert_int_eq(recv(victim->raw, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
 }
 
 START_TEST(a_seal_that_does_not_fit_leaves_it_on_the_socket)

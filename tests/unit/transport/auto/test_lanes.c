@@ -1,7 +1,9 @@
 /* test_lanes.c - what is sent arrives once, whole and in order, by whichever lane. */
+#include "memory/system_call.h"
 #include "peers.h"
 
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 /* --- everything at once ----------------------------------------------------------------------- */
 
@@ -177,6 +179,32 @@ START_TEST(what_has_no_room_in_the_inbox_is_lost_alone)
         ck_assert_uint_eq(descriptors_open(), before);
     }
     ferry_inbox_free(small);
+    pair_free(&pair);
+}
+END_TEST
+
+/* By either lane: it goes to the socket. */
+START_TEST(what_has_no_room_in_the_machine_is_an_error_of_the_sender)
+{
+    const struct rlimit less = { RECORD_MAX, RLIM_INFINITY };
+    struct pair pair = pair_in_ring();
+    unsigned before = descriptors_open();
+    void *nowhere = mmap(NULL, SIZE_MAX_SENT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (_i % 2)
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ck_assert_int_eq(send_bytes(pair.dialled, nowhere, SIZE_MAX_SENT, NULL, 0), -EFAULT);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, AUTO_LARGE_MAX + 1, NULL, 0), -EMSGSIZE);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &less), 0);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), -EFBIG);
+    system_call_fails(SYS_memfd_create, ENFILE);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), -EFBIG);
+    const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), -ENFILE);
+    ck_assert_uint_eq(descriptors_open(), before);
+    ck_assert_int_eq(say(pair.dialled, "goes on"), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "goes on");
     pair_free(&pair);
 }
 END_TEST
@@ -553,6 +581,7 @@ int main(void)
     tcase_add_test(tests, all_arrives_once_and_in_order_whatever_moves);
     tcase_add_loop_test(tests, every_size_is_whole_by_either_lane, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_inbox_is_lost_alone, 0, 2);
+    tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
     tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
