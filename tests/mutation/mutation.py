@@ -97,7 +97,9 @@ def instrument(work, files):
     entries = {}
     for entry in json.loads((work.reference / "compile_commands.json").read_text()):
         path = Path(entry["directory"], entry["file"]).resolve()
-        if path.is_relative_to(ROOT / "src") and path.parent.name in FOLDERS:
+        if not path.is_relative_to(ROOT / "src"):
+            continue
+        if path.relative_to(ROOT / "src").parts[0] in FOLDERS:
             entries[path.relative_to(ROOT)] = entry
     here = os.getcwd()
     for name, entry in sorted(entries.items()):
