@@ -217,7 +217,9 @@ START_TEST(what_passes_the_ring_keeps_its_place)
     AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
     struct ferry_message batch[8];
     struct ferry_auto_stats before = stats_of(pair.dialled);
+    int64_t entered_ns = end_of(pair.dialled)->pace.entered_ns;
 
+    ck_assert_int_gt(entered_ns, 0);
     ck_assert_int_eq(say(pair.dialled, "one"), 1);
     ck_assert_int_eq(send_bytes(pair.dialled, "two", 3, &event, 1), 1);
     ck_assert_int_eq(say(pair.dialled, "three"), 1);
@@ -230,6 +232,7 @@ START_TEST(what_passes_the_ring_keeps_its_place)
     ck_assert_uint_eq(after.large_messages - before.large_messages, 1);
     ck_assert_int_eq(after.lanes[FERRY_SEND], FERRY_LANE_RING);
     ck_assert_int_eq(after.reason, FERRY_AUTO_FORCED);
+    ck_assert_int_eq(end_of(pair.dialled)->pace.entered_ns, entered_ns); /* it had not left */
 
     ck_assert_hears(pair.accepted, pair.inbox, "one");
     ck_assert_int_eq(receive_some(pair.accepted, pair.inbox, batch, 8), 1);

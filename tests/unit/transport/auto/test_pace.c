@@ -94,6 +94,7 @@ START_TEST(the_clock_is_looked_at_less_and_less)
         ck_assert(!pace_count(&pace, 1));
     ck_assert(pace_count(&pace, 1));
     ck_assert_int_eq(judge(&pace, false, now_ns), PACE_STAY);
+    ck_assert_double_eq(pace.rate, 0); /* it is not known since when */
     for (uint32_t count = 1, i = 0; count <= 1024; count++) {
         ck_assert_int_eq(pace_count(&pace, 1), count == looks[i]);
         if (count == looks[i]) {
