@@ -719,6 +719,8 @@ START_TEST(a_broken_ring_ends_its_direction_and_the_call)
         ;
     ck_assert_int_eq(r, -EPROTO);
     ck_assert_int_eq(say(victim.channel, "text"), -EPROTO);
+    ferry_auto_prefer(victim.channel, FERRY_AUTO_PREFER_SOCKET); /* a mark has no place either */
+    ck_assert_int_eq(say(victim.channel, "text"), -EPROTO);
     victim_free(&victim);
 }
 END_TEST
