@@ -309,7 +309,7 @@ size_t ring_room(struct ferry_ring *ring)
 
 bool ring_is_drained(struct ferry_ring *ring)
 {
-    return ring->state == RING_BROKEN || (ring_look(ring) == 0 && ring->seen == ring->own);
+    return ring_enter(ring) == -EPROTO || (ring_look(ring) == 0 && ring->seen == ring->own);
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */

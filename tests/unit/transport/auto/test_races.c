@@ -185,6 +185,26 @@ START_TEST(what_comes_while_one_asks_is_told)
 }
 END_TEST
 
+/* And breaks the ring, while the other has said that it sleeps and looks at the socket. */
+static void break_ring(void)
+{
+    say_by_socket();
+    atomic_store(&end_of(pair.dialled)->ring[FERRY_SEND]->side->position, 3);
+}
+
+START_TEST(a_ring_that_breaks_between_two_looks_ends_it)
+{
+    struct ferry_message message;
+
+    begin(steps[_i], break_ring);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), -EPROTO);
+    ck_assert(ferry_channel_pending(pair.accepted));
+    pair_free(&pair);
+}
+END_TEST
+
 /* The other way round: it falls asleep between what is published and the look whether it sleeps. */
 static bool fell_asleep;
 
@@ -246,6 +266,7 @@ int main(void)
     tcase_add_loop_test(tests, what_comes_while_one_asks_is_told, 0, (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_received, 0, 3 * (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_told, 0, 2 * (int)COUNT_OF(deeds));
+    tcase_add_loop_test(tests, a_ring_that_breaks_between_two_looks_ends_it, 0, 2);
     tcase_add_loop_test(tests, whoever_falls_asleep_meanwhile_is_woken_or_knows, 0, 5);
     tcase_add_loop_test(tests, a_mark_alone_is_nothing, 0, 2);
     return scratch_run(suite);
