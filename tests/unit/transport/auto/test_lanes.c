@@ -187,6 +187,45 @@ START_TEST(what_has_no_room_in_the_inbox_is_lost_alone)
 }
 END_TEST
 
+/* It came in a batch with others, which were given out before. */
+START_TEST(what_is_lost_is_pending_until_it_is_said)
+{
+    struct pair pair = pair_make("", "");
+    struct ferry_inbox *small = inbox_of(100, 8);
+    struct ferry_message batch[8];
+
+    ck_assert_int_eq(say(pair.dialled, "one"), 1);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, 101, NULL, 0), 1);
+    ck_assert_int_eq(say(pair.dialled, "three"), 1);
+    ck_assert_int_eq(receive_some(pair.accepted, small, batch, 8), 2);
+    ck_assert_uint_eq(batch[1].size, 5);
+    ck_assert(ferry_channel_pending(pair.accepted));
+    ck_assert_int_eq(receive_some(pair.accepted, small, batch, 8), -EMSGSIZE);
+    ck_assert_uint_eq(batch[0].size, 101);
+    ck_assert(!ferry_channel_pending(pair.accepted));
+    ferry_inbox_free(small);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Whatever comes next, by whichever lane, or nothing. */
+START_TEST(what_lies_in_a_memfd_is_given_back_by_the_next_receive)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_message message = { 0 };
+
+    ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), 1);
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+    ck_assert_uint_eq(pair.inbox->mapped_count, 1);
+    if (_i)
+        ck_assert_int_eq(say(pair.dialled, "next"), 1);
+    ck_assert_int_eq(
+        ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), _i ? 1 : -EAGAIN);
+    ck_assert_uint_eq(pair.inbox->mapped_count, 0);
+    pair_free(&pair);
+}
+END_TEST
+
 /* By either lane: it goes to the socket. */
 START_TEST(what_has_no_room_in_the_machine_is_an_error_of_the_sender)
 {
@@ -588,6 +627,8 @@ int main(void)
     tcase_add_test(tests, all_arrives_once_and_in_order_whatever_moves);
     tcase_add_loop_test(tests, every_size_is_whole_by_either_lane, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_inbox_is_lost_alone, 0, 2);
+    tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
+    tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
     tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
