@@ -162,8 +162,10 @@ static int end_move(struct end *end, uint32_t count)
             idle = false;
         }
         int r = receive_next(end);
-        if (r == 0 || (r < 0 && r != -EAGAIN))
-            return r < 0 ? r : -EPIPE;
+        if (r < 0 && r != -EAGAIN)
+            return r;
+        if (r == 0 && (end->sent < count || end->received < count))
+            return -EPIPE; /* before it had all */
         if (r < 0 && idle && !sleep_well(end))
             return -ETIMEDOUT;
     }
@@ -173,14 +175,12 @@ static int end_move(struct end *end, uint32_t count)
 static int end_move_and_say(struct end *end, uint32_t count)
 {
     struct ferry_auto_stats stats;
-    struct ferry_message message;
     int r = end_move(end, count);
 
     /* Whoever closes first would leave unread what only wakes. */
     ferry_channel_shutdown(end->channel);
     while (r == 0 && (r = receive_next(end)) == -EAGAIN)
         r = sleep_well(end) ? 0 : -ETIMEDOUT;
-    (void)message;
     stats = stats_of(end->channel);
     printf("%u %llu %d\n", end->received, (unsigned long long)stats.moves, r);
     fflush(stdout);
