@@ -14,7 +14,9 @@
  * each direction until the channel is closed: 1 MiB each, which whoever dialled allocates, and a
  * descriptor and a mapping at both ends. If they can't be had it stays on the socket.
  *
- * The objects are those of channel.h and belong to one thread at a time.
+ * The objects are those of channel.h and belong to one thread at a time, and to one process: after
+ * fork(2) only one of the two may use a channel, since what one sends by shared memory the other
+ * does not know of. In a loop with EPOLLET of epoll(7) one receives until -EAGAIN, as always.
  */
 #ifndef FERRY_AUTO_H
 #define FERRY_AUTO_H
@@ -89,7 +91,8 @@ struct ferry_auto_note {
     int64_t measured_ns;                              /* when: CLOCK_MONOTONIC */
 };
 
-/* Reads it; whoever wrote it may have written anything, but lane and reason are legal.
+/* Reads it; whoever wrote it may have written anything, but lane and reason are legal, and figures
+ * are numbers that could be.
  *   fd  of the memfd, open for reading; borrowed
  * Returns 0, -EPROTO (there is none), or another -errno. */
 FERRY_PUBLIC FERRY_CHECK int ferry_auto_read_note(int fd, struct ferry_auto_note *ret_note);

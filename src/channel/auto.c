@@ -69,6 +69,12 @@ int ferry_auto_get_stats(const struct ferry_channel *channel, struct ferry_auto_
 static_assert(sizeof(struct ferry_auto_note) == 88, "two processes share it");
 static_assert(sizeof(struct ferry_auto_note) <= RING_NOTE_SIZE, "it has room in a ring");
 
+/* No NaN, and nothing that nobody could have measured. */
+static bool is_figure(double value)
+{
+    return value >= 0 && value <= 1e15;
+}
+
 int ferry_auto_read_note(int fd, struct ferry_auto_note *ret_note)
 {
     struct ferry_auto_note note;
@@ -77,7 +83,8 @@ int ferry_auto_read_note(int fd, struct ferry_auto_note *ret_note)
     if (size < 0)
         return -errno;
     if (size != sizeof(note) || note.socket_inode == 0 || note.lane > FERRY_LANE_RING ||
-        note.reason >= FERRY_AUTO_REASON_COUNT)
+        note.reason >= FERRY_AUTO_REASON_COUNT || !is_figure(note.rate_per_s) ||
+        !is_figure(note.receive_rate_per_s) || !is_figure(note.mean_size) || note.measured_ns < 0)
         return -EPROTO;
     *ret_note = note;
     return 0;

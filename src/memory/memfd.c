@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+/* Not in Debian 12's headers. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 #define STAT_BLOCK 512 /* bytes of st_blocks, stat(2) */
 #define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -34,13 +38,22 @@ bool memfd_exceeds_limit(size_t size)
            size > limit.rlim_cur;
 }
 
+int memfd_open(const char *name)
+{
+    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(name, flags);
+    return fd < 0 ? -errno : fd;
+}
+
 int memfd_new(const char *name, size_t size, int *ret_fd)
 {
     if (memfd_exceeds_limit(size))
         return -EFBIG;
-    AUTO_FD int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    AUTO_FD int fd = memfd_open(name);
     if (fd < 0)
-        return -errno;
+        return fd;
     int r = memfd_allocate(fd, size);
     if (r < 0)
         return r;

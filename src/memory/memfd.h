@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* An empty one that can be sealed, and not be executed where the kernel knows of that (6.3).
+ * Returns the descriptor, or -errno. */
+int memfd_open(const char *name);
 /* Makes one of `size` bytes, zeroed. `name` is for people who look into /proc.
  * Returns 0, -ENOSPC, -ENOMEM, -EFBIG (RLIMIT_FSIZE), -EMFILE, ... */
 int memfd_new(const char *name, size_t size, int *ret_fd);

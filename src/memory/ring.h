@@ -160,7 +160,7 @@ struct ferry_ring {
     int64_t spin_max_ns, spin_ns;
     unsigned unspun; /* sleeps since it was last tried to spin */
     /* Of a quiet ring */
-    void (*call)(void *data); /* NULL: it has descriptors that wake */
+    bool (*call)(void *data); /* NULL: it has descriptors that wake */
     void *call_data;
     uint32_t spare; /* bytes that the sender's records leave free, for ring_mark() */
     unsigned stop;  /* the type that ends a receive; 0: none */
@@ -186,7 +186,7 @@ struct ferry_ring {
 
 struct ring_quiet {
     int64_t spin_max_ns;      /* as of struct ferry_ring_options */
-    void (*call)(void *data); /* wakes the peer; of a receiver never called */
+    bool (*call)(void *data); /* wakes the peer; false: it can't. Of a receiver never called */
     void *data;
 };
 
@@ -210,6 +210,8 @@ void ring_show(struct ferry_ring *ring);
 int ring_mark(struct ferry_ring *ring);
 /* Bytes that have room now, heads included; 0: it has ended. */
 size_t ring_room(struct ferry_ring *ring);
+/* Receives no more than what was published by now; whoever publishes after that calls its owner. */
+void ring_stop_receiving(struct ferry_ring *ring);
 /* Whether all that was sent has been received. */
 bool ring_is_drained(struct ferry_ring *ring);
 /* Looks out for the peer, as long as that has paid lately. True: there is something to receive, or

@@ -44,10 +44,12 @@ void ring_wake_peer(struct ferry_ring *ring, uint64_t bell)
         return;
     ring->rung = (uint32_t)(bell >> 32);
     ring->stats.wakes++;
-    if (ring->call)
-        ring->call(ring->call_data);
-    else
+    if (ring->call) {
+        if (!ring->call(ring->call_data))
+            ring->rung--; /* once more with what comes next */
+    } else {
         bell_ring(ring_wake_fd(ring, !ring->direction));
+    }
 }
 
 /* --- sleeping --------------------------------------------------------------------------------- */
@@ -151,6 +153,15 @@ bool ring_fall_asleep(struct ferry_ring *ring)
     }
     ring->stats.sleeps++;
     return true;
+}
+
+/* A bell that nobody makes quiet any more. */
+void ring_stop_receiving(struct ferry_ring *ring)
+{
+    ferry_ring_set_peer_gone(ring);
+    ring->sleep++;
+    atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32 | 1, memory_order_release);
+    shared_fence();
 }
 
 bool ferry_ring_prepare_sleep(struct ferry_ring *ring)

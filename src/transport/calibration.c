@@ -1,4 +1,4 @@
-/* calibration.c (channel) - the file of `ferry bench --calibrate`, read. */
+/* calibration.c (transport) - the file of `ferry bench --calibrate`, read. */
 #include "transport/calibration.h"
 #include "base/cleanup.h"
 #include "base/state.h"

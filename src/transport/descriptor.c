@@ -11,6 +11,7 @@
 #include "transport/limits.h"
 #include "transport/plain.h"
 #include "transport/single.h"
+#include "transport/socket.h"
 #include "transport/socket_options.h"
 
 #include <errno.h>
@@ -288,8 +289,13 @@ int descriptor_listening(int fd, const struct ferry_address *address,
     struct option_source source = { address, profile, ADDRESS_LISTEN };
     AUTO_FD int owned = fd;
     struct link link;
-    int r;
+    int family, type, r;
 
+    if (address->scheme == FERRY_AUTO &&
+        (socket_kind(fd, &family, &type) < 0 || family != AF_UNIX || type != SOCK_SEQPACKET))
+        return error_set(error, -EPROTOTYPE, ferry_address_text(address),
+            "have SOCK_SEQPACKET made of it (ListenSequentialPacket= of systemd.socket(5))",
+            "what is inherited is no packet socket");
     if (options)
         socket_pass(fd, options->message_pidfd, options->message_label);
     if (is_listening(fd) || is_session_socket(fd)) {

@@ -192,7 +192,8 @@ void exec_sweep(void);
 int unix_pair(enum ferry_scheme scheme, struct link *ret_one, struct link *ret_other);
 
 /* Gives the link of a connected packet socket what auto: has beside it; closes it on failure. It
- * must not refuse descriptors itself: what makes rings are descriptors. Returns 0, -ENOMEM. */
+ * must not refuse descriptors itself: what makes rings are descriptors.
+ * Returns 0, -EPROTOTYPE (it is no such link), -ENOMEM. */
 int auto_link(
     const struct ferry_address *address, bool dialled, bool refuse_descriptors, struct link *link);
 /* The same for what a listening will bring. */

@@ -114,7 +114,7 @@ ssize_t memfd_receive(struct bench_end *end, void *data, size_t size)
     if (received != sizeof(length) || length != size || seals < 0 || !(seals & F_SEAL_WRITE) ||
         memfd_check(fd, size) < 0)
         return -EBADMSG;
-    void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
     memcpy(data, memory, size < BENCH_LOOKED_AT ? size : BENCH_LOOKED_AT);

@@ -30,12 +30,21 @@ static bool has_open(const struct ferry_endpoint *endpoint, pid_t pid)
     return false;
 }
 
-static int note_read(const struct ferry_owner *owner, struct ferry_auto_note *ret_note)
+/* Another file may have its place by now: opening that could do anything. */
+static bool note_read(const struct ferry_endpoint *ring, const struct ferry_owner *owner,
+    struct ferry_auto_note *ret_note)
 {
     char path[64];
+    struct stat status;
+
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)owner->process->pid, owner->fd);
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    return fd < 0 ? -errno : ferry_auto_read_note(fd, ret_note);
+    AUTO_FD int place = open(path, O_PATH | O_CLOEXEC);
+    if (place < 0 || fstat(place, &status) < 0 || status.st_ino != ring->inode ||
+        !S_ISREG(status.st_mode))
+        return false;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && ferry_auto_read_note(fd, ret_note) == 0;
 }
 
 /* The connection whose sender left that note in a ring, if it is one of those that were asked
@@ -43,7 +52,10 @@ static int note_read(const struct ferry_owner *owner, struct ferry_auto_note *re
 static const struct ferry_endpoint *note_find(
     const struct why *why, const struct ferry_endpoint *ring, struct ferry_auto_note *ret_note)
 {
-    if (ring->owner_count == 0 || note_read(&ring->owners[0], ret_note) < 0)
+    bool is_read = false;
+    for (unsigned i = 0; i < ring->owner_count && !is_read; i++)
+        is_read = note_read(ring, &ring->owners[i], ret_note);
+    if (!is_read)
         return NULL;
     const struct ferry_endpoint *endpoint =
         ferry_endpoints_find(why->table, ret_note->socket_inode);

@@ -13,7 +13,6 @@ static void auto_close(struct link *link)
         ferry_ring_free(end->ring[i]);
     link->state = end->losses;
     link->ops = end->socket_ops;
-    free(end->thresholds);
     free(end);
     link->ops->close(link);
 }
@@ -27,7 +26,10 @@ static int auto_shutdown(struct link *link)
 
 static bool auto_stop_receiving(struct link *link)
 {
-    const struct auto_end *end = link->state;
+    struct auto_end *end = link->state;
+    end->stopped = true;
+    if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING)
+        ring_stop_receiving(end->ring[FERRY_RECEIVE]);
     return end->socket_ops->stop_receiving(link);
 }
 
@@ -74,10 +76,13 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference)
 static int auto_start(
     struct link *link, enum ferry_auto_preference preference, bool dialled, bool refuse_descriptors)
 {
-    struct auto_end *end = calloc(1, sizeof(*end));
+    int family, type;
+    bool fits = socket_kind(link->send_fd, &family, &type) == 0 && family == AF_UNIX &&
+                type == SOCK_SEQPACKET;
+    struct auto_end *end = fits ? calloc(1, sizeof(*end)) : NULL;
     if (!end) {
         link->ops->close(link);
-        return -ENOMEM;
+        return fits ? -ENOMEM : -EPROTOTYPE;
     }
     end->socket_ops = link->ops;
     end->losses = link->state;

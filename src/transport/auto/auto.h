@@ -92,11 +92,12 @@ struct auto_end {
     bool only_ours; /* of what we sent by the socket only messages of ours may be unread */
     bool gone;      /* there is nobody who could read what we send */
     bool shut;      /* we send no more */
+    bool stopped;   /* nor do we receive */
     bool may_send;  /* by the ring: the other end is who it should be */
     enum auto_rings rings;
     enum ferry_lane lanes[2];   /* by enum ferry_direction */
     struct ferry_ring *ring[2]; /* so too; NULL: none */
-    uint32_t back_at; /* what was the position of the one for sending when it was entered */
+    bool ring_used;             /* something was sent by the ring since it was entered */
     enum ferry_auto_preference preference;
     enum ferry_lane wanted; /* for sending, but for moments */
     enum ferry_lane told;   /* to on_move */
@@ -106,7 +107,8 @@ struct auto_end {
     enum ferry_auto_reason owed_reason;
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */
-    struct choice_thresholds *thresholds; /* owned; NULL: not asked for yet */
+    const struct choice_thresholds *thresholds; /* the process's; NULL: not asked for yet */
+    int64_t offer_ns;                           /* rings are not made for an offer before */
     struct pace pace;
     struct ferry_auto_stats stats; /* the reason is in it */
     void (*on_move)(void *data, const struct ferry_auto_stats *stats);
@@ -167,7 +169,7 @@ int auto_handle(
 /* Sends what is owed, if there is room. */
 void auto_pay(struct auto_end *end);
 /* Wakes the peer: struct ring_quiet. */
-void auto_wake(void *data);
+bool auto_wake(void *data);
 /* Sends a head alone, with descriptors. 0, -EAGAIN, -errno. */
 int auto_send_head(
     struct auto_end *end, const struct auto_head *head, const int *descriptors, size_t count);

@@ -19,6 +19,8 @@
  * predecessor of the one that accepted.
  */
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "transport/auto/auto.h"
 
 #include <linux/sockios.h>
@@ -48,7 +50,7 @@ int auto_send_head(
 }
 
 /* A full queue is no failure: whoever has so much to read is awake. */
-void auto_wake(void *data)
+bool auto_wake(void *data)
 {
     struct auto_end *end = data;
     struct auto_head head = auto_head(AUTO_WAKE, 0, 0);
@@ -60,6 +62,7 @@ void auto_wake(void *data)
     auto_test_step(AUTO_WAKE_SENT);
     if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
         end->gone = true;
+    return sent >= 0 || errno == EAGAIN;
 }
 
 /* --- seals ------------------------------------------------------------------------------------ */
@@ -206,12 +209,21 @@ static bool has_room(const struct auto_end *end)
     return poll(&polled, 1, 0) == 1 && polled.revents == POLLOUT;
 }
 
+/* Descriptors in flight are counted for all processes of a user: it may be others that have too
+ * many, and rings are dear to make for nothing. */
+static void offer_later(struct auto_end *end)
+{
+    rings_drop(end);
+    end->offer_ns = clock_now_ns() + PACE_BACKOFF_NS;
+    end->stats.reason = FERRY_AUTO_WAITING;
+}
+
 static void offer(struct auto_end *end)
 {
     struct auto_head head = auto_head(AUTO_OFFER, 0, 0);
     AUTO_FD int seal = -1;
 
-    if (!has_room(end))
+    if (!has_room(end) || (end->offer_ns && clock_now_ns() < end->offer_ns))
         return;
     int r = rings_make(end);
     if (r == 0)
@@ -225,8 +237,8 @@ static void offer(struct auto_end *end)
     }
     if (r == 0)
         end->rings = AUTO_RINGS_OFFERED;
-    else if (r == -EAGAIN || r == -ETOOMANYREFS)
-        rings_drop(end);
+    else if (error_is_retry(r))
+        offer_later(end);
     else
         refuse(end, FERRY_AUTO_NO_MEMORY);
 }
@@ -259,9 +271,19 @@ static int take_ask(struct auto_end *end)
     return 0;
 }
 
+/* One memory for both ways would have us talk to ourselves. */
+static bool are_one(int one, int other)
+{
+    struct stat a, b;
+    return fstat(one, &a) < 0 || fstat(other, &b) < 0 ||
+           (a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+}
+
 /* Their sending is our receiving. */
 static int rings_attach(struct auto_end *end, int *descriptors)
 {
+    if (are_one(descriptors[0], descriptors[1]))
+        return -EPROTO;
     remember_inode(end);
     const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
@@ -340,13 +362,19 @@ static int take_accept(struct auto_end *end, const int *descriptors, size_t coun
     return 0;
 }
 
+static bool is_refusal(uint32_t reason)
+{
+    return reason == FERRY_AUTO_NOT_DIRECT || reason == FERRY_AUTO_UNKNOWN_PEER ||
+           reason == FERRY_AUTO_NO_MEMORY || reason == FERRY_AUTO_UNUSABLE;
+}
+
 static int take_refusal(struct auto_end *end, uint32_t reason)
 {
     if (end->rings == AUTO_RINGS_THERE)
         return -EPROTO;
     if (end->rings != AUTO_RINGS_REFUSED)
-        rings_refused(end, reason < FERRY_AUTO_REASON_COUNT ? (enum ferry_auto_reason)reason
-                                                            : FERRY_AUTO_PEER_FORBIDS);
+        rings_refused(
+            end, is_refusal(reason) ? (enum ferry_auto_reason)reason : FERRY_AUTO_PEER_FORBIDS);
     return 0;
 }
 

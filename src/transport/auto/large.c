@@ -36,9 +36,9 @@ int auto_large_new(const struct ferry_outgoing *outgoing, size_t size)
 {
     if (memfd_exceeds_limit(size))
         return -EFBIG;
-    AUTO_FD int fd = memfd_create("ferry-message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    AUTO_FD int fd = memfd_open("ferry-message");
     if (fd < 0)
-        return -errno;
+        return fd;
     for (size_t i = 0; i < outgoing->buffer_count; i++) {
         int r = write_all(fd, outgoing->buffers[i].iov_base, outgoing->buffers[i].iov_len);
         if (r < 0)

@@ -162,7 +162,7 @@ static bool left_unread(const struct auto_end *end)
 
     if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && !ring_is_drained(ring))
         return end->reset || auto_peer_left(end);
-    if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && ring->own != end->back_at)
+    if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && end->ring_used)
         return false;
     return end->reset && !end->only_ours;
 }
@@ -224,6 +224,8 @@ static void enter_ring(struct auto_end *end)
     auto_test_step(AUTO_BACK_TAKEN);
     auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_RING, 0);
     ring_look_out_anew(end->ring[FERRY_RECEIVE]);
+    if (end->stopped)
+        ring_stop_receiving(end->ring[FERRY_RECEIVE]);
     if (end->wanted == FERRY_LANE_SOCKET)
         pace_encourage(&end->pace, clock_now_ns());
 }

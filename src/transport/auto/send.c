@@ -8,6 +8,7 @@
 #include "transport/outgoing.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 
 /* --- which lane ------------------------------------------------------------------------------- */
 
@@ -20,6 +21,8 @@ static bool is_moment(enum ferry_auto_reason reason)
  * is to be short then: what waits there travels at the socket's cost. */
 static void set_narrow(struct auto_end *end, bool narrow)
 {
+    if (narrow == end->narrow)
+        return;
     const int least = AUTO_NARROW_SIZE;
     socklen_t size = sizeof(end->send_buffer);
 
@@ -72,7 +75,7 @@ void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum fe
     end->lanes[direction] = end->stats.lanes[direction] = lane;
     if (direction == FERRY_RECEIVE)
         return;
-    end->back_at = end->ring[FERRY_SEND]->own;
+    end->ring_used = false;
     end->stats.moves++;
     end->stats.reason = reason;
     if (!is_moment(reason))
@@ -106,20 +109,32 @@ static void follow(struct auto_end *end, enum pace_verdict verdict)
     }
 }
 
-/* What this machine was measured to do, read when it first matters: most connections never send so
- * much. NULL: no memory. */
-static const struct choice_thresholds *thresholds_of(struct auto_end *end)
+/* What this machine was measured to do, read once in the life of a process, when it first matters:
+ * most never send so much. NULL: no memory. */
+static const struct choice_thresholds *thresholds_here(void)
 {
+    static _Atomic(struct choice_thresholds *) shared;
+    struct choice_thresholds *known = NULL, *made = atomic_load(&shared);
     struct calibration calibration;
 
-    if (end->thresholds)
-        return end->thresholds;
-    end->thresholds = malloc(sizeof(*end->thresholds));
-    if (!end->thresholds)
+    if (made)
+        return made;
+    made = malloc(sizeof(*made));
+    if (!made)
         return NULL;
     calibration_read(&calibration);
     choice_thresholds_make(
-        &calibration.costs, machine_is_single() ? CHOICE_TOGETHER : CHOICE_APART, end->thresholds);
+        &calibration.costs, machine_is_single() ? CHOICE_TOGETHER : CHOICE_APART, made);
+    if (atomic_compare_exchange_strong(&shared, &known, made))
+        return made;
+    free(made); /* another thread was first */
+    return known;
+}
+
+static const struct choice_thresholds *thresholds_of(struct auto_end *end)
+{
+    if (!end->thresholds)
+        end->thresholds = thresholds_here();
     return end->thresholds;
 }
 
@@ -180,6 +195,7 @@ static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
     if (r == -EAGAIN && ring_look_out(ring))
         r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
     if (r == 0) {
+        end->ring_used = true;
         end->stats.ring_messages++;
         count_sent(end, outgoing, size);
     }
@@ -201,7 +217,7 @@ static int send_by_ring(struct auto_end *end, struct ferry_outgoing *batch, size
     }
     if (done > 0) {
         ring_show(end->ring[FERRY_SEND]);
-        return end->gone ? -EPIPE : (int)done;
+        return (int)done;
     }
     if (r == -EAGAIN || r == -EXDEV)
         return leave_ring(end, r == -EAGAIN ? FERRY_AUTO_FULL : FERRY_AUTO_PASSING);
@@ -289,6 +305,11 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
     int r = large ? send_large(end, outgoing, size, flags)
                   : send_message(end, &head, outgoing->buffers, outgoing->buffer_count,
                         outgoing->descriptors, outgoing->descriptor_count);
+    if (r == -EMSGSIZE && !large && end->narrow) {
+        set_narrow(end, false);
+        r = send_message(end, &head, outgoing->buffers, outgoing->buffer_count,
+            outgoing->descriptors, outgoing->descriptor_count);
+    }
     if (r == -EMSGSIZE && !large)
         r = send_large(end, outgoing, size, flags);
     if (r < 0)
@@ -303,6 +324,7 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
             pace_entered(&end->pace, clock_now_ns());
         auto_set_lane(end, FERRY_SEND, FERRY_LANE_RING,
             end->preference == FERRY_AUTO_MEASURE ? FERRY_AUTO_FAST : FERRY_AUTO_FORCED);
+        set_narrow(end, true); /* again, if it had to be wide for this one */
     }
     count_sent(end, outgoing, size);
     return 1;

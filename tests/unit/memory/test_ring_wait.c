@@ -444,9 +444,15 @@ END_TEST
 
 /* --- without descriptors that wake ------------------------------------------------------------ */
 
-static void call_count(void *data)
+static bool call_count(void *data)
 {
     (*(int *)data)++;
+    return true;
+}
+
+static bool call_fails_first(void *data)
+{
+    return (*(int *)data)++ > 0;
 }
 
 static struct ends quiet_ends_make(int *sender_calls, int *receiver_calls)
@@ -461,6 +467,41 @@ static struct ends quiet_ends_make(int *sender_calls, int *receiver_calls)
         ring_attach_quiet(FERRY_RECEIVE, memory, CAPACITY, &quiet, &ends.receiver, NULL), 0);
     return ends;
 }
+
+/* Who could not be woken is woken by what comes next. */
+START_TEST(a_call_that_fails_is_made_again)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(&calls, &never);
+
+    ends.sender->call = call_fails_first;
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    for (int i = 1; i <= 4; i++) {
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        ck_assert_int_eq(calls, i < 2 ? i : 2);
+    }
+    ends_free(&ends);
+}
+END_TEST
+
+/* What was published is received; of what comes later the sender's owner hears. */
+START_TEST(who_receives_no_more_says_so)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(&calls, &never);
+    char buffer[64];
+    struct ferry_record record;
+
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ring_stop_receiving(ends.receiver);
+    ck_assert_int_eq(text_send(ends.sender, "more", 0), 1);
+    ck_assert_int_eq(calls, 1);
+    text_expect(ends.receiver, "text", 0);
+    ck_assert_int_eq(
+        ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), &record, 1), -EPIPE);
+    ends_free(&ends);
+}
+END_TEST
 
 START_TEST(the_owner_is_called_once_for_a_sleep)
 {
@@ -697,6 +738,8 @@ int main(void)
     tcase_add_test(tests, a_successor_wakes_who_slept_before_it_came);
     tcase_add_test(tests, a_successor_is_woken_like_the_last);
     tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
+    tcase_add_test(tests, a_call_that_fails_is_made_again);
+    tcase_add_test(tests, who_receives_no_more_says_so);
     tcase_add_test(tests, a_receiver_calls_nobody);
     tcase_add_test(tests, looking_out_saves_the_sleep);
     tcase_add_test(tests, who_sleeps_does_not_look_out);

@@ -26,9 +26,10 @@ struct victim {
     bool in_ring;               /* which the raw end sends by */
 };
 
-static void wake_nobody(void *data)
+static bool wake_nobody(void *data)
 {
     (void)data;
+    return true;
 }
 
 static const struct ring_quiet quiet = { -1, wake_nobody, NULL };

@@ -358,9 +358,7 @@ static struct pair pair_measuring(void)
     struct pair pair = pair_make("", "");
     struct auto_end *end = end_of(pair.dialled);
 
-    end->thresholds = malloc(sizeof(thresholds));
-    MUST(end->thresholds);
-    *end->thresholds = thresholds;
+    end->thresholds = &thresholds;
     return pair;
 }
 
