@@ -100,6 +100,7 @@ def test_for_people(ask):
     text = ask("size=4k,rate=20k,reliable").stdout
     assert text.startswith("Messages of 4.0K bytes, 20.0k a second, one way; all must arrive\n")
     assert "\nMECHANISM  CPU/MSG    WAIT    BOTH  WAKES  MOST/S" in text
+    assert "\nNone of them loses a message while both ends live; " in text
     assert "\nThe fixed rule takes unix" in text and "\nFigures: built in; " in text
 
 

@@ -245,6 +245,10 @@ static void report(const struct workload *workload, const struct choice *choice,
     table_print(&table, text);
     table_fini(&table);
     bytes_append_char(text, '\n');
+    if (workload->reliable && !workload->remote)
+        bytes_append_text(text,
+            "None of them loses a message while both ends live; only what a queue "
+            "has outlives them.\n");
     rule_say(workload, choice, text);
     auto_say(workload, &calibration->costs, text);
     choice_advise(workload, &calibration->costs, choice, &advice);

@@ -170,6 +170,7 @@ int main(void)
     Suite *suite = suite_create("base/state");
     TCase *tests = tcase_create("state");
 
+    tcase_set_timeout(tests, 30);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, where_it_is);
     tcase_add_test(tests, what_is_written_is_read);

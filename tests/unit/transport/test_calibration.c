@@ -95,6 +95,7 @@ int main(void)
     Suite *suite = suite_create("transport/calibration");
     TCase *tests = tcase_create("calibration");
 
+    tcase_set_timeout(tests, 30);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, none_is_none);
     tcase_add_test(tests, the_one_of_this_machine);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct machine here = { "6.18.0", "Some Processor 3000", 2 };
@@ -172,11 +173,42 @@ START_TEST(rubbish)
 }
 END_TEST
 
+/* Whatever becomes of some bytes: it is taken whole, and says the same again, or not at all. */
+START_TEST(some_bytes_are_others)
+{
+    static const char likely[] = "0123456789 \n-apartring";
+    struct calibration read, again;
+    unsigned taken = 0;
+
+    srand((unsigned)_i);
+    for (unsigned round = 0; round < 3000; round++) {
+        struct bytes printed = BYTES_EMPTY;
+        teardown();
+        setup();
+        for (int i = rand() % 4; i >= 0; i--)
+            text.data[(size_t)rand() % text.size] =
+                rand() % 8 ? likely[(size_t)rand() % (sizeof(likely) - 1)] : (char)rand();
+        calibration_make(0, &text, &here, &read);
+        ck_assert_int_eq(read.time_s != 0, read.reason[0] == '\0');
+        if (read.time_s) {
+            calibration_print(&read, &printed);
+            calibration_make(0, &printed, &here, &again);
+            ck_assert_mem_eq(&again, &read, sizeof(read));
+            taken++;
+        }
+        bytes_fini(&printed);
+    }
+    ck_assert_uint_gt(taken, 100);
+    ck_assert_uint_lt(taken, 2900);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire/calibration");
     TCase *tests = tcase_create("calibration");
 
+    tcase_set_timeout(tests, 30);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_was_printed_is_read);
     tcase_add_test(tests, what_was_read_prints_the_same);
@@ -186,6 +218,7 @@ int main(void)
     tcase_add_test(tests, what_stands_twice);
     tcase_add_test(tests, half_a_file);
     tcase_add_test(tests, rubbish);
+    tcase_add_loop_test(tests, some_bytes_are_others, 0, 4);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
