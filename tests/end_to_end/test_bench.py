@@ -15,7 +15,7 @@ import pytest
 from support import wait_until
 
 MECHANISMS = [
-    "ring", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
+    "ring", "auto", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
 ]
 PEERS = {"nng": "nng/nng.h", "zeromq": "zmq.h", "nanomsg": "nanomsg/nn.h"}
 QUICK = ["-t", "5ms", "-r", "1"]
@@ -152,6 +152,27 @@ def test_a_peer_that_is_gone_is_told(ferry, runtime_dir):
     if "unshare: " in done.stderr:
         pytest.skip("no user namespaces here")
     assert done.returncode == 0 and "zeromq, sleep: not measured: its library is not there" in done.stdout
+
+
+def test_a_channel_that_moves_takes_what_it_is_forced_to(traced):
+    def run(mechanism):
+        ((case,), calls, text) = traced("-m", mechanism, "-s", "64", "-w", "sleep", "-t", "100ms", "-r", "1")
+        messages = 2 * case["round_trip"]["count"] + case["one_way"]["messages"]
+        assert case["one_way"]["lost"] == 0 and messages > 0
+        return messages, calls["sendmsg"], text.count('memfd_create("ferry-ring"')
+
+    messages, sent, rings = run("auto-ring")
+    assert sent < messages and rings == 4, "two rings of each of two connections"
+    messages, sent, rings = run("auto-socket")
+    assert sent >= messages and rings == 0
+
+
+@two_cpus
+def test_a_channel_that_moves_waits_in_each_way(bench):
+    cases = bench("-m", "auto,auto-ring", "-s", "64,100k,3M", *QUICK)["cases"]
+    assert [case["wait"] for case in cases] == ["sleep", "spin", "adaptive"] * 6
+    for case in cases:
+        assert case["round_trip"]["count"] >= 2 and case["one_way"]["lost"] == 0, case
 
 
 def test_what_has_a_limit_says_so(ferry):

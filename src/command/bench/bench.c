@@ -35,12 +35,12 @@ enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT, KEY_P
 
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
-        "Of ring, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all "
-        "these), nng, zeromq, nanomsg",
+        "Of ring, auto, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all "
+        "these), auto-ring, auto-socket, nng, zeromq, nanomsg",
         0 },
     { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,
-        "How a process waits: sleep, spin, adaptive (all; adaptive is the ring's own)", 0 },
+        "How a process waits: sleep, spin, adaptive (all; adaptive is of ring and auto)", 0 },
     { "time", 't', "SPAN", 0, "How long a slice is (20ms; --calibrate: 10ms)", 0 },
     { "rounds", 'r', "COUNT", 0, "Slices of each case (3; --calibrate: 6)", 0 },
     { "rate", KEY_RATE, "NUMBER", 0,
@@ -259,7 +259,7 @@ static int fail(int code, const char *thing)
     if (code != -EINVAL)
         return command_fail_errno("bench", thing, code);
     error_set(&error, code, "--wait",
-        "ask for sleep; spin takes two processors, and adaptive the ring besides",
+        "ask for sleep; spin takes two processors, and adaptive ring or auto besides",
         "nothing to measure: of these mechanisms none waits so here");
     return command_fail("bench", &error);
 }

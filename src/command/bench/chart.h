@@ -24,9 +24,9 @@ struct chart_look {
     bool is_open;    /* the mark */
 };
 
-/* Names are borrowed. A value of 0 is none: where it was not measured, or there was nothing. */
+/* A value of 0 is none: where it was not measured, or there was nothing. */
 struct chart_series {
-    const char *name;
+    char name[32];
     struct chart_look look;
     double values[CHART_POINTS_MAX];
 };

@@ -35,7 +35,8 @@ static bool is_wanted(const struct bench_choice *choice, const struct bench_meth
 
     bool named = choice->mechanisms & 1u << (mechanism - bench_mechanisms);
 
-    if (!named && (mechanism->is_peer ? !choice->peers : choice->mechanisms != 0))
+    if (!named &&
+        (mechanism->is_peer ? !choice->peers : mechanism->is_forced || choice->mechanisms != 0))
         return false;
     if (choice->waits && !(choice->waits & 1u << wait))
         return false;

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "command/bench/handed.h"
+#include "command/bench/moving.h"
 #include "command/bench/peer.h"
 #include "command/bench/tuned.h"
 #include "command/limits.h"
@@ -389,6 +390,14 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 const struct mechanism bench_mechanisms[] = {
     { "ring", "libferry's ring in shared memory", .is_adaptive = true, .open = ring_open,
         .join = ring_join, .send = ring_send, .receive = ring_receive },
+    { "auto", "libferry's auto:, a unix socket or rings, whichever pays", .is_adaptive = true,
+        .open = moving_open, .join = moving_join, .send = moving_send, .receive = moving_receive },
+    { "auto-ring", "the same by rings", .is_adaptive = true, .is_forced = true,
+        .open = moving_ring_open, .join = moving_join, .send = moving_send,
+        .receive = moving_receive },
+    { "auto-socket", "the same by the socket", .is_adaptive = true, .is_forced = true,
+        .open = moving_socket_open, .join = moving_join, .send = moving_send,
+        .receive = moving_receive },
     { "pipe", "pipe(7)", .is_stream = true, .open = pipe_open, .send = file_send,
         .receive = file_receive },
     { "fifo", "a pipe with a name, fifo(7)", .is_stream = true, .open = fifo_open,
@@ -459,6 +468,7 @@ int bench_link_take(struct bench_link *link, unsigned side, struct bench_end *re
         pair_close(link->pairs[i]);
         ferry_ring_free(TAKE(link->rings[i]));
     }
+    ferry_listener_close(TAKE(link->listener));
     return code;
 }
 
@@ -480,6 +490,7 @@ void bench_link_close(struct bench_link *link)
         pair_close(link->pairs[side]);
         ferry_ring_free(TAKE(link->rings[side]));
     }
+    ferry_listener_close(TAKE(link->listener));
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -508,6 +519,9 @@ static int end_wait(
 
 int bench_end_wait_receive(struct bench_end *end, int64_t deadline_ns)
 {
+    /* Its descriptor says nothing of what is in its ring, unless it was asked first. */
+    if (end->channel && end->wait != BENCH_SPIN && ferry_channel_pending(end->channel))
+        return 0;
     return end_wait(end, end->receive_ring, end->receive_fd, POLLIN, deadline_ns);
 }
 

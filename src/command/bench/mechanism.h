@@ -6,6 +6,8 @@
 #ifndef FERRY_COMMAND_BENCH_MECHANISM_H
 #define FERRY_COMMAND_BENCH_MECHANISM_H
 
+#include <ferry/channel.h>
+#include <ferry/listener.h>
 #include <ferry/ring.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +16,7 @@
 enum bench_wait {
     BENCH_SLEEP,    /* poll(2), or a ring's bell */
     BENCH_SPIN,     /* ask again until it works */
-    BENCH_ADAPTIVE, /* a ring only: look out for a while, then sleep */
+    BENCH_ADAPTIVE, /* where there is a ring: look out for a while, then sleep */
     BENCH_WAIT_COUNT
 };
 
@@ -42,8 +44,9 @@ struct bench_link {
     struct crossing crossing;
     int pairs[2][2]; /* of each side: what it receives from, what it sends by; -1: none */
     struct ferry_ring *rings[2]; /* of one direction each: from side 0, to side 0 */
-    char name[48];               /* for what has one and leaves nothing behind; "": none */
-    char folder[32];             /* of BENCH_SOCKET_NAME; "": none */
+    struct ferry_listener *listener;
+    char name[48];   /* for what has one and leaves nothing behind; "": none */
+    char folder[32]; /* of BENCH_SOCKET_NAME; "": none */
 };
 
 /* What one process has of a link. */
@@ -53,6 +56,8 @@ struct bench_end {
     int receive_fd, send_fd;
     int filled_fd; /* what there was no room for yet, as memory; -1: nothing */
     struct ferry_ring *receive_ring, *send_ring;
+    struct ferry_channel *channel;
+    struct ferry_inbox *inbox;
     struct peer *peer; /* what another library has there; its own kind of thing */
 };
 
@@ -61,6 +66,7 @@ struct mechanism {
     bool is_stream;   /* bytes: a message may come in parts */
     bool may_lose;    /* a sender is not held up by a receiver that is slower */
     bool is_adaptive; /* knows BENCH_ADAPTIVE */
+    bool is_forced;   /* to be what it might not be, which is measured when it is named */
     bool is_peer;     /* another library, which is measured when it is asked for */
     bool has_threads; /* that do its work */
     /* Makes both ends. 0, -EMSGSIZE (no message is so large), -EPERM (no buffer), -errno. */

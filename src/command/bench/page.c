@@ -26,6 +26,9 @@ static struct chart_look look_of(const char *name)
         struct chart_look look;
     } looks[] = {
         { "ring", { 0, 0, 0, false } },
+        { "auto", { 0, 2, 6, false } },
+        { "auto-ring", { 0, 2, 7, false } },
+        { "auto-socket", { 0, 2, 8, false } },
         { "pipe", { 1, 0, 1, false } },
         { "fifo", { 1, 1, 1, true } },
         { "unix", { 2, 0, 2, false } },
@@ -103,16 +106,18 @@ static size_t x_find(struct chart *chart, double x)
 
 static struct chart_series *series_find(struct chart *chart, const struct crossing *crossing)
 {
-    const char *name =
-        crossing->wait == BENCH_ADAPTIVE ? "ring, adaptive" : crossing->mechanism->name;
+    char name[sizeof(chart->series[0].name)];
 
+    snprintf(name, sizeof(name), "%s%s", crossing->mechanism->name,
+        crossing->wait == BENCH_ADAPTIVE ? ", adaptive" : "");
     for (size_t i = 0; i < chart->series_count; i++)
         if (strcmp(chart->series[i].name, name) == 0)
             return &chart->series[i];
     if (chart->series_count == CHART_SERIES_MAX)
         return NULL;
     struct chart_series *series = &chart->series[chart->series_count++];
-    *series = (struct chart_series){ .name = name, .look = look_of(crossing->mechanism->name) };
+    *series = (struct chart_series){ .look = look_of(crossing->mechanism->name) };
+    strcpy(series->name, name);
     if (crossing->wait == BENCH_ADAPTIVE) {
         series->look.dash = 1;
         series->look.is_open = true;
@@ -343,7 +348,7 @@ static void ready_chart(const struct ready_result *result, struct bytes *page)
         (void)x_find(chart, (double)ready_steps[step]);
     for (unsigned way = 0; way < READY_WAY_COUNT; way++) {
         struct chart_series *series = &chart->series[way];
-        series->name = ready_way_name(way);
+        snprintf(series->name, sizeof(series->name), "%s", ready_way_name(way));
         series->look = (struct chart_look){ .colour = way, .mark = way, .dash = way % 3 };
         for (size_t step = 0; step < READY_STEP_COUNT; step++)
             if (result->figures[step][way].code == 0)
