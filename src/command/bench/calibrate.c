@@ -33,12 +33,17 @@ struct calibrate {
     struct bench_case *one; /* under way */
 };
 
+/* It takes two processors that we may use, or one that both ends can be put on. */
+static bool is_measured(const struct calibrate *calibrate, enum choice_place place)
+{
+    const int *cpus = calibrate->cpus;
+    return place == CHOICE_APART ? cpus[0] < 0 || cpus[0] != cpus[1] : cpus[0] >= 0;
+}
+
 static void slots_make(struct calibrate *calibrate)
 {
     for (unsigned place = 0; place < CHOICE_PLACES; place++) {
-        if (place == CHOICE_APART
-                ? calibrate->cpus[0] >= 0 && calibrate->cpus[0] == calibrate->cpus[1]
-                : calibrate->cpus[0] < 0)
+        if (!is_measured(calibrate, place))
             continue;
         calibrate->slots[calibrate->count++] =
             (struct slot){ .place = place, .mechanism = CHOICE_SOCKET, .what = SLOT_RESTED };
@@ -160,11 +165,17 @@ static void rest_settle(struct choice_rest *rested, const struct choice_cost *co
     rested->wait_ns = above(rested->wait_ns, cost->trip_ns / 2);
 }
 
-/* What was not measured is as the other. */
-static void place_copy(struct choice_costs *costs, enum choice_place from, enum choice_place to)
+/* What could not be measured here is as it is built in. */
+static void place_settle(enum choice_place place, bool measured, struct choice_costs *costs)
 {
-    costs->rested[to] = costs->rested[from];
-    memcpy(costs->of[to], costs->of[from], sizeof(costs->of[0]));
+    if (!measured) {
+        costs->rested[place] = choice_costs_built_in.rested[place];
+        memcpy(costs->of[place], choice_costs_built_in.of[place], sizeof(costs->of[place]));
+        return;
+    }
+    for (unsigned i = 0; i < CHOICE_MECHANISMS; i++)
+        sizes_settle(costs->of[place][i]);
+    rest_settle(&costs->rested[place], &costs->of[place][CHOICE_SOCKET][0]);
 }
 
 static void settle(const struct calibrate *calibrate, struct choice_costs *costs)
@@ -173,15 +184,8 @@ static void settle(const struct calibrate *calibrate, struct choice_costs *costs
     for (size_t i = 0; i < calibrate->count; i++)
         if (calibrate->slots[i].code == 0)
             slot_settle(&calibrate->slots[i], costs);
-    for (unsigned place = 0; place < CHOICE_PLACES; place++) {
-        for (unsigned i = 0; i < CHOICE_MECHANISMS; i++)
-            sizes_settle(costs->of[place][i]);
-        rest_settle(&costs->rested[place], &costs->of[place][CHOICE_SOCKET][0]);
-    }
-    if (calibrate->cpus[0] < 0)
-        place_copy(costs, CHOICE_APART, CHOICE_TOGETHER);
-    else if (calibrate->cpus[0] == calibrate->cpus[1])
-        place_copy(costs, CHOICE_TOGETHER, CHOICE_APART);
+    for (unsigned place = 0; place < CHOICE_PLACES; place++)
+        place_settle(place, is_measured(calibrate, place), costs);
 }
 
 /* False: the time is over, which the last round did not wait for. */

@@ -14,8 +14,8 @@ struct calibrate_result {
 
 /* Measures by sizes, places and mechanisms, in turns, in CALIBRATE_MS at most, but for the slices
  * that are under way.
- *   method    of its processors one may stand twice: then nothing is measured apart, and what was
- *             measured together stands for it; -1: anywhere, and the other way round
+ *   method    of its processors one may stand twice: then nothing is measured apart; -1: anywhere,
+ *             then nothing is together; what is not measured is as it is built in
  *   progress  none yet; is told how many slices there are
  * 0, -ENOMEM, or why a socket or a ring could not be measured. */
 int calibrate_run(const struct bench_method *method, struct progress *progress,
