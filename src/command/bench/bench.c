@@ -264,12 +264,17 @@ static int fail(int code, const char *thing)
     return command_fail("bench", &error);
 }
 
-static int calibration_keep(const struct calibration *calibration, const char *path)
+/* What is told of it is then what whoever reads it finds: numbers without fractions. */
+static int calibration_keep(struct calibration *calibration, const char *path)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
+    struct machine machine = calibration->machine;
 
     calibration_print(calibration, &text);
-    return bytes_failed(&text) ? -ENOMEM : state_write(path, text.data, text.size);
+    int code = bytes_failed(&text) ? -ENOMEM : state_write(path, text.data, text.size);
+    if (code == 0)
+        calibration_make(0, &text, &machine, calibration);
+    return code;
 }
 
 static int bench_calibrate(struct bench *bench)
