@@ -94,9 +94,9 @@ def test_at_a_rate_so_many_go_and_each_is_timed(bench):
     assert document["method"]["rate"] == 500
     for case in document["cases"]:
         trip, one_way = case["round_trip"], case["one_way"]
-        # A busy machine is late; never are there more.
-        assert 10 <= trip["count"] <= 104, case
-        assert 10 <= one_way["messages"] <= 104 and one_way["lost"] == 0, case
+        # A busy machine is late, also with the end of a slice; without a rate it were thousands.
+        assert 10 <= trip["count"] <= 150, case
+        assert 10 <= one_way["messages"] <= 150 and one_way["lost"] == 0, case
         assert 0 < one_way["median_ns"] <= one_way["p99_ns"], case
         assert "slowest_slice_per_second" not in one_way
 
