@@ -213,6 +213,41 @@ def test_a_reload_keeps_what_is_the_same(start_ferry, run_ferry, runtime_dir):
     assert ferry.stop() == 0
 
 
+def test_who_stands_between_is_not_passed_by(relay, start_ferry, runtime_dir):
+    """It passes on whatever comes, descriptors too, and understands nothing of it."""
+    server = relay("auto:x.sock,ring=yes", "echo")
+    passed = []
+
+    def pass_on(source, sink):
+        data = b"-"
+        while data:
+            data, descriptors, _, _ = socket.recv_fds(source, 1 << 20, 10)
+            if data:
+                socket.send_fds(sink, [data], descriptors) if descriptors else sink.send(data)
+            passed.extend(descriptors)
+        sink.shutdown(socket.SHUT_WR)
+
+    with listen(runtime_dir / "b.sock") as between:
+        client = start_ferry("connect", "--frame=lf", "auto:b.sock,ring=yes", stdin=subprocess.PIPE)
+        ends = between.accept()[0], dial(runtime_dir / "x.sock")
+        threads = [threading.Thread(target=pass_on, args=pair) for pair in (ends, ends[::-1])]
+        for thread in threads:
+            thread.start()
+        client.stdin.write(numbers(20000).encode())
+        client.stdin.flush()
+        wait_until(lambda: client.stdout().decode() == numbers(20000))
+        assert rings_of(server.pid) == 0 and rings_of(client.pid) == 0
+        client.stdin.close()
+        assert client.wait() == 0
+        for thread in threads:
+            thread.join()
+    assert len(passed) >= 3, "a seal and two rings were offered"
+    for fd in passed:
+        os.close(fd)
+    for end in ends:
+        end.close()
+
+
 # --- idle ----------------------------------------------------------------------------------------
 
 # A client with a loop of its own. `fast` sends ahead, and `slow` a message a millisecond, until both
