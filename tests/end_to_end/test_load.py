@@ -194,7 +194,7 @@ def test_an_idle_auto_connection_takes_little_more_than_one_of_packets(relay, ru
         before = connect_more(200)
         return (connect_more(2000) - before) / 2000
 
-    assert size_of_each("auto") <= size_of_each("unix-seq") + 2 * 320
+    assert size_of_each("auto") <= size_of_each("unix-seq") + 2 * 368
 
 
 def test_a_reader_that_stops_costs_bounded_memory(relay, runtime_dir, sanitizer):
