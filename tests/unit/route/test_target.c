@@ -205,7 +205,7 @@ START_TEST(test_a_command_is_told_who_called)
     registry_fini(&registry);
     ck_assert_int_eq(registry_init(&registry, loop, registry.events), 0);
     snprintf(text, sizeof(text),
-        "[route r]\nlisten = unix:r\nto = exec:sh -c 'env | grep ^FERRY_ | sort; cat'\n");
+        "[route r]\nlisten = unix:r\nto = exec:sh -c 'env | grep ^FERRY_[PR] | sort; cat'\n");
     ck_assert_int_eq(apply(text), 0);
     int client = dial("r", SOCK_STREAM);
     shutdown(client, SHUT_WR);
