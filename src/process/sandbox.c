@@ -70,11 +70,11 @@ static const char *const base[] = { "brk", "mmap", "mmap2", "munmap", "mremap", 
     "recvmmsg_time64", "mq_timedreceive", "mq_timedreceive_time64", "mq_timedsend",
     "mq_timedsend_time64", "mq_getsetattr", "mq_unlink" };
 
-/* What opening a place takes, to listen or to dial. */
-static const char *const opening[] = { "bind", "mq_open", "chmod", "fchmod", "fchmodat",
+/* What opening a place takes, to listen or to dial. Who dials auto: shows a socket that listens. */
+static const char *const opening[] = { "bind", "listen", "mq_open", "chmod", "fchmod", "fchmodat",
     "fchmodat2", "chown", "lchown", "fchown", "fchownat", "link", "linkat", "rename", "renameat",
     "renameat2" };
-static const char *const listening[] = { "listen", "mknod", "mknodat", "mkdir", "mkdirat" };
+static const char *const listening[] = { "mknod", "mknodat", "mkdir", "mkdirat" };
 
 /* Becoming somebody else, in a child. */
 static const char *const becoming[] = { "fork", "vfork", "setgroups", "setgroups32", "setresgid",

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,12 +168,11 @@ END_TEST
 
 static pthread_barrier_t entered;
 
-static void *listen_when_entered(void *data)
+static void *make_when_entered(void *data)
 {
-    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)data;
     pthread_barrier_wait(&entered);
-    return (void *)(intptr_t)(fd >= 0 && DENIED(listen(fd, 1)));
+    return (void *)(intptr_t)DENIED(mkdir("/nowhere/at/all", 0700));
 }
 
 static void has_a_thread(void)
@@ -180,7 +180,7 @@ static void has_a_thread(void)
     void *denied;
     pthread_t thread;
     pthread_barrier_init(&entered, NULL, 2);
-    HOLDS(pthread_create(&thread, NULL, listen_when_entered, NULL) == 0);
+    HOLDS(pthread_create(&thread, NULL, make_when_entered, NULL) == 0);
     enter(SANDBOX_DIAL);
     pthread_barrier_wait(&entered);
     HOLDS(pthread_join(thread, &denied) == 0);
