@@ -24,7 +24,8 @@ static const struct {
     [FERRY_AUTO_NOT_DIRECT] = { "not-direct",
         "another process stands between the two, or the connection was handed to one" },
     [FERRY_AUTO_UNKNOWN_PEER] = { "unknown-peer",
-        "the peer's process can't be told from here: it is in another PID namespace" },
+        "the peer can't be told from here: it is in another PID namespace, or sock_diag(7) says "
+        "nothing" },
     [FERRY_AUTO_NO_MEMORY] = { "no-memory", "there was no memory, or no descriptor, for it" },
     [FERRY_AUTO_UNUSABLE] = { "unusable",
         "what was offered is of another version, too large, or not sealed" },

@@ -21,7 +21,7 @@
 #endif
 #endif
 
-static const char *const group_names[] = { "listen", "dial", "commands", "become", "look" };
+static const char *const group_names[] = { "listen", "dial", "commands", "become", "look", "seal" };
 
 void sandbox_print_groups(unsigned groups, struct bytes *text)
 {
@@ -70,11 +70,14 @@ static const char *const base[] = { "brk", "mmap", "mmap2", "munmap", "mremap", 
     "recvmmsg_time64", "mq_timedreceive", "mq_timedreceive_time64", "mq_timedsend",
     "mq_timedsend_time64", "mq_getsetattr", "mq_unlink" };
 
-/* What opening a place takes, to listen or to dial. Who dials auto: shows a socket that listens. */
-static const char *const opening[] = { "bind", "listen", "mq_open", "chmod", "fchmod", "fchmodat",
+/* What opening a place takes, to listen or to dial. */
+static const char *const opening[] = { "bind", "mq_open", "chmod", "fchmod", "fchmodat",
     "fchmodat2", "chown", "lchown", "fchown", "fchownat", "link", "linkat", "rename", "renameat",
     "renameat2" };
-static const char *const listening[] = { "mknod", "mknodat", "mkdir", "mkdirat" };
+static const char *const listening[] = { "listen", "mknod", "mknodat", "mkdir", "mkdirat" };
+
+/* Who has a ring made, or makes it, shows a socket that listens (transport/auto/seal.c). */
+static const char *const sealing[] = { "bind", "listen" };
 
 /* Becoming somebody else, in a child. */
 static const char *const becoming[] = { "fork", "vfork", "setgroups", "setgroups32", "setresgid",
@@ -162,6 +165,7 @@ static int filter_fill(scmp_filter_ctx filter, unsigned groups)
         { SANDBOX_LISTEN, listening, COUNT_OF(listening) },
         { SANDBOX_BECOME, becoming, COUNT_OF(becoming) },
         { SANDBOX_LOOK, looking, COUNT_OF(looking) },
+        { SANDBOX_SEAL, sealing, COUNT_OF(sealing) },
     };
     int r = 0;
     if (groups & SANDBOX_COMMANDS) {

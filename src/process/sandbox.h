@@ -21,6 +21,7 @@ enum sandbox_group {
     SANDBOX_COMMANDS = 1 << 2, /* to run programs (exec:); then only the deny-list holds */
     SANDBOX_BECOME = 1 << 3,   /* to become other users: the dialler */
     SANDBOX_LOOK = 1 << 4,     /* to look at what the machine has open: metrics */
+    SANDBOX_SEAL = 1 << 5,     /* to show peers of auto: who we are */
 };
 
 /* Enters it, all threads alike; once.

@@ -34,6 +34,11 @@ static bool has_commands(const struct settings *settings, bool by_dialler)
     return false;
 }
 
+static bool is_auto(const struct ferry_address *address)
+{
+    return address && ferry_address_scheme(address) == FERRY_AUTO;
+}
+
 /* What the routes need of the system, of enum sandbox_group. */
 static unsigned groups_needed(const struct settings *settings)
 {
@@ -42,6 +47,8 @@ static unsigned groups_needed(const struct settings *settings)
         const struct route_settings *route = settings->routes[i];
         const struct service *service = route->service ? route->service : &service_target;
         groups |= service->sandbox;
+        if (is_auto(route->listen) || is_auto(route->target))
+            groups |= SANDBOX_SEAL;
     }
     return groups;
 }

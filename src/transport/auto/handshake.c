@@ -10,18 +10,14 @@
  *
  * or either says REFUSE, and the connection stays on the socket for good. Messages go on meanwhile.
  *
- * A ring must lead to the process at the other end of this very socket, or whoever stands in
- * between and passes descriptors on, to guard or to record what passes, would be passed by. What
- * shows it is a seal: a unix socket that the sender has made listen, of which the kernel remembers
- * who did (SO_PEERCRED, unix(7)), as it does of the connection. Whoever accepted compares the
- * process of the two; who relays can pass on a seal, and not make it another's. Whoever dialled
- * compares the user only: a connection's listener may have been made by a master process, or a
- * predecessor of the one that accepted.
+ * With a ring goes a seal, which shows that its sender is at the other end of this very socket, and
+ * is not somebody behind a relay that passes descriptors on: seal.h.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "transport/auto/auto.h"
+#include "transport/auto/seal.h"
 
 #include <linux/sockios.h>
 #include <poll.h>
@@ -65,55 +61,6 @@ bool auto_wake(void *data)
     return sent >= 0 || errno == EAGAIN;
 }
 
-/* --- seals ------------------------------------------------------------------------------------ */
-
-/* A socket that shows who we are. It listens at an abstract name that the kernel makes up, until
- * the peer has looked at it and closed it. */
-static int seal_new(int *ret_fd)
-{
-    const sa_family_t family = AF_UNIX;
-    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&family, sizeof(family)) < 0 ||
-        listen(fd, 0) < 0)
-        return -errno;
-    *ret_fd = fd_take(&fd);
-    return 0;
-}
-
-/* Nobody gives a socket away that he listens at. A connected one shows who is at its other end: who
- * connects to a relay has one of the relay's. */
-static bool is_seal(int fd)
-{
-    int family, listens;
-    socklen_t size = sizeof(int);
-
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX &&
-           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
-}
-
-static bool maker_of(int fd, struct ucred *ret_maker)
-{
-    socklen_t size = sizeof(*ret_maker);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_maker, &size) == 0;
-}
-
-/* Whether the seal is of whom the connection is with; else why it isn't known to be. */
-static bool seal_fits(const struct auto_end *end, int seal, enum ferry_auto_reason *ret_reason)
-{
-    struct ucred sealed, connected;
-
-    *ret_reason = FERRY_AUTO_NOT_DIRECT;
-    if (!is_seal(seal) || !maker_of(seal, &sealed) || !maker_of(end->fd, &connected) ||
-        sealed.uid != connected.uid)
-        return false;
-    if (end->dialled)
-        return true;
-    if (connected.pid == 0)
-        *ret_reason = FERRY_AUTO_UNKNOWN_PEER;
-    return connected.pid != 0 && sealed.pid == connected.pid;
-}
-
 /* --- answers ---------------------------------------------------------------------------------- */
 
 static void rings_drop(struct auto_end *end)
@@ -136,7 +83,7 @@ static bool send_accept(struct auto_end *end)
 {
     struct auto_head head = auto_head(AUTO_ACCEPT, 0, 0);
     AUTO_FD int seal = -1;
-    return seal_new(&seal) == 0 && auto_send_head(end, &head, &seal, 1) == 0;
+    return seal_new(end->fd, &seal) == 0 && auto_send_head(end, &head, &seal, 1) == 0;
 }
 
 static bool send_refusal(struct auto_end *end)
@@ -227,7 +174,7 @@ static void offer(struct auto_end *end)
         return;
     int r = rings_make(end);
     if (r == 0)
-        r = seal_new(&seal);
+        r = seal_new(end->fd, &seal);
     if (r == 0) {
         int descriptors[] = { seal, ring_memory_fd(end->ring[FERRY_SEND]),
             ring_memory_fd(end->ring[FERRY_RECEIVE]) };
@@ -307,7 +254,7 @@ static bool may_attach(const struct auto_end *end, const int *descriptors, size_
     else if (count == 0)
         *ret_reason = FERRY_AUTO_NOT_DIRECT;
     else
-        return seal_fits(end, descriptors[0], ret_reason);
+        return seal_fits(end->fd, descriptors[0], false, ret_reason);
     return false;
 }
 
@@ -354,7 +301,7 @@ static int take_accept(struct auto_end *end, const int *descriptors, size_t coun
         reason = FERRY_AUTO_NOT_DIRECT;
     end->rings = AUTO_RINGS_THERE;
     auto_test_step(AUTO_ACCEPT_TAKEN);
-    end->may_send = count == 1 && seal_fits(end, descriptors[0], &reason);
+    end->may_send = count == 1 && seal_fits(end->fd, descriptors[0], true, &reason);
     if (!end->may_send) {
         end->wanted = FERRY_LANE_SOCKET;
         end->stats.reason = reason;

@@ -8,6 +8,7 @@
 
 #include "channel/channel.h"
 #include "transport/auto/auto.h"
+#include "transport/auto/seal.h"
 #include "transport/scratch.h"
 
 #include <ferry/listener.h>
@@ -301,14 +302,12 @@ MAYBE_UNUSED static struct auto_head raw_expect(int fd, enum auto_kind kind)
     return head;
 }
 
-/* Shows that it was this process that made it. */
-MAYBE_UNUSED static int seal_make(void)
+/* Shows that this process is at that end of a connection. */
+MAYBE_UNUSED static int seal_make(int connection)
 {
-    const sa_family_t family = AF_UNIX;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    MUST(bind(fd, (const struct sockaddr *)(const void *)&family, sizeof(family)) == 0);
-    MUST(listen(fd, 0) == 0);
-    return fd;
+    int seal = -1;
+    MUST(seal_new(connection, &seal) == 0);
+    return seal;
 }
 
 #endif

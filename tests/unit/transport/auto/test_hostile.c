@@ -106,7 +106,7 @@ static void rings_make(struct victim *victim)
 /* Offers as it should be done. */
 static void offer_well(struct victim *victim)
 {
-    AUTO_FD int seal = seal_make();
+    AUTO_FD int seal = seal_make(victim->raw);
     rings_make(victim);
     int fds[] = { seal, ring_memory_fd(victim->ring[FERRY_SEND]),
         ring_memory_fd(victim->ring[FERRY_RECEIVE]) };
@@ -132,7 +132,7 @@ static void take_offer_well(struct victim *victim)
 
 static void accept_well(struct victim *victim)
 {
-    AUTO_FD int seal = seal_make();
+    AUTO_FD int seal = seal_make(victim->raw);
     MUST(raw_head(victim->raw, auto_head(AUTO_ACCEPT, 0, 0), "", &seal, 1) == 0);
 }
 
@@ -244,14 +244,14 @@ static int outcome(const struct victim *victim, enum point point, unsigned kind,
 }
 
 /* The descriptors of a message, which are the caller's. */
-static size_t bring(enum brought brought, int *fds)
+static size_t bring(enum brought brought, int connection, int *fds)
 {
     size_t count = brought_counts[brought];
 
     for (size_t i = 0; i < count; i++) {
         struct ferry_ring *ring;
         if (brought == ONE_SEAL || (brought == AN_OFFER && i == 0)) {
-            fds[i] = seal_make();
+            fds[i] = seal_make(connection);
         } else if (brought == AN_OFFER) {
             MUST(ring_new_quiet(FERRY_SEND, 4096, &quiet, &ring, NULL) == 0);
             fds[i] = fcntl(ring_memory_fd(ring), F_DUPFD_CLOEXEC, 0);
@@ -268,7 +268,7 @@ static void send_with(
     const struct victim *victim, unsigned kind, unsigned flags, enum brought brought)
 {
     int fds[FERRY_DESCRIPTORS_MAX] = { 0 };
-    size_t count = bring(brought, fds);
+    size_t count = bring(brought, victim->raw, fds);
     struct auto_head head = auto_head((enum auto_kind)kind, flags, 0);
 
     MUST(raw_head(victim->raw, head, "", fds, count) == 0);
@@ -525,7 +525,7 @@ END_TEST
 
 /* --- offers that are not what they should be -------------------------------------------------- */
 
-static int seal_of_another(void)
+static int seal_of_another(int connection)
 {
     int ways[2], fds[3] = { -1 };
     size_t count;
@@ -534,7 +534,7 @@ static int seal_of_another(void)
     MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ways) == 0);
     pid_t child = fork();
     if (child == 0) {
-        int seal = seal_make();
+        int seal = seal_make(connection);
         _exit(raw_send(ways[1], "x", 1, &seal, 1));
     }
     MUST(raw_receive(ways[0], &byte, 1, fds, &count) == 1 && count == 1);
@@ -545,9 +545,9 @@ static int seal_of_another(void)
 }
 
 /* What whoever connects to a relay has: the kernel says of it that the relay made it. */
-static int seal_of_who_listens(void)
+static int seal_of_who_listens(int connection)
 {
-    AUTO_FD int listener = seal_make();
+    AUTO_FD int listener = seal_make(connection);
     struct sockaddr_un name;
     socklen_t size = sizeof(name);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -557,11 +557,18 @@ static int seal_of_who_listens(void)
     return fd;
 }
 
-static int seal_bad(int which)
+/* What this process has shown to somebody else, who passes it on. */
+static int seal_of_another_connection(void)
+{
+    AUTO_FD int other = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    return seal_make(other);
+}
+
+static int seal_bad(int which, int connection)
 {
     switch (which) {
     case 0:
-        return seal_of_another();
+        return seal_of_another(connection);
     case 1:
         return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     case 2:
@@ -570,8 +577,10 @@ static int seal_bad(int which)
         return open("/proc/self/exe", O_PATH | O_CLOEXEC);
     case 4: /* nobody has made it what it should show */
         return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    case 5:
+        return seal_of_another_connection();
     default:
-        return seal_of_who_listens();
+        return seal_of_who_listens(connection);
     }
 }
 
@@ -597,7 +606,7 @@ START_TEST(a_seal_that_does_not_fit_leaves_it_on_the_socket)
 {
     unsigned before = descriptors_open();
     struct victim victim = victim_meet(false);
-    AUTO_FD int seal = seal_bad(_i);
+    AUTO_FD int seal = seal_bad(_i, victim.raw);
 
     rings_make(&victim);
     int fds[] = { seal, ring_memory_fd(victim.ring[FERRY_SEND]),
@@ -653,7 +662,7 @@ START_TEST(a_ring_that_cannot_be_used_leaves_it_on_the_socket)
 {
     unsigned before = descriptors_open();
     struct victim victim = victim_meet(false);
-    AUTO_FD int seal = seal_make();
+    AUTO_FD int seal = seal_make(victim.raw);
     AUTO_FD int bad = ring_bad(_i / 2);
 
     rings_make(&victim);
@@ -758,7 +767,7 @@ static void packet_send_any(struct victim *victim)
     char text[256] = "";
     int fds[FERRY_DESCRIPTORS_MAX] = { 0 };
     bool light = any(4);
-    size_t count = light ? 0 : bring((enum brought)any(BROUGHT_COUNT), fds);
+    size_t count = light ? 0 : bring((enum brought)any(BROUGHT_COUNT), victim->raw, fds);
     struct auto_head head = auto_head((enum auto_kind)(any(3) ? 1 : any(8)), any(4), 0);
 
     if (any(40) == 0)
@@ -977,7 +986,7 @@ int main(void)
     tcase_add_loop_test(tests, what_lies_in_a_memfd_as_it_should_is_received, 0, 2 * POINT_COUNT);
     tcase_add_loop_test(tests, a_memfd_that_is_not_as_it_should_be_ends_it, 0, 10);
     tcase_add_loop_test(tests, what_says_to_be_larger_than_the_inbox_is_lost, 0, 3);
-    tcase_add_loop_test(tests, a_seal_that_does_not_fit_leaves_it_on_the_socket, 0, 6);
+    tcase_add_loop_test(tests, a_seal_that_does_not_fit_leaves_it_on_the_socket, 0, 7);
     tcase_add_loop_test(tests, a_ring_that_cannot_be_used_leaves_it_on_the_socket, 0, 18);
     tcase_add_loop_test(tests, marks_out_of_turn_lose_and_double_nothing, 0, 2);
     tcase_add_loop_test(tests, a_broken_ring_ends_its_direction_and_the_call, 0, 2);
