@@ -185,7 +185,7 @@ struct ferry_ring {
 #define RING_MARK 1u
 
 struct ring_quiet {
-    int64_t spin_max_ns;      /* as of struct ferry_ring_options */
+    int64_t spin_max_ns;      /* to look out at most; 0: never, as where both have one processor */
     bool (*call)(void *data); /* wakes the peer; false: it can't. Of a receiver never called */
     void *data;
 };

@@ -127,6 +127,7 @@ static int ring_make(struct ferry_ring *ring, uint32_t capacity)
 
 static void ring_make_quiet(struct ferry_ring *ring, const struct ring_quiet *quiet)
 {
+    ring->spin_max_ns = ring->spin_ns = quiet->spin_max_ns;
     ring->call = quiet->call;
     ring->call_data = quiet->data;
     ring->spare = RING_HEAD_SIZE;
@@ -166,8 +167,7 @@ int ferry_ring_new(enum ferry_direction direction, const struct ferry_ring_optio
 int ring_new_quiet(enum ferry_direction direction, size_t capacity, const struct ring_quiet *quiet,
     struct ferry_ring **ret_ring, struct ferry_error *error)
 {
-    const struct ferry_ring_options options = { .capacity = capacity,
-        .spin_max_ns = quiet->spin_max_ns };
+    const struct ferry_ring_options options = { .capacity = capacity };
     return ring_new(direction, &options, quiet, ret_ring, error);
 }
 
@@ -265,7 +265,7 @@ int ring_attach_quiet(enum ferry_direction direction, int fd, size_t capacity_ma
     const struct ring_quiet *quiet, struct ferry_ring **ret_ring, struct ferry_error *error)
 {
     AUTO_FD int owned = fd;
-    const struct ferry_ring_options options = { .spin_max_ns = quiet->spin_max_ns };
+    const struct ferry_ring_options options = { 0 };
     struct ferry_ring *ring = ring_alloc(direction, &options);
     if (!ring)
         return error_set_errno(error, -ENOMEM, thing, NULL);

@@ -185,6 +185,18 @@ __attribute__((format(printf, 2, 3))) static void use_built_in(
     va_end(arguments);
 }
 
+/* Between two sizes costs are interpolated: none may be missing but the largest, as of what takes
+ * no messages so large. */
+static bool sizes_are_whole(const struct choice_costs *costs)
+{
+    for (unsigned place = 0; place < CHOICE_PLACES; place++)
+        for (unsigned j = 0; j < CHOICE_MECHANISMS; j++)
+            for (unsigned k = 1; k < CHOICE_SIZES; k++)
+                if (costs->of[place][j][k].busy_ns > 0 && costs->of[place][j][k - 1].busy_ns <= 0)
+                    return false;
+    return true;
+}
+
 /* What is right in itself can be of little use: without a socket and a ring nothing is compared. */
 static bool is_complete(const struct reader *reader)
 {
@@ -192,7 +204,8 @@ static bool is_complete(const struct reader *reader)
                    RESTED_READ << CHOICE_APART | RESTED_READ << CHOICE_TOGETHER;
     const struct choice_costs *costs = &reader->found.costs;
 
-    return reader->read == all && costs->of[CHOICE_APART][CHOICE_SOCKET][0].busy_ns > 0 &&
+    return reader->read == all && sizes_are_whole(costs) &&
+           costs->of[CHOICE_APART][CHOICE_SOCKET][0].busy_ns > 0 &&
            costs->of[CHOICE_APART][CHOICE_RING][0].busy_ns > 0;
 }
 

@@ -1,9 +1,12 @@
 """auto: from outside: two ends that speak it, whatever verb each is, and what else connects to one."""
 
+import fcntl
 import os
 import re
 import socket
+import struct
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -246,6 +249,68 @@ def test_who_stands_between_is_not_passed_by(relay, start_ferry, runtime_dir):
         os.close(fd)
     for end in ends:
         end.close()
+
+
+def ring_memory():
+    """As the library makes it: sealed, allocated, and saying what it is."""
+    memory = os.memfd_create("ferry-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.posix_fallocate(memory, 0, 4096 + (64 << 10))
+    os.pwrite(memory, struct.pack("=QII", 0x474E495259524546, 2, 64 << 10), 0)
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    return memory
+
+
+def seal_of(connection):
+    """Shows that it was this process that made it, and for that connection."""
+    seal = socket.socket(socket.AF_UNIX)
+    seal.bind(f"\0ferry-seal.{os.fstat(connection.fileno()).st_ino:x}.{1:016x}")
+    seal.listen(0)
+    return seal
+
+
+def offer(connection, seal):
+    """Offers rings with that seal; returns what is said to it: kind, reason, and the seal that came with it."""
+    rings = [ring_memory(), ring_memory()]
+    socket.send_fds(connection, [bytes([0xFE, 1, 4, 0, 0, 0, 0, 0])], [seal.fileno(), *rings])
+    for memory in rings:
+        os.close(memory)
+    answer, descriptors, _, _ = socket.recv_fds(connection, 100, 10)
+    return answer[2], int.from_bytes(answer[4:], sys.byteorder), descriptors
+
+
+ACCEPTED, REFUSED, NOT_DIRECT = 5, 6, 10
+TWO_ROUTES = """
+[route own]
+listen = auto:own.sock
+to = echo
+[route between]
+listen = unix-seq:b.sock
+to = unix-seq:a.sock
+"""
+
+
+@pytest.mark.parametrize("forged", ["ours", "of its listener", "of another connection"])
+def test_who_stands_between_is_not_passed_by_with_a_seal_of_his(forged, relay, start_ferry, runtime_dir):
+    """The kernel says of a connection to a relay that the relay made it; and as a peer of ours the relay's
+    process shows us a seal. With neither do we get to whom it relays."""
+    relay("auto:a.sock", "echo")
+    conf = runtime_dir / "two.conf"
+    conf.write_text(TWO_ROUTES)
+    start_ferry("up", "-c", conf, env={"RUNTIME_DIRECTORY": str(runtime_dir)}).wait_for("started  between")
+    with dial(runtime_dir / "own.sock") as own, dial(runtime_dir / "b.sock") as through:
+        with seal_of(own) as seal:
+            kind, _, descriptors = offer(own, seal)
+        assert kind == ACCEPTED and len(descriptors) == 1  # so it is done as it should be
+        seals = {
+            "ours": seal_of(through),
+            "of its listener": dial(runtime_dir / "b.sock"),
+            "of another connection": socket.socket(fileno=descriptors[0]),
+        }
+        assert offer(through, seals[forged])[:2] == (REFUSED, NOT_DIRECT)
+        for seal in seals.values():
+            seal.close()
+
+
 
 
 # --- idle ----------------------------------------------------------------------------------------

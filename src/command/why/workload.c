@@ -213,8 +213,8 @@ static void auto_say(
     number_print(move.back_per_s, back);
     bytes_print(text,
         "An auto: channel begins on a unix socket, moves to a ring from %s a second on, and back "
-        "below %s.\n",
-        from, back);
+        "below %s%s.\n",
+        from, back, workload->answered ? "; it tries one from a quarter of that on" : "");
 }
 
 static void advice_say(const struct bytes *advice, struct bytes *text)

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <sched.h>
 #include <string.h>
 
 static void auto_close(struct link *link)
@@ -70,6 +71,22 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference)
     end->wanted = preference == FERRY_AUTO_PREFER_RING ? FERRY_LANE_RING : FERRY_LANE_SOCKET;
     end->stats.reason =
         preference == FERRY_AUTO_PREFER_RING ? FERRY_AUTO_FORCED : FERRY_AUTO_FORBIDDEN;
+}
+
+bool auto_is_together(const struct auto_end *end)
+{
+    cpu_set_t ours, both;
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (sched_getaffinity(0, sizeof(ours), &ours) < 0)
+        return false;
+    /* Of a peer that can't be asked it is supposed to be as of ourselves. */
+    if (getsockopt(end->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid == 0 ||
+        sched_getaffinity(peer.pid, sizeof(both), &both) < 0)
+        both = ours;
+    CPU_OR(&both, &both, &ours);
+    return CPU_COUNT(&both) == 1;
 }
 
 /* Gives a link of a connected unix socket its second lane; closes it on failure. */

@@ -157,6 +157,10 @@ void auto_set_lane(struct auto_end *end, enum ferry_direction direction, enum fe
 struct auto_end *auto_end_of(const struct link *link);
 void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference);
 
+/* Whether both ends may use one processor only, the same: to look out for the other keeps it from
+ * doing what one looks out for. */
+bool auto_is_together(const struct auto_end *end);
+
 /* --- handshake.c ------------------------------------------------------------------------------ */
 
 /* Asks for rings, or offers them, once. */

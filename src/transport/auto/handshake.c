@@ -139,7 +139,7 @@ static void remember_inode(struct auto_end *end)
 static int rings_make(struct auto_end *end)
 {
     remember_inode(end);
-    const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
+    const struct ring_quiet quiet = { auto_is_together(end) ? 0 : AUTO_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_new_quiet(
             (enum ferry_direction)i, AUTO_RING_CAPACITY, &quiet, &end->ring[i], NULL);
@@ -232,7 +232,7 @@ static int rings_attach(struct auto_end *end, int *descriptors)
     if (are_one(descriptors[0], descriptors[1]))
         return -EPROTO;
     remember_inode(end);
-    const struct ring_quiet quiet = { AUTO_SPIN_NS, auto_wake, end };
+    const struct ring_quiet quiet = { auto_is_together(end) ? 0 : AUTO_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_attach_quiet((enum ferry_direction)i, fd_take(&descriptors[i]),
             AUTO_RING_CAPACITY, &quiet, &end->ring[i], NULL);

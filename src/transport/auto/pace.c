@@ -56,11 +56,20 @@ static void pace_back_off(struct pace *pace, int64_t now_ns)
         pace->backoff_ns = PACE_BACKOFF_NS_MAX;
 }
 
+/* Whoever waits for each answer before it asks again asks as often as the socket lets it, and in
+ * the ring much oftener: what it does is no measure of what it would. */
+static double hope(const struct pace *pace, bool in_ring)
+{
+    bool answered = pace->receive_rate * 2 >= pace->rate && pace->receive_rate <= pace->rate * 2;
+    return answered && !in_ring ? PACE_ANSWERED_HOPE : 1;
+}
+
 enum pace_verdict pace_judge(
     struct pace *pace, bool in_ring, const struct choice_thresholds *thresholds, int64_t now_ns)
 {
+    double factor = hope(pace, in_ring);
     bool for_ring = choice_is_for_ring(thresholds, in_ring, (size_t)pace->mean_size,
-        (uint32_t)pace->rate, (uint32_t)pace->receive_rate);
+        (uint32_t)(pace->rate * factor), (uint32_t)(pace->receive_rate * factor));
     bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
     enum pace_verdict verdict = PACE_STAY;
 

@@ -2,7 +2,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/machine.h"
 #include "transport/auto/auto.h"
 #include "transport/calibration.h"
 #include "transport/outgoing.h"
@@ -111,30 +110,33 @@ static void follow(struct auto_end *end, enum pace_verdict verdict)
 
 /* What this machine was measured to do, read once in the life of a process, when it first matters:
  * most never send so much. NULL: no memory. */
-static const struct choice_thresholds *thresholds_here(void)
+static const struct choice_thresholds *thresholds_here(enum choice_place place)
 {
-    static _Atomic(struct choice_thresholds *) shared;
-    struct choice_thresholds *known = NULL, *made = atomic_load(&shared);
+    struct places {
+        struct choice_thresholds of[CHOICE_PLACES];
+    };
+    static _Atomic(struct places *) shared;
+    struct places *known = NULL, *made = atomic_load(&shared);
     struct calibration calibration;
 
     if (made)
-        return made;
+        return &made->of[place];
     made = malloc(sizeof(*made));
     if (!made)
         return NULL;
     calibration_read(&calibration);
-    choice_thresholds_make(
-        &calibration.costs, machine_is_single() ? CHOICE_TOGETHER : CHOICE_APART, made);
+    for (unsigned i = 0; i < CHOICE_PLACES; i++)
+        choice_thresholds_make(&calibration.costs, (enum choice_place)i, &made->of[i]);
     if (atomic_compare_exchange_strong(&shared, &known, made))
-        return made;
+        return &made->of[place];
     free(made); /* another thread was first */
-    return known;
+    return &known->of[place];
 }
 
 static const struct choice_thresholds *thresholds_of(struct auto_end *end)
 {
     if (!end->thresholds)
-        end->thresholds = thresholds_here();
+        end->thresholds = thresholds_here(auto_is_together(end) ? CHOICE_TOGETHER : CHOICE_APART);
     return end->thresholds;
 }
 

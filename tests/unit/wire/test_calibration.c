@@ -125,6 +125,17 @@ START_TEST(what_is_wrong_is_told_by_its_line)
 }
 END_TEST
 
+/* Nothing could be said of what lies between. */
+START_TEST(a_size_is_missing)
+{
+    char *line = strstr(text.data, "apart pipe 4096"), *next = strchr(line, '\n') + 1;
+
+    memmove(line, next, text.size - (size_t)(next - text.data) + 1);
+    text.size -= (size_t)(next - line);
+    expect_reason(0, "it is incomplete");
+}
+END_TEST
+
 START_TEST(what_stands_twice)
 {
     bytes_append_text(&text, "time 5\n");
@@ -215,6 +226,7 @@ int main(void)
     tcase_add_test(tests, what_was_not_read);
     tcase_add_test(tests, another_machine);
     tcase_add_test(tests, what_is_wrong_is_told_by_its_line);
+    tcase_add_test(tests, a_size_is_missing);
     tcase_add_test(tests, what_stands_twice);
     tcase_add_test(tests, half_a_file);
     tcase_add_test(tests, rubbish);
