@@ -95,6 +95,7 @@ bench: packages-test $(build)/build.ninja
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/relay.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/channel.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/ring.py
+	@FERRY_BUILD=$(build) /usr/bin/python3 bench/auto.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/choice.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/mechanisms.py
 	@FERRY_BUILD=$(build) /usr/bin/python3 bench/visits.py

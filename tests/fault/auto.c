@@ -34,7 +34,7 @@
 /* Milliseconds without anything that are a hang. */
 #define HANG_MS 20000
 
-enum { SIZE_MAX_SENT = RECORD_MAX + 4096, BATCH = 8, WINDOW = 48, MOVE_EVERY = 1000 };
+enum { SIZE_MAX_SENT = 2 * RECORD_MAX + 4096, BATCH = 8, WINDOW = 48, MOVE_EVERY = 1000 };
 
 /* What both processes have besides their connection. */
 static struct shared {
@@ -58,7 +58,8 @@ struct end {
 static size_t size_of(const struct end *end, uint32_t number)
 {
     if (number % end->large_every == end->large_every - 1)
-        return RECORD_MAX - 100 + number % 200;
+        /* Too large for the ring; every other one for the socket as well. */
+        return (number % 2 ? RECORD_MAX : 0) + RECORD_MAX - 100 + number % 200;
     return number * 61 % (number % 32 ? 100 : 4000);
 }
 
@@ -285,6 +286,7 @@ static int64_t survivor_run(struct end *end, pid_t victim)
         }
         if (end->received > 1000000) {
             fprintf(stderr, "step %d does not come\n", fatal_step);
+            shared->hangs++;
             kill(victim, SIGKILL);
             return 0;
         }
