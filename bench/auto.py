@@ -64,20 +64,20 @@ def table(title, runs, mechanisms, value):
 
 
 def main():
-    few = ["unix-seq", "unix", "auto-socket"]
+    few = ["unix-channel", "auto-socket", "unix-seq"]
     runs = measure(few, "64", ["-w", "sleep", "--one-cpu", "-t", "20ms"])
     table("64 bytes there and back by the socket, one processor, processor time a message:", runs, few, trip_cpu_ns)
     table("The same, a round trip:", runs, few, trip_ns)
-    runs = measure(["unix-seq", "unix", "auto"], "64", ["-w", "sleep", "--rate", "200", "-t", "100ms"])
-    table("200 a second, processor time a message:", runs, ["unix-seq", "unix", "auto"], trip_cpu_ns)
+    runs = measure(["unix-channel", "auto"], "64", ["-w", "sleep", "--rate", "200", "-t", "100ms"])
+    table("200 a second, processor time a message:", runs, ["unix-channel", "auto"], trip_cpu_ns)
     if len(os.sched_getaffinity(0)) > 1:
         moved = ["ring", "auto-ring"]
         for size in ("64", "4k"):
             runs = measure(moved, size, ["-w", "adaptive", "-t", "50ms"])
             table(f"{size} bytes there and back in the ring, looking out:", runs, moved, trip_ns)
             table("The same one way, a message:", runs, moved, one_way_ns)
-        runs = measure(["unix-seq", "auto"], "64", ["-w", "sleep", "-t", "200ms"])
-        table("64 bytes one way, whatever it does by itself, a message:", runs, ["unix-seq", "auto"], one_way_ns)
+        runs = measure(["unix-channel", "auto"], "64", ["-w", "sleep", "-t", "200ms"])
+        table("64 bytes one way, whatever it does by itself, a message:", runs, ["unix-channel", "auto"], one_way_ns)
     runs = measure(["ring", "auto-ring"], "64", ["-w", "sleep", "--one-cpu", "-t", "50ms"])
     one_way = "64 bytes one way in the ring, one processor, processor time a message:"
     table(one_way, runs, ["ring", "auto-ring"], one_way_cpu_ns)

@@ -108,8 +108,9 @@
 #define PACE_WORTH_NS       INT64_C(1000000000)
 /* So many times as often might somebody ask who waits for the answer each time. */
 #define PACE_ANSWERED_HOPE 4.0
-/* Of the messages of a window, how many may find the receiver asleep: a wake-up costs as much as
- * the message by the socket would, and the ring comes on top. */
-#define PACE_SLEEPY_SHARE 0.75
+/* Of the messages of a window, how many may find the receiver asleep: each of these costs as much
+ * by the socket, and looking in vain, for a message of the ring and for the wake-up, comes on top.
+ */
+#define PACE_SLEEPY_SHARE 0.35
 
 #endif

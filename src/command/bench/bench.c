@@ -36,7 +36,7 @@ enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT, KEY_P
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
         "Of ring, auto, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all "
-        "these), auto-ring, auto-socket, nng, zeromq, nanomsg",
+        "these), auto-ring, auto-socket, unix-channel, nng, zeromq, nanomsg",
         0 },
     { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,

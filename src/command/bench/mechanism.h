@@ -58,7 +58,8 @@ struct bench_end {
     struct ferry_ring *receive_ring, *send_ring;
     struct ferry_channel *channel;
     struct ferry_inbox *inbox;
-    struct peer *peer; /* what another library has there; its own kind of thing */
+    int64_t give_up_ns; /* whoever has heard nothing by then is stuck */
+    struct peer *peer;  /* what another library has there; its own kind of thing */
 };
 
 struct mechanism {

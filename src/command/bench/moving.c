@@ -10,13 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static int listen_at(struct bench_link *link, const char *option)
+static int listen_at(struct bench_link *link, const char *scheme, const char *option)
 {
     static unsigned number;
     char text[64];
     struct ferry_address *address;
 
-    snprintf(text, sizeof(text), "auto:@ferry-bench-%d-%u%s", (int)getpid(), number++, option);
+    snprintf(
+        text, sizeof(text), "%s:@ferry-bench-%d-%u%s", scheme, (int)getpid(), number++, option);
     int code = ferry_address_parse(text, NULL, &address, NULL);
     if (code < 0)
         return code;
@@ -27,17 +28,22 @@ static int listen_at(struct bench_link *link, const char *option)
 
 int moving_open(struct bench_link *link)
 {
-    return listen_at(link, "");
+    return listen_at(link, "auto", "");
 }
 
 int moving_ring_open(struct bench_link *link)
 {
-    return listen_at(link, ",ring=yes");
+    return listen_at(link, "auto", ",ring=yes");
 }
 
 int moving_socket_open(struct bench_link *link)
 {
-    return listen_at(link, ",ring=no");
+    return listen_at(link, "auto", ",ring=no");
+}
+
+int moving_plain_open(struct bench_link *link)
+{
+    return listen_at(link, "unix-seq", "");
 }
 
 static int64_t give_up_ns(void)
@@ -56,6 +62,7 @@ int moving_join(struct bench_link *link, unsigned side, struct bench_end *end)
                      : ferry_listener_accept(link->listener, give_up_ns(), &end->channel);
     if (code < 0)
         return code;
+    end->give_up_ns = clock_after(give_up_ns(), link->crossing.span_ns);
     end->receive_fd = ferry_channel_fd(end->channel, FERRY_RECEIVE);
     end->send_fd = ferry_channel_fd(end->channel, FERRY_SEND);
     return 0;
@@ -73,7 +80,7 @@ ssize_t moving_receive(struct bench_end *end, void *data, size_t size)
 {
     struct ferry_message message;
     int code = end->wait == BENCH_ADAPTIVE
-                   ? ferry_channel_receive(end->channel, end->inbox, &message, give_up_ns())
+                   ? ferry_channel_receive(end->channel, end->inbox, &message, end->give_up_ns)
                    : ferry_channel_try_receive(end->channel, end->inbox, &message, 1);
 
     if (code <= 0)

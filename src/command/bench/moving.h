@@ -16,6 +16,8 @@
 int moving_open(struct bench_link *link);
 int moving_ring_open(struct bench_link *link);
 int moving_socket_open(struct bench_link *link);
+/* One of unix-seq:, which never moves. */
+int moving_plain_open(struct bench_link *link);
 
 int moving_join(struct bench_link *link, unsigned side, struct bench_end *end);
 ssize_t moving_send(struct bench_end *end, const void *data, size_t size);

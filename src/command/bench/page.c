@@ -29,6 +29,7 @@ static struct chart_look look_of(const char *name)
         { "auto", { 0, 2, 6, false } },
         { "auto-ring", { 0, 2, 7, false } },
         { "auto-socket", { 0, 2, 8, false } },
+        { "unix-channel", { 1, 2, 8, false } },
         { "pipe", { 1, 0, 1, false } },
         { "fifo", { 1, 1, 1, true } },
         { "unix", { 2, 0, 2, false } },

@@ -364,6 +364,9 @@ bool auto_pending(const struct link *link)
 bool auto_look_out(struct link *link, int64_t deadline_ns)
 {
     struct auto_end *end = link->state;
-    return end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && deadline_ns > clock_now_ns() &&
-           ring_look_out(end->ring[FERRY_RECEIVE]);
+    struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
+
+    if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING)
+        return false;
+    return ring_is_due(ring) || (deadline_ns > clock_now_ns() && ring_look_out(ring));
 }

@@ -167,7 +167,7 @@ START_TEST(only_enough_sleepers_are_sleepy)
     static const struct {
         unsigned sleepy;
         enum pace_verdict verdict;
-    } shares[] = { { 0, PACE_STAY }, { 70, PACE_STAY }, { 80, PACE_SLEEPY }, { 100, PACE_SLEEPY } };
+    } shares[] = { { 0, PACE_STAY }, { 30, PACE_STAY }, { 40, PACE_SLEEPY }, { 100, PACE_SLEEPY } };
     int64_t now_ns;
     struct pace pace = pace_at(&now_ns);
 
