@@ -339,7 +339,8 @@ int auto_receive(
 
     if (end->owed)
         auto_pay(end);
-    inbox_unmap(inbox);
+    if (inbox->mapped_count > 0)
+        inbox_unmap(inbox);
     /* A peer that sends nothing but messages of ours has its turn too. */
     for (unsigned i = 0; i < AUTO_TURN_MAX; i++) {
         int r = receive_once(end, inbox, batch, count, &ended);

@@ -340,7 +340,7 @@ static int prepare(struct auto_end *end)
         return -EPIPE;
     if (end->owed)
         auto_pay(end);
-    if (end->wanted == FERRY_LANE_RING)
+    if (end->wanted == FERRY_LANE_RING && end->rings == AUTO_RINGS_NONE)
         auto_begin_rings(end);
     bool waits = end->rings == AUTO_RINGS_ASKED || end->rings == AUTO_RINGS_OFFERED;
     return waits ? auto_look_for_answer(end) : 0;
