@@ -26,9 +26,9 @@
  *   reading them (tail). Its load by the other end acquires; the heads of records come with it. A
  *   bell is one word that orders nothing, but of bell and position it matters which comes first:
  *   "publish, then look whether the peer sleeps" here against "say that one sleeps, then look
- *   whether something was published" there (ring_wait.c) must not both miss. Each is a store, then
- * a load of another word, so between the two stands a fence, on both sides. tests/model/ring.pml
- *   shows what is lost without, and tests/unit/memory/test_ring_threads.c has the two meet.
+ *   whether something was published" there (ring_wait.c) must not both miss. Each is a store,
+ *   then a load of another word, so between the two stands a fence, on both sides.
+ *   tests/model/ring.pml shows what is lost without, and test_ring_threads.c has the two meet.
  *
  * States
  *   AWAKE <-> ASLEEP         we said that we sleep (ring_wait.c); any other call ends it

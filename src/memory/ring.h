@@ -220,8 +220,7 @@ bool ring_look_out(struct ferry_ring *ring);
 /* What has not paid may pay from now on. */
 void ring_look_out_anew(struct ferry_ring *ring);
 
-/* --- one end, inside ----------------------------------------------------------------------------
- */
+/* --- one end, inside -------------------------------------------------------------------------- */
 
 /* Moves to another state; see ring.c. */
 void ring_set_state(struct ferry_ring *ring, enum ring_state state);

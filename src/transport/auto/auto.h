@@ -19,8 +19,9 @@
  *      the caller's but one of ours.
  *   2. A mark always has room: records leave it (ring_quiet), and the sender goes back to the ring
  *      only when half of it is free.
- *   3. Nothing is taken from the socket before its turn but messages of ours: in the ring's lane
- * its head is looked at first (MSG_PEEK, with no room for descriptors, installs none).
+ *   3. Nothing is taken from the socket before its turn but messages of ours: in the ring's
+ *      lane its head is looked at first (MSG_PEEK; without room for descriptors it installs
+ *      none).
  *   4. Nothing waits for room in the ring: the socket has a queue with a bound, and poll(2) knows.
  *
  * The socket is the bell too: a receiver that sleeps says so in the ring, and the sender then sends
@@ -28,7 +29,7 @@
  * and nothing that wakes is shared with the peer. Across processors it makes no difference: being
  * woken costs twenty times what the call does.
  *
- * Who may: see handshake.c. What a peer sends is checked as on any socket, and in any ring.
+ * Who may: see seal.c. What a peer sends is checked as on any socket, and in any ring.
  */
 #ifndef FERRY_TRANSPORT_AUTO_AUTO_H
 #define FERRY_TRANSPORT_AUTO_AUTO_H
