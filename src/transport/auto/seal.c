@@ -158,7 +158,7 @@ static int peer_inode_of(int connection, uint32_t *ret_inode)
 bool seal_fits(int connection, int seal, bool dialled, enum ferry_auto_reason *ret_reason)
 {
     struct ucred sealed, connected;
-    uint32_t said, is;
+    uint32_t said = 0, is = 0;
 
     *ret_reason = FERRY_AUTO_NOT_DIRECT;
     if (!is_seal(seal) || !maker_of(seal, &sealed) || !maker_of(connection, &connected) ||
