@@ -35,7 +35,7 @@ GOES_ON = (
     r"\bferry (relay|up|take|demo)\b|\bferry ping (?!.*-c)|\bferry top (?!.*-n)|\bferry top$"
     r"|\./guard\b| (-f|--follow)\b"
 )
-SILENT = r"^(cc|ip|printf '\[) |> \S+$|\bferry pass\b|/dev/log|select\("
+SILENT = r"^(cc|ip|printf '\[) |> \S+$|\bferry pass\b|/dev/log|select\(|--report"
 
 # What jq(1), journalctl(1) and ping say when there was nothing.
 NOTHING = r"\bnull\b|^-- No entries --$|unreachable"
