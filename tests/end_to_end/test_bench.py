@@ -111,6 +111,7 @@ def test_what_is_handed_over_is_a_descriptor_each(traced):
     assert text.count("SCM_RIGHTS") >= 2 * (2 * case["round_trip"]["count"] + case["one_way"]["messages"])
 
 
+@pytest.mark.plain_build  # what other libraries' threads do among themselves is theirs
 @pytest.mark.parametrize("peer", PEERS)
 def test_peers_carry_messages_both_ways(bench, peer):
     cases = bench("-s", "64,3M", "-m", peer, *QUICK)["cases"]
@@ -125,6 +126,7 @@ def test_peers_carry_messages_both_ways(bench, peer):
     assert left_behind() == []
 
 
+@pytest.mark.plain_build
 def test_peers_are_measured_when_they_are_asked_for(bench):
     def measured(*arguments):
         cases = bench("-s", "64", "-w", "sleep", *arguments, *QUICK)["cases"]
