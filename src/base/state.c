@@ -1,6 +1,7 @@
 /* state.c - what is kept from one run to the next. */
 #include "base/state.h"
 #include "base/cleanup.h"
+#include "base/whole.h"
 
 #include <limits.h>
 #include <string.h>
@@ -82,15 +83,12 @@ static int folders_make(char *path)
     return 0;
 }
 
-static int whole_write(int fd, const char *data, size_t size)
+int state_load(const char *variable, const char *name, size_t size_max, char **ret_path,
+    struct bytes *ret_text)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t written = write(fd, data + done, size - done);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        done += written > 0 ? (size_t)written : 0;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
+    *ret_path = NULL;
+    int code = state_path(variable, name, ret_path);
+    return code < 0 ? code : state_read(*ret_path, size_max, ret_text);
 }
 
 int state_write(const char *path, const void *data, size_t size)
@@ -106,6 +104,8 @@ int state_write(const char *path, const void *data, size_t size)
     if (fd < 0)
         return -errno;
     code = whole_write(fd, data, size);
+    if (code == 0 && fsync(fd) < 0)
+        code = -errno;
     if (code == 0 && rename(next, path) < 0)
         code = -errno;
     if (code < 0)

@@ -22,6 +22,11 @@ int state_path(const char *variable, const char *name, char **ret_path);
  * regular file), -EFBIG, -ENOMEM, ... */
 int state_read(const char *path, size_t size_max, struct bytes *ret_text);
 
+/* Finds a file and reads it: the two above, one after the other.
+ *   ret_path  free() it, on failure too; NULL: nowhere */
+int state_load(const char *variable, const char *name, size_t size_max, char **ret_path,
+    struct bytes *ret_text);
+
 /* Writes a file that only we may read, all of it or nothing; folders that are missing are made.
  * Returns 0, -ENAMETOOLONG, -EACCES, -ENOSPC, ... */
 int state_write(const char *path, const void *data, size_t size);

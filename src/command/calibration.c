@@ -10,10 +10,9 @@ void calibration_load(struct calibration *ret_calibration, char **ret_path)
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     struct machine here;
 
-    *ret_path = NULL;
-    int code = state_path(CALIBRATION_VARIABLE, CALIBRATION_FILE, ret_path);
-    if (code == 0)
-        code = state_read(*ret_path, CALIBRATION_SIZE_MAX, &text);
+    int code =
+        state_load(CALIBRATION_VARIABLE, CALIBRATION_FILE, CALIBRATION_SIZE_MAX, ret_path, &text);
+
     machine_read(&here);
     calibration_make(code, &text, &here, ret_calibration);
 }

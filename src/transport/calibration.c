@@ -9,10 +9,9 @@ void calibration_read(struct calibration *ret_calibration)
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
     AUTO_FREE char *path = NULL;
     struct machine here;
-    int code = state_path(CALIBRATION_VARIABLE, CALIBRATION_FILE, &path);
+    int code =
+        state_load(CALIBRATION_VARIABLE, CALIBRATION_FILE, CALIBRATION_SIZE_MAX, &path, &text);
 
-    if (code == 0)
-        code = state_read(path, CALIBRATION_SIZE_MAX, &text);
     machine_read(&here);
     calibration_make(code, &text, &here, ret_calibration);
 }

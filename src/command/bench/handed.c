@@ -1,6 +1,7 @@
 /* handed.c - a descriptor beside each message, or the message in one. */
 #include "command/bench/handed.h"
 #include "base/cleanup.h"
+#include "base/whole.h"
 #include "memory/memfd.h"
 
 #include <errno.h>
@@ -69,16 +70,13 @@ ssize_t descriptor_receive(struct bench_end *end, void *data, size_t size)
 
 static int memfd_fill(const void *data, size_t size, int *ret_fd)
 {
-    AUTO_FD int fd = memfd_create("ferry-bench", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    AUTO_FD int fd = memfd_open("ferry-bench");
 
     if (fd < 0)
-        return -errno;
-    for (size_t done = 0; done < size;) {
-        ssize_t written = write(fd, (const char *)data + done, size - done);
-        if (written < 0)
-            return -errno;
-        done += (size_t)written;
-    }
+        return fd;
+    int code = whole_write(fd, data, size);
+    if (code < 0)
+        return code;
     if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
         return -errno;
     *ret_fd = fd_take(&fd);

@@ -5,6 +5,7 @@
  * no room in the memory of the machine is an error of the sender's.
  */
 #include "base/cleanup.h"
+#include "base/whole.h"
 #include "memory/memfd.h"
 #include "transport/auto/auto.h"
 
@@ -18,20 +19,6 @@
 #define STAT_BLOCK 512 /* bytes: stat(2) */
 #define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        data += written;
-        size -= (size_t)written;
-    }
-    return 0;
-}
-
 int auto_large_new(const struct ferry_outgoing *outgoing, size_t size)
 {
     if (memfd_exceeds_limit(size))
@@ -40,7 +27,7 @@ int auto_large_new(const struct ferry_outgoing *outgoing, size_t size)
     if (fd < 0)
         return fd;
     for (size_t i = 0; i < outgoing->buffer_count; i++) {
-        int r = write_all(fd, outgoing->buffers[i].iov_base, outgoing->buffers[i].iov_len);
+        int r = whole_write(fd, outgoing->buffers[i].iov_base, outgoing->buffers[i].iov_len);
         if (r < 0)
             return r;
     }
