@@ -678,6 +678,20 @@ START_TEST(a_ring_that_cannot_be_used_leaves_it_on_the_socket)
 }
 END_TEST
 
+/* What the victim sends would come back to it. */
+START_TEST(one_memory_for_both_ways_leaves_it_on_the_socket)
+{
+    struct victim victim = victim_meet(false);
+    AUTO_FD int seal = seal_make(victim.raw);
+
+    rings_make(&victim);
+    int memory = ring_memory_fd(victim.ring[FERRY_SEND]), fds[] = { seal, memory, memory };
+    MUST(raw_head(victim.raw, auto_head(AUTO_OFFER, 0, 0), "", fds, 3) == 0);
+    goes_on(&victim, FERRY_AUTO_UNUSABLE);
+    victim_free(&victim);
+}
+END_TEST
+
 /* --- in the ring ------------------------------------------------------------------------------ */
 
 static void record_put(struct victim *victim, const char *text, unsigned type)
@@ -987,6 +1001,7 @@ int main(void)
     tcase_add_loop_test(tests, a_memfd_that_is_not_as_it_should_be_ends_it, 0, 10);
     tcase_add_loop_test(tests, what_says_to_be_larger_than_the_inbox_is_lost, 0, 3);
     tcase_add_loop_test(tests, a_seal_that_does_not_fit_leaves_it_on_the_socket, 0, 7);
+    tcase_add_test(tests, one_memory_for_both_ways_leaves_it_on_the_socket);
     tcase_add_loop_test(tests, a_ring_that_cannot_be_used_leaves_it_on_the_socket, 0, 18);
     tcase_add_loop_test(tests, marks_out_of_turn_lose_and_double_nothing, 0, 2);
     tcase_add_loop_test(tests, a_broken_ring_ends_its_direction_and_the_call, 0, 2);

@@ -291,6 +291,43 @@ START_TEST(what_passes_the_ring_keeps_its_place)
 }
 END_TEST
 
+/* What was there is received, then the end; and who sends hears of it at once. */
+START_TEST(who_receives_no_more_says_so_by_the_ring_too)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_message message;
+
+    ck_assert_int_eq(say(pair.dialled, "before"), 1);
+    ferry_channel_stop_receiving(pair.accepted);
+    ck_assert_int_eq(say(pair.dialled, "after"), 1);
+    ck_assert_int_eq(say(pair.dialled, "after"), -EPIPE);
+    ck_assert_hears(pair.accepted, pair.inbox, "before");
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 0);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Figures in a note are numbers that somebody could have measured. */
+START_TEST(a_note_of_rubbish_is_none)
+{
+    struct ferry_auto_note good = { .socket_inode = 1, .rate_per_s = 1, .mean_size = 1 };
+    struct ferry_auto_note notes[] = { good, good, good, good, good, good, good }, found;
+    AUTO_FD int fd = memfd_create("ferry-ring", MFD_CLOEXEC);
+
+    notes[1].socket_inode = 0;
+    notes[2].lane = FERRY_LANE_RING + 1;
+    notes[3].reason = FERRY_AUTO_REASON_COUNT;
+    notes[4].rate_per_s = __builtin_nan("");
+    notes[5].mean_size = 1e300;
+    notes[6].measured_ns = INT64_MIN;
+    for (size_t i = 0; i < COUNT_OF(notes); i++) {
+        ck_assert_int_eq(
+            pwrite(fd, &notes[i], sizeof(notes[i]), RING_NOTE_OFFSET), sizeof(notes[i]));
+        ck_assert_int_eq(ferry_auto_read_note(fd, &found), i == 0 ? 0 : -EPROTO);
+    }
+}
+END_TEST
+
 /* Until both lanes are full; what is received then makes room, and it goes on by the ring. */
 START_TEST(a_full_ring_is_gone_round_and_come_back_to)
 {
@@ -630,6 +667,8 @@ int main(void)
     tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
+    tcase_add_test(tests, who_receives_no_more_says_so_by_the_ring_too);
+    tcase_add_test(tests, a_note_of_rubbish_is_none);
     tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
     tcase_add_test(tests, what_is_measured_moves_it);
