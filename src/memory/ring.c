@@ -43,6 +43,10 @@
 
 #include <string.h>
 
+/* What every record passes through. Left to itself the compiler makes calls of it, which are a
+ * quarter of what a small record costs. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 void ring_set_state(struct ferry_ring *ring, enum ring_state state)
 {
     static const unsigned char legal[] = {
@@ -98,7 +102,7 @@ bool ring_is_satisfied(const struct ferry_ring *ring)
 }
 
 /* What a call needs before anything else: whether the ring still is one. */
-static int ring_enter(struct ferry_ring *ring)
+ALWAYS_INLINE int ring_enter(struct ferry_ring *ring)
 {
     switch (ring->state) {
     case RING_AWAKE:
@@ -115,7 +119,7 @@ static int ring_enter(struct ferry_ring *ring)
 }
 
 /* Shows the peer how far we are. False: it knew. */
-static bool ring_store_position(struct ferry_ring *ring)
+ALWAYS_INLINE bool ring_store_position(struct ferry_ring *ring)
 {
     if (ring->published == ring->own)
         return false;
@@ -127,7 +131,7 @@ static bool ring_store_position(struct ferry_ring *ring)
 }
 
 /* And wakes it if it sleeps. */
-static void ring_publish(struct ferry_ring *ring)
+ALWAYS_INLINE void ring_publish(struct ferry_ring *ring)
 {
     if (!ring_store_position(ring))
         return;
@@ -158,7 +162,7 @@ static void head_write(struct ferry_ring *ring, uint32_t position, uint32_t kind
         (_Atomic uint64_t *)(void *)place, ring_head(kind, size), memory_order_relaxed);
 }
 
-static int ring_make_room(struct ferry_ring *ring, uint32_t need)
+ALWAYS_INLINE int ring_make_room(struct ferry_ring *ring, uint32_t need)
 {
     if (ring_free(ring) >= need)
         return 0;
@@ -173,7 +177,8 @@ static int ring_make_room(struct ferry_ring *ring, uint32_t need)
 }
 
 /* Room for a record at our position, behind so much padding. */
-static int ring_reserve(struct ferry_ring *ring, size_t size, uint32_t spare, uint32_t *ret_padding)
+ALWAYS_INLINE int ring_reserve(
+    struct ferry_ring *ring, size_t size, uint32_t spare, uint32_t *ret_padding)
 {
     if (size > ring->record_max)
         return -EMSGSIZE;
@@ -195,7 +200,8 @@ static void *ring_place(const struct ferry_ring *ring, uint32_t padding)
 }
 
 /* The bytes are in their place; the heads before them follow. */
-static void ring_seal(struct ferry_ring *ring, uint32_t padding, uint32_t size, unsigned type)
+ALWAYS_INLINE void ring_seal(
+    struct ferry_ring *ring, uint32_t padding, uint32_t size, unsigned type)
 {
     if (padding)
         head_write(ring, ring->own, RING_KIND_PADDING, padding - RING_HEAD_SIZE);
@@ -315,7 +321,7 @@ bool ring_is_drained(struct ferry_ring *ring)
 /* --- receiving -------------------------------------------------------------------------------- */
 
 /* Returns 0 (there is something), -EAGAIN, -EPIPE, -EPROTO. */
-static int ring_expect(struct ferry_ring *ring)
+ALWAYS_INLINE int ring_expect(struct ferry_ring *ring)
 {
     int r = ring_enter(ring);
     if (r < 0 || ring->seen != ring->own)
@@ -336,7 +342,7 @@ static uint64_t head_read(const struct ferry_ring *ring, uint32_t position)
 }
 
 /* What stands at our position, which moves over padding. Returns 0, -EAGAIN, -EPROTO. */
-static int ring_peek(struct ferry_ring *ring, struct ferry_record *ret_record)
+ALWAYS_INLINE int ring_peek(struct ferry_ring *ring, struct ferry_record *ret_record)
 {
     if (ring->seen == ring->own)
         return -EAGAIN;
@@ -360,7 +366,7 @@ static int ring_peek(struct ferry_ring *ring, struct ferry_record *ret_record)
     return 0;
 }
 
-static void ring_pass(struct ferry_ring *ring, uint32_t size)
+ALWAYS_INLINE void ring_pass(struct ferry_ring *ring, uint32_t size)
 {
     ring->own += ring_total(size);
     ring->stats.records++;
@@ -370,7 +376,7 @@ static void ring_pass(struct ferry_ring *ring, uint32_t size)
 
 /* Copies out what ring_peek() found: its size is ours by now, its bytes are when they are copied.
  */
-static int record_take(
+ALWAYS_INLINE int record_take(
     struct ferry_ring *ring, struct ferry_record *record, unsigned char *buffer, size_t size)
 {
     if (record->size > size)

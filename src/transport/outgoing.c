@@ -1,14 +1,6 @@
 /* outgoing.c - outgoings as the buffers of one write, and the booking of what the write took. */
 #include "transport/outgoing.h"
 
-size_t outgoing_size(const struct ferry_outgoing *outgoing)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < outgoing->buffer_count; i++)
-        size += outgoing->buffers[i].iov_len;
-    return size;
-}
-
 /* Buffers that are being filled. */
 struct gathering {
     struct iovec *buffers;

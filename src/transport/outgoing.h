@@ -4,7 +4,13 @@
 
 #include <ferry/channel.h>
 
-size_t outgoing_size(const struct ferry_outgoing *outgoing);
+static inline size_t outgoing_size(const struct ferry_outgoing *outgoing)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < outgoing->buffer_count; i++)
+        size += outgoing->buffers[i].iov_len;
+    return size;
+}
 
 /* Lays what is still unsent of batch[0..count), in order, into buffers[0..room).
  *   limit     bytes at most
