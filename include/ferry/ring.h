@@ -53,7 +53,7 @@ struct ferry_ring_options {
      * any, which lets the peer have us allocate a GiB. The largest record has an eighth. */
     size_t capacity;
     /* At most so long does ferry_ring_prepare_sleep() look out for the peer before it lets us
-     * sleep, and 100 ms; 0: 20 us, negative: never. Less when it has not paid lately, and not at
+     * sleep, and 100 ms; 0: 50 us, negative: never. Less when it has not paid lately, and not at
      * all where this process may use one processor only. */
     int64_t spin_max_ns;
 };

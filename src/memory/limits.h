@@ -14,14 +14,14 @@
  * is left unused at its end included, and several are on their way. */
 #define RING_RECORD_SHARE 8
 
-/* Nanoseconds to look out for the peer before sleeping: about what it costs to be woken across
- * processors, so that looking out in vain costs at most as much as sleeping too early. */
-#define RING_SPIN_NS 20000
+/* Nanoseconds to look out for the peer before sleeping: what it takes to be woken across processors
+ * and to answer, so that looking out in vain costs at most as much as sleeping too early. */
+#define RING_SPIN_NS 50000
 /* At most, whatever is asked for: a deadline is kept to within so much. */
 #define RING_SPIN_NS_MAX 100000000
 /* What has paid least is tried no more. */
 #define RING_SPIN_NS_MIN 1000
-/* Sleeps after which it is tried again: in vain, it then costs one part in so many. */
+/* Sleeps after which it is tried again: in vain, that costs one part in so many of being woken. */
 #define RING_SPIN_RETRY 64
 /* Wake-ups one after the other that nothing came with; a peer that keeps to the rules causes one, a
  * successor of it another. */

@@ -13,7 +13,8 @@
  *
  * Looking out for the peer (spinning) before sleeping saves the wake-up where the peer answers
  * quickly. How long pays is learnt: each success doubles the time, each failure halves it, until it
- * is not tried at all but every RING_SPIN_RETRY sleeps.
+ * is not tried at all but every RING_SPIN_RETRY sleeps: then for long enough that a peer which has
+ * to be woken first can answer, or two that sleep would never find out that neither need.
  */
 #include "base/clock.h"
 #include "memory/bell.h"
@@ -84,21 +85,22 @@ static bool ring_look_for(struct ferry_ring *ring, int64_t span_ns)
 
 static bool ring_spin(struct ferry_ring *ring)
 {
+    const int64_t max_ns = ring->spin_max_ns;
     int64_t span_ns = ring->spin_ns;
+    bool anew = span_ns == 0;
 
-    if (ring->spin_max_ns <= 0)
+    if (max_ns <= 0 || (anew && ++ring->unspun < RING_SPIN_RETRY))
         return false;
-    if (span_ns == 0 && ++ring->unspun < RING_SPIN_RETRY)
-        return false;
-    if (span_ns == 0)
-        span_ns = RING_SPIN_NS_MIN < ring->spin_max_ns ? RING_SPIN_NS_MIN : ring->spin_max_ns;
+    if (anew)
+        span_ns = max_ns < RING_SPIN_NS ? max_ns : RING_SPIN_NS;
     ring->unspun = 0;
     ring->stats.spins++;
     bool paid = ring_look_for(ring, span_ns);
     ring->stats.spins_paid += paid;
-    span_ns = paid ? span_ns * 2 : span_ns / 2;
-    if (span_ns > ring->spin_max_ns)
-        span_ns = ring->spin_max_ns;
+    if (paid)
+        span_ns = span_ns * 2 < max_ns ? span_ns * 2 : max_ns;
+    else
+        span_ns = anew ? 0 : span_ns / 2;
     ring->spin_ns = span_ns < RING_SPIN_NS_MIN ? 0 : span_ns;
     return paid;
 }

@@ -87,9 +87,6 @@
 #define AUTO_ANSWER_SENDS 16u
 /* Messages of our own that one receive takes. */
 #define AUTO_TURN_MAX 256u
-/* Nanoseconds for which a receiver looks out for the next record: an answer that itself is woken
- * across processors takes nearly as long. */
-#define AUTO_SPIN_NS 50000
 /* Messages a second from which it is asked whether a ring would pay: nowhere does it below. */
 #define AUTO_RATE_LOOK 500.0
 /* Messages until the clock is first looked at in a window, then at most so many more at a time. */

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "memory/limits.h"
 #include "transport/auto/auto.h"
 #include "transport/auto/seal.h"
 
@@ -139,7 +140,7 @@ static void remember_inode(struct auto_end *end)
 static int rings_make(struct auto_end *end)
 {
     remember_inode(end);
-    const struct ring_quiet quiet = { auto_is_together(end) ? 0 : AUTO_SPIN_NS, auto_wake, end };
+    const struct ring_quiet quiet = { auto_is_together(end) ? 0 : RING_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_new_quiet(
             (enum ferry_direction)i, AUTO_RING_CAPACITY, &quiet, &end->ring[i], NULL);
@@ -232,7 +233,7 @@ static int rings_attach(struct auto_end *end, int *descriptors)
     if (are_one(descriptors[0], descriptors[1]))
         return -EPROTO;
     remember_inode(end);
-    const struct ring_quiet quiet = { auto_is_together(end) ? 0 : AUTO_SPIN_NS, auto_wake, end };
+    const struct ring_quiet quiet = { auto_is_together(end) ? 0 : RING_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_attach_quiet((enum ferry_direction)i, fd_take(&descriptors[i]),
             AUTO_RING_CAPACITY, &quiet, &end->ring[i], NULL);
