@@ -10,8 +10,7 @@ static void auto_close(struct link *link)
 {
     struct auto_end *end = link->state;
 
-    for (size_t i = 0; i < COUNT_OF(end->ring); i++)
-        ferry_ring_free(end->ring[i]);
+    auto_drop_rings(end);
     link->state = end->losses;
     link->ops = end->socket_ops;
     free(end);
@@ -106,6 +105,7 @@ static int auto_start(
     end->fd = link->send_fd;
     end->dialled = dialled;
     end->only_ours = true;
+    list_init(&end->claim);
     end->refuse_descriptors = refuse_descriptors;
     pace_init(&end->pace);
     auto_prefer(end, preference);

@@ -98,6 +98,8 @@ struct auto_end {
     enum auto_rings rings;
     enum ferry_lane lanes[2];   /* by enum ferry_direction */
     struct ferry_ring *ring[2]; /* so too; NULL: none */
+    uint64_t memory[2];         /* so too: its number */
+    struct list claim;          /* to it, among those of this process */
     bool ring_used;             /* something was sent by the ring since it was entered */
     enum ferry_auto_preference preference;
     enum ferry_lane wanted; /* for sending, but for moments */
@@ -164,6 +166,8 @@ bool auto_is_together(const struct auto_end *end);
 
 /* --- handshake.c ------------------------------------------------------------------------------ */
 
+/* Gives back what there is of them. */
+void auto_drop_rings(struct auto_end *end);
 /* Asks for rings, or offers them, once. */
 void auto_begin_rings(struct auto_end *end);
 /* A message of ours came, with these descriptors, which it takes.
@@ -183,6 +187,14 @@ static inline struct auto_head auto_head(enum auto_kind kind, unsigned flags, ui
 {
     return (struct auto_head){ AUTO_MAGIC, AUTO_VERSION, (uint8_t)kind, (uint8_t)flags, size };
 }
+
+/* --- claim.c ---------------------------------------------------------------------------------- */
+
+/* Books in the memory of both rings, which must be given back by auto_unclaim() on failure too.
+ * Returns 0, -EPROTO: another connection of this process uses some of it, or both are one. */
+int auto_claim(struct auto_end *end);
+/* Those who have none are no matter. */
+void auto_unclaim(struct auto_end *end);
 
 /* --- large.c ---------------------------------------------------------------------------------- */
 

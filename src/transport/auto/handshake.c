@@ -64,8 +64,9 @@ bool auto_wake(void *data)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static void rings_drop(struct auto_end *end)
+void auto_drop_rings(struct auto_end *end)
 {
+    auto_unclaim(end);
     for (size_t i = 0; i < COUNT_OF(end->ring); i++) {
         ferry_ring_free(end->ring[i]);
         end->ring[i] = NULL;
@@ -77,7 +78,7 @@ static void rings_refused(struct auto_end *end, enum ferry_auto_reason reason)
     end->rings = AUTO_RINGS_REFUSED;
     end->stats.reason = reason;
     end->wanted = FERRY_LANE_SOCKET;
-    rings_drop(end);
+    auto_drop_rings(end);
 }
 
 static bool send_accept(struct auto_end *end)
@@ -147,7 +148,7 @@ static int rings_make(struct auto_end *end)
         if (r < 0)
             return r;
     }
-    return 0;
+    return auto_claim(end);
 }
 
 /* Nothing is made that could not be sent at once. */
@@ -161,7 +162,7 @@ static bool has_room(const struct auto_end *end)
  * many, and rings are dear to make for nothing. */
 static void offer_later(struct auto_end *end)
 {
-    rings_drop(end);
+    auto_drop_rings(end);
     end->offer_ns = clock_now_ns() + PACE_BACKOFF_NS;
     end->stats.reason = FERRY_AUTO_WAITING;
 }
@@ -219,19 +220,9 @@ static int take_ask(struct auto_end *end)
     return 0;
 }
 
-/* One memory for both ways would have us talk to ourselves. */
-static bool are_one(int one, int other)
-{
-    struct stat a, b;
-    return fstat(one, &a) < 0 || fstat(other, &b) < 0 ||
-           (a.st_ino == b.st_ino && a.st_dev == b.st_dev);
-}
-
 /* Their sending is our receiving. */
 static int rings_attach(struct auto_end *end, int *descriptors)
 {
-    if (are_one(descriptors[0], descriptors[1]))
-        return -EPROTO;
     remember_inode(end);
     const struct ring_quiet quiet = { auto_is_together(end) ? 0 : RING_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
@@ -240,7 +231,7 @@ static int rings_attach(struct auto_end *end, int *descriptors)
         if (r < 0)
             return r;
     }
-    return 0;
+    return auto_claim(end);
 }
 
 /* Whether an offer is wanted, has come whole, and is of whom it should be. Somebody who passes on

@@ -130,8 +130,7 @@ static int reply_read(int fd, uint32_t *ret_inode)
     return 0;
 }
 
-/* The number of the socket at the other end. */
-static int peer_inode_of(int connection, uint32_t *ret_inode)
+int seal_peer_number(int connection, uint32_t *ret_number)
 {
     struct {
         struct nlmsghdr header;
@@ -152,7 +151,7 @@ static int peer_inode_of(int connection, uint32_t *ret_inode)
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
         send(fd, &query, sizeof(query), 0) < 0)
         return -errno;
-    return reply_read(fd, ret_inode);
+    return reply_read(fd, ret_number);
 }
 
 bool seal_fits(int connection, int seal, bool dialled, enum ferry_auto_reason *ret_reason)
@@ -168,7 +167,7 @@ bool seal_fits(int connection, int seal, bool dialled, enum ferry_auto_reason *r
         *ret_reason = FERRY_AUTO_UNKNOWN_PEER;
     if (!dialled && (connected.pid == 0 || sealed.pid != connected.pid))
         return false;
-    int r = peer_inode_of(connection, &is);
+    int r = seal_peer_number(connection, &is);
     if (r < 0) {
         *ret_reason = error_is_out_of_resources(r) ? FERRY_AUTO_NO_MEMORY : FERRY_AUTO_UNKNOWN_PEER;
         return false;

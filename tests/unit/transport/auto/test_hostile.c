@@ -692,6 +692,39 @@ START_TEST(one_memory_for_both_ways_leaves_it_on_the_socket)
 }
 END_TEST
 
+/* Offers what another connection has. */
+static void offer_of_another(struct victim *victim, const struct victim *other, bool swapped)
+{
+    AUTO_FD int seal = seal_make(victim->raw);
+    int fds[] = { seal, ring_memory_fd(other->ring[swapped ? FERRY_RECEIVE : FERRY_SEND]),
+        ring_memory_fd(other->ring[swapped ? FERRY_SEND : FERRY_RECEIVE]) };
+    MUST(raw_head(victim->raw, auto_head(AUTO_OFFER, 0, 0), "", fds, 3) == 0);
+}
+
+/* What the victim sends by the one would come in by the other, whether it was offered the memory
+ * twice or has made it itself. Once nobody has it any more, anybody may. */
+START_TEST(one_memory_for_two_connections_leaves_the_second_on_the_socket)
+{
+    unsigned before = descriptors_open();
+    struct victim first = victim_at(_i / 2, RINGS_THERE), second = victim_meet(false);
+
+    offer_of_another(&second, &first, _i % 2);
+    goes_on(&second, FERRY_AUTO_UNUSABLE);
+    victim_free(&second);
+    move_to_ring(&first);
+
+    struct victim third = victim_meet(false);
+    ferry_channel_close(first.channel);
+    offer_of_another(&third, &first, false);
+    is_quiet(&third);
+    (void)raw_expect(third.raw, AUTO_ACCEPT);
+    victim_free(&third);
+    first.channel = NULL;
+    victim_free(&first);
+    ck_assert_uint_eq(descriptors_open(), before);
+}
+END_TEST
+
 /* --- in the ring ------------------------------------------------------------------------------ */
 
 static void record_put(struct victim *victim, const char *text, unsigned type)
@@ -1002,6 +1035,8 @@ int main(void)
     tcase_add_loop_test(tests, what_says_to_be_larger_than_the_inbox_is_lost, 0, 3);
     tcase_add_loop_test(tests, a_seal_that_does_not_fit_leaves_it_on_the_socket, 0, 7);
     tcase_add_test(tests, one_memory_for_both_ways_leaves_it_on_the_socket);
+    tcase_add_loop_test(
+        tests, one_memory_for_two_connections_leaves_the_second_on_the_socket, 0, 4);
     tcase_add_loop_test(tests, a_ring_that_cannot_be_used_leaves_it_on_the_socket, 0, 18);
     tcase_add_loop_test(tests, marks_out_of_turn_lose_and_double_nothing, 0, 2);
     tcase_add_loop_test(tests, a_broken_ring_ends_its_direction_and_the_call, 0, 2);

@@ -1,0 +1,82 @@
+/* claim.c - which memory which connection of this process uses.
+ *
+ * The memory of a connection is for its two ends. A peer that offered the same in two connections,
+ * or in one what we have made for another, would have what we send by the one come in by the other,
+ * for ever, while it sleeps. So each end books its memory in, and who attaches finds that nobody
+ * has it, or only the end that made it: the very one at the other end of its socket, as where a
+ * program dials itself.
+ *
+ * Rings belong to one thread each, but the list to all: it is locked, for as long as it takes to go
+ * through it. That memory is in use in another process can't be seen.
+ */
+#include "base/cleanup.h"
+#include "transport/auto/auto.h"
+#include "transport/auto/seal.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list claims = { &claims, &claims };
+
+static int memory_number(const struct ferry_ring *ring, uint64_t *ret_number)
+{
+    struct stat status;
+    if (fstat(ring_memory_fd(ring), &status) < 0)
+        return -errno;
+    *ret_number = status.st_ino;
+    return 0;
+}
+
+static bool shares_memory(const struct auto_end *one, const struct auto_end *other)
+{
+    for (size_t i = 0; i < COUNT_OF(one->memory); i++)
+        if (one->memory[i] == other->memory[0] || one->memory[i] == other->memory[1])
+            return true;
+    return false;
+}
+
+/* The ends that have any of it already.
+ *   ret_maker  the number of the socket of who made it, if there is one */
+static unsigned claims_count(const struct auto_end *end, uint32_t *ret_maker)
+{
+    struct list *node;
+    unsigned count = 0;
+
+    list_each (node, &claims) {
+        const struct auto_end *other = LIST_ENTRY(node, struct auto_end, claim);
+        if (!shares_memory(end, other))
+            continue;
+        count++;
+        if (other->dialled)
+            *ret_maker = (uint32_t)other->inode;
+    }
+    return count;
+}
+
+int auto_claim(struct auto_end *end)
+{
+    uint32_t maker = 0, partner = 0;
+
+    for (size_t i = 0; i < COUNT_OF(end->memory); i++) {
+        int r = memory_number(end->ring[i], &end->memory[i]);
+        if (r < 0)
+            return r;
+    }
+    pthread_mutex_lock(&lock);
+    unsigned count = claims_count(end, &maker);
+    list_add_last(&claims, &end->claim);
+    pthread_mutex_unlock(&lock);
+    if (end->memory[0] == end->memory[1] || count > 1)
+        return -EPROTO;
+    bool is_partner =
+        maker && seal_peer_number(end->fd, &partner) == 0 && partner == maker && !end->dialled;
+    return count == 0 || is_partner ? 0 : -EPROTO;
+}
+
+void auto_unclaim(struct auto_end *end)
+{
+    pthread_mutex_lock(&lock);
+    list_remove(&end->claim);
+    pthread_mutex_unlock(&lock);
+}
