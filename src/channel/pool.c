@@ -1,5 +1,6 @@
 /* pool.c - batches and pipes that the flows of one thread share. */
 #include "channel/pool.h"
+#include "transport/inbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,6 +89,7 @@ void pool_give_batch(struct ferry_relay_pool *pool, struct batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         ferry_message_fini(&batch->messages[i]);
     batch->count = batch->sent = 0;
+    inbox_unmap(batch->inbox); /* it is somebody else's memory */
     if (spares->count >= POOL_SPARE_MAX) {
         batch_free(batch);
         return;

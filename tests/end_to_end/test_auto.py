@@ -505,3 +505,17 @@ def test_it_is_a_target_of_the_verbs_that_look(relay, run_ferry, runtime_dir):
         done = run_ferry(verb, f"auto:{runtime_dir}/x.sock")
         assert done.returncode == 0, (verb, done.stderr)
         assert f"ferry[{server.pid}]" in done.stdout, verb
+
+
+def test_a_message_in_a_memfd_is_let_go_of_once_it_has_passed(relay, runtime_dir):
+    """Its memory is the sender's, who may be gone; what carries messages is kept for others."""
+    server = relay("auto:e.sock", "echo")
+    client = dial(runtime_dir / "e.sock")
+    memory = os.memfd_create("message", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(memory, b"x" * (64 << 10))
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, 0xF)  # all that the sender sets
+    head = struct.pack("<BBBBI", 0xFE, 1, 1, 2, 64 << 10)  # AUTO_MESSAGE, AUTO_LARGE
+    socket.send_fds(client, [head], [memory])
+    os.close(memory)
+    assert len(client.recv(1 << 20)) >= len(head)  # it has come back, this way or that
+    wait_until(lambda: "memfd:message" not in Path(f"/proc/{server.pid}/maps").read_text())
