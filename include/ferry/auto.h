@@ -15,8 +15,10 @@
  * descriptor and a mapping at both ends. If they can't be had it stays on the socket.
  *
  * The objects are those of channel.h and belong to one thread at a time, and to one process: after
- * fork(2) only one of the two may use a channel, since what one sends by shared memory the other
- * does not know of. In a loop with EPOLLET of epoll(7) one receives until -EAGAIN, as always.
+ * fork(2) only one of the two may use a channel. Once there are rings that is who made them, since
+ * what it sends by shared memory the other does not know of: a child's sends and receives are
+ * -EBADFD then, and it can but close its copy. In a loop with EPOLLET of epoll(7) one receives
+ * until -EAGAIN, as always.
  */
 #ifndef FERRY_AUTO_H
 #define FERRY_AUTO_H

@@ -28,7 +28,7 @@ static bool auto_stop_receiving(struct link *link)
 {
     struct auto_end *end = link->state;
     end->stopped = true;
-    if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING)
+    if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && !auto_is_orphan(end))
         ring_stop_receiving(end->ring[FERRY_RECEIVE]);
     return end->socket_ops->stop_receiving(link);
 }

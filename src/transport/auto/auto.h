@@ -34,6 +34,7 @@
 #ifndef FERRY_TRANSPORT_AUTO_AUTO_H
 #define FERRY_TRANSPORT_AUTO_AUTO_H
 
+#include "base/fork.h"
 #include "memory/ring.h"
 #include "transport/auto/pace.h"
 #include "transport/socket.h"
@@ -100,6 +101,7 @@ struct auto_end {
     struct ferry_ring *ring[2]; /* so too; NULL: none */
     uint64_t memory[2];         /* so too: its number */
     struct list claim;          /* to it, among those of this process */
+    uint32_t owner;             /* whose they are: fork_mark() */
     bool ring_used;             /* something was sent by the ring since it was entered */
     enum ferry_auto_preference preference;
     enum ferry_lane wanted; /* for sending, but for moments */
@@ -163,6 +165,12 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference);
 /* Whether both ends may use one processor only, the same: to look out for the other keeps it from
  * doing what one looks out for. */
 bool auto_is_together(const struct auto_end *end);
+
+/* Whether there are rings that are a parent's: how far it is in them only that knows. */
+static inline bool auto_is_orphan(const struct auto_end *end)
+{
+    return end->ring[FERRY_SEND] && fork_is_since(end->owner);
+}
 
 /* --- handshake.c ------------------------------------------------------------------------------ */
 

@@ -337,6 +337,8 @@ int auto_receive(
     struct auto_end *end = link->state;
     bool ended = false;
 
+    if (auto_is_orphan(end))
+        return -EBADFD;
     if (end->owed)
         auto_pay(end);
     if (inbox->mapped_count > 0)
@@ -354,7 +356,7 @@ int auto_receive(
 bool auto_pending(const struct link *link)
 {
     struct auto_end *end = link->state;
-    if (end->losses->count > 0)
+    if (end->losses->count > 0 || auto_is_orphan(end))
         return true;
     if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING)
         return end->ended;
@@ -369,5 +371,6 @@ bool auto_look_out(struct link *link, int64_t deadline_ns)
 
     if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING)
         return false;
-    return ring_is_due(ring) || (deadline_ns > clock_now_ns() && ring_look_out(ring));
+    return auto_is_orphan(end) || ring_is_due(ring) ||
+           (deadline_ns > clock_now_ns() && ring_look_out(ring));
 }

@@ -336,6 +336,8 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
 
 static int prepare(struct auto_end *end)
 {
+    if (auto_is_orphan(end))
+        return -EBADFD;
     if (end->gone || end->shut)
         return -EPIPE;
     if (end->owed)

@@ -681,6 +681,80 @@ START_TEST(a_peer_of_another_namespace_is_unknown)
 }
 END_TEST
 
+/* --- after a fork ----------------------------------------------------------------------------- */
+
+static int refused_everything(const struct pair *pair, struct ferry_channel *channel)
+{
+    struct ferry_message message;
+
+    if (say(channel, "of a child") != -EBADFD)
+        return 1;
+    if (!ferry_channel_pending(channel))
+        return 2;
+    if (ferry_channel_try_receive(channel, pair->inbox, &message, 1) != -EBADFD)
+        return 3;
+    if (ferry_channel_receive(channel, pair->inbox, &message, ferry_deadline(0)) != -EBADFD)
+        return 4;
+    ferry_channel_stop_receiving(channel);
+    ferry_channel_close(channel);
+    return 0;
+}
+
+/* One end sleeps, the other has something unread: the child changes nothing of that. */
+START_TEST(a_child_can_but_close_what_has_rings)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_message none;
+
+    ck_assert_int_eq(
+        ferry_channel_try_receive(pair.dialled, pair.inbox, &none, 1), -EAGAIN); /* asleep */
+    ck_assert(!ferry_channel_pending(pair.dialled));
+    ck_assert_int_eq(say(pair.dialled, "before"), 1);
+    pid_t child = fork();
+    if (child == 0) {
+        int r = refused_everything(&pair, pair.dialled);
+        _exit(r ? r : 10 * refused_everything(&pair, pair.accepted));
+    }
+    ck_assert_int_eq(child_status(child), 0);
+    uint64_t wakes = stats_of(pair.accepted).wakes;
+    ck_assert_hears(pair.accepted, pair.inbox, "before");
+    ck_assert_int_eq(say(pair.accepted, "back"), 1);
+    ck_assert_uint_eq(stats_of(pair.accepted).wakes, wakes + 1);
+    ck_assert_hears(pair.dialled, pair.inbox, "back");
+    is_in_ring(pair.dialled);
+    pair_free(&pair);
+}
+END_TEST
+
+/* A server that accepts, forks and has the child serve. */
+START_TEST(a_child_may_use_what_has_none)
+{
+    struct pair pair = pair_make("", "");
+
+    pid_t child = fork();
+    if (child == 0) {
+        ferry_channel_close(pair.dialled);
+        ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+        for (int i = 0; i < 20; i++) {
+            ck_assert_hears(pair.accepted, pair.inbox, "forth");
+            MUST(say(pair.accepted, "back") == 1);
+        }
+        is_in_ring(pair.accepted);
+        _exit(0);
+    }
+    ferry_channel_close(pair.accepted);
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+        ck_assert_hears(pair.dialled, pair.inbox, "back");
+    }
+    ck_assert_int_eq(child_status(child), 0);
+    is_in_ring(pair.dialled);
+    pair.accepted = NULL;
+    pair_free(&pair);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transport/auto/handshake");
@@ -710,5 +784,7 @@ int main(void)
     tcase_add_loop_test(tests, a_connection_that_was_handed_on_stays_on_the_socket, 0, 2);
     tcase_add_test(tests, who_accepts_may_be_another_than_who_listens);
     tcase_add_test(tests, a_peer_of_another_namespace_is_unknown);
+    tcase_add_test(tests, a_child_can_but_close_what_has_rings);
+    tcase_add_test(tests, a_child_may_use_what_has_none);
     return scratch_run(suite);
 }
