@@ -12,7 +12,9 @@
  *
  * What it costs. An idle one makes no system call. Once either end wants rings there is one for
  * each direction until the channel is closed: 1 MiB each, which whoever dialled allocates, and a
- * descriptor and a mapping at both ends. If they can't be had it stays on the socket.
+ * descriptor and a mapping at both ends. If they can't be had it stays on the socket. All that
+ * a process has made take a sixteenth of the machine's memory at most: connections beyond that stay
+ * on the socket until others are closed.
  *
  * The objects are those of channel.h and belong to one thread at a time, and to one process: after
  * fork(2) only one of the two may use a channel. Once there are rings that is who made them, since

@@ -74,6 +74,10 @@
 
 /* auto: connections. Bytes that the ring of each direction holds, made once it is moved to. */
 #define AUTO_RING_CAPACITY ((size_t)1 << 20)
+/* Of the machine's memory, the part that all rings which a process makes may have; and connections
+ * that have some on the smallest machine. Each takes two rings. */
+#define AUTO_MADE_SHARE 16
+#define AUTO_MADE_MIN   16u
 /* Bytes from which it is asked whether a message on the socket had better go in a memfd of its own,
  * and of one at most. */
 #define AUTO_LARGE_LOOK ((size_t)16 << 10)

@@ -201,6 +201,8 @@ static inline struct auto_head auto_head(enum auto_kind kind, unsigned flags, ui
 /* Books in the memory of both rings, which must be given back by auto_unclaim() on failure too.
  * Returns 0, -EPROTO: another connection of this process uses some of it, or both are one. */
 int auto_claim(struct auto_end *end);
+/* Whether all that were made leave room for more. */
+bool auto_may_make(void);
 /* Those who have none are no matter. */
 void auto_unclaim(struct auto_end *end);
 

@@ -6,6 +6,9 @@
  * has it, or only the end that made it: the very one at the other end of its socket, as where a
  * program dials itself.
  *
+ * Who makes rings pays for them, and where it carries what others send it is these who make it pay:
+ * so all that a process has made at a time have a bound.
+ *
  * Rings belong to one thread each, but the list to all: it is locked, for as long as it takes to go
  * through it. That memory is in use in another process can't be seen.
  */
@@ -13,11 +16,30 @@
 #include "transport/auto/auto.h"
 #include "transport/auto/seal.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list claims = { &claims, &claims };
+static unsigned makers; /* of them, by ends that made their memory */
+
+#ifndef AUTO_TEST
+static unsigned made_max(void)
+{
+    uint64_t size = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t max = size / AUTO_MADE_SHARE / (2 * AUTO_RING_CAPACITY);
+    return max < AUTO_MADE_MIN ? AUTO_MADE_MIN : max < UINT_MAX ? (unsigned)max : UINT_MAX;
+}
+#endif
+
+bool auto_may_make(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned count = makers;
+    pthread_mutex_unlock(&lock);
+    return count < made_max();
+}
 
 static int memory_number(const struct ferry_ring *ring, uint64_t *ret_number)
 {
@@ -66,6 +88,7 @@ int auto_claim(struct auto_end *end)
     pthread_mutex_lock(&lock);
     unsigned count = claims_count(end, &maker);
     list_add_last(&claims, &end->claim);
+    makers += end->dialled;
     pthread_mutex_unlock(&lock);
     if (end->memory[0] == end->memory[1] || count > 1)
         return -EPROTO;
@@ -77,6 +100,7 @@ int auto_claim(struct auto_end *end)
 void auto_unclaim(struct auto_end *end)
 {
     pthread_mutex_lock(&lock);
+    makers -= end->dialled && !list_empty(&end->claim);
     list_remove(&end->claim);
     pthread_mutex_unlock(&lock);
 }

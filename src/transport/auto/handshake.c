@@ -161,11 +161,11 @@ static bool has_room(const struct auto_end *end)
 
 /* Descriptors in flight are counted for all processes of a user: it may be others that have too
  * many, and rings are dear to make for nothing. */
-static void offer_later(struct auto_end *end)
+static void offer_later(struct auto_end *end, enum ferry_auto_reason reason)
 {
     auto_drop_rings(end);
     end->offer_ns = clock_now_ns() + PACE_BACKOFF_NS;
-    end->stats.reason = FERRY_AUTO_WAITING;
+    end->stats.reason = reason;
 }
 
 static void offer(struct auto_end *end)
@@ -173,8 +173,12 @@ static void offer(struct auto_end *end)
     struct auto_head head = auto_head(AUTO_OFFER, 0, 0);
     AUTO_FD int seal = -1;
 
-    if (!has_room(end) || (end->offer_ns && clock_now_ns() < end->offer_ns))
+    if ((end->offer_ns && clock_now_ns() < end->offer_ns) || !has_room(end))
         return;
+    if (!auto_may_make()) {
+        offer_later(end, FERRY_AUTO_NO_MEMORY);
+        return;
+    }
     int r = rings_make(end);
     if (r == 0)
         r = seal_new(end->fd, &seal);
@@ -188,7 +192,7 @@ static void offer(struct auto_end *end)
     if (r == 0)
         end->rings = AUTO_RINGS_OFFERED;
     else if (error_is_retry(r))
-        offer_later(end);
+        offer_later(end, FERRY_AUTO_WAITING);
     else
         refuse(end, FERRY_AUTO_NO_MEMORY);
 }
