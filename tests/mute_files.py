@@ -14,12 +14,13 @@ UNANSWERED = (2, 36, 42)  # they have no answer: FORGET, INTERRUPT, BATCH_FORGET
 
 
 class MuteFile:
-    """A file that anybody may open, at `path`; from mute() on its owner is silent about `kinds`."""
+    """A file that anybody may open, at `path`; from mute() on its owner is silent about `kinds`. It has
+    no links, as a file that was removed."""
 
-    def __init__(self, folder, *kinds):
+    def __init__(self, folder, *kinds, name="file"):
         self.folder = folder / "mute"
         self.folder.mkdir()
-        self.path = self.folder / "file"
+        self.path = self.folder / name
         words = [sys.executable, __file__, str(self.folder), *map(str, kinds)]
         self.server = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.is_there = self.server.stdout.read(1) == b"+"
@@ -29,17 +30,22 @@ class MuteFile:
         self.server.stdin.flush()
         assert self.server.stdout.read(1) == b"-"
 
+    def detach(self):
+        """What is open stays so, and is shown as if its folder were the root."""
+        if self.is_there:
+            self.is_there = False
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True, timeout=20)
+
     def end(self):
         """Whoever waits gets an error."""
         self.server.kill()
         self.server.wait()
-        if self.is_there:
-            subprocess.run(["umount", "--lazy", str(self.folder)], check=True, timeout=20)
+        self.detach()
 
 
 def attributes(node):
-    mode = 0o040755 if node == 1 else 0o100666
-    return struct.pack("<6Q10I", node, 4096, 8, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+    mode, links = (0o040755, 2) if node == 1 else (0o100666, 0)
+    return struct.pack("<6Q10I", node, 4096, 8, 0, 0, 0, 0, 0, 0, mode, links, 0, 0, 0, 4096, 0)
 
 
 def answer(kind, node):

@@ -18,8 +18,8 @@ def mute_file(runtime_dir):
     """mute_file(kind...) is a mute_files.MuteFile; it ends with the test."""
     made = []
 
-    def make(*kinds):
-        made.append(MuteFile(runtime_dir, *kinds))
+    def make(*kinds, **options):
+        made.append(MuteFile(runtime_dir, *kinds, **options))
         if not made[-1].is_there:
             pytest.skip("nobody may mount a FUSE here: root, and /dev/fuse")
         return made[-1]
@@ -62,5 +62,22 @@ def test_a_file_that_is_offered_as_a_ring_is_asked_nothing(start_ferry, mute_fil
         assert hostile.recv(100)[:3] == head(REFUSE)[:3]
         other.send(head(MESSAGE) + b"text")
         assert other.recv(100) == head(MESSAGE) + b"text"
+    finally:
+        os.close(descriptor)
+
+
+def test_a_file_that_looks_like_a_ring_is_asked_nothing_by_who_looks(
+    start_ferry, mute_file, run_ferry, runtime_dir
+):
+    """`ferry why` of an auto: socket looks for rings among what all processes have open."""
+    start_ferry("relay", "auto:a.sock", "echo:")
+    wait_until((runtime_dir / "a.sock").exists)
+    files = mute_file(GETATTR, name="memfd:ferry-ring")
+    descriptor = os.open(files.path, os.O_RDWR)
+    try:
+        files.detach()
+        assert os.readlink(f"/proc/self/fd/{descriptor}") == "/memfd:ferry-ring"
+        files.mute()
+        assert run_ferry("why", "auto:a.sock").returncode == 0
     finally:
         os.close(descriptor)

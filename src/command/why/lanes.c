@@ -15,6 +15,9 @@
 #include <fcntl.h>
 #include <ferry/auto.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static bool is_ring(const struct ferry_endpoint *endpoint)
 {
@@ -30,17 +33,29 @@ static bool has_open(const struct ferry_endpoint *endpoint, pid_t pid)
     return false;
 }
 
-/* Another file may have its place by now: opening that could do anything. */
+/* Whether it is memory, and not what only has its name, or its place by now: to open that, or to
+ * ask its owner for more than the kernel knows already, could do anything. */
+static bool is_memory(int place, uint64_t inode)
+{
+    AUTO_FD int memory = memfd_create("ferry-why", MFD_CLOEXEC);
+    struct stat known; /* all memory is on one device */
+    struct statx status;
+
+    return memory >= 0 && fstat(memory, &known) == 0 &&
+           statx(place, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &status) ==
+               0 &&
+           status.stx_ino == inode &&
+           makedev(status.stx_dev_major, status.stx_dev_minor) == known.st_dev;
+}
+
 static bool note_read(const struct ferry_endpoint *ring, const struct ferry_owner *owner,
     struct ferry_auto_note *ret_note)
 {
     char path[64];
-    struct stat status;
 
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)owner->process->pid, owner->fd);
     AUTO_FD int place = open(path, O_PATH | O_CLOEXEC);
-    if (place < 0 || fstat(place, &status) < 0 || status.st_ino != ring->inode ||
-        !S_ISREG(status.st_mode))
+    if (place < 0 || !is_memory(place, ring->inode))
         return false;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
