@@ -110,6 +110,7 @@ struct auto_end {
     int send_buffer;        /* its size otherwise, as getsockopt(2) has it */
     enum auto_kind owed;    /* an answer, or an offer, for which the socket had no room; 0: none */
     enum ferry_auto_reason owed_reason;
+    bool owes_wake;      /* a wake-up, for which the kernel had no memory */
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */
     const struct choice_thresholds *thresholds; /* the process's; NULL: not asked for yet */
@@ -183,6 +184,11 @@ void auto_begin_rings(struct auto_end *end);
  * Returns 0, -EPROTO. */
 int auto_handle(
     struct auto_end *end, const struct auto_head *head, int *descriptors, size_t count, bool cut);
+static inline bool auto_owes(const struct auto_end *end)
+{
+    return end->owed || end->owes_wake;
+}
+
 /* Sends what is owed, if there is room. */
 void auto_pay(struct auto_end *end);
 /* Wakes the peer: struct ring_quiet. */

@@ -56,10 +56,12 @@ bool auto_wake(void *data)
     end->stats.wakes++;
     auto_test_step(AUTO_TO_WAKE);
     ssize_t sent = send(end->fd, &head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+    int code = sent < 0 ? -errno : 0;
     auto_test_step(AUTO_WAKE_SENT);
-    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+    if (code == -EPIPE || code == -ECONNRESET)
         end->gone = true;
-    return sent >= 0 || errno == EAGAIN;
+    end->owes_wake = code < 0 && code != -EAGAIN && !end->gone;
+    return !end->gone;
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -104,6 +106,10 @@ static void offer_owed(struct auto_end *end)
 
 void auto_pay(struct auto_end *end)
 {
+    if (end->owes_wake)
+        (void)auto_wake(end);
+    if (!end->owed)
+        return;
     if (end->owed == AUTO_OFFER) {
         end->owed = 0;
         offer_owed(end);

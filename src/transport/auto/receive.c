@@ -339,7 +339,7 @@ int auto_receive(
 
     if (auto_is_orphan(end))
         return -EBADFD;
-    if (end->owed)
+    if (auto_owes(end))
         auto_pay(end);
     if (inbox->mapped_count > 0)
         inbox_unmap(inbox);
@@ -357,6 +357,10 @@ bool auto_pending(const struct link *link)
 {
     struct auto_end *end = link->state;
     if (end->losses->count > 0 || auto_is_orphan(end))
+        return true;
+    if (end->owes_wake)
+        auto_pay(end);
+    if (end->owes_wake) /* the peer sleeps for want of it: we may not */
         return true;
     if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING)
         return end->ended;

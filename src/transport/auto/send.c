@@ -340,7 +340,7 @@ static int prepare(struct auto_end *end)
         return -EBADFD;
     if (end->gone || end->shut)
         return -EPIPE;
-    if (end->owed)
+    if (auto_owes(end))
         auto_pay(end);
     if (end->wanted == FERRY_LANE_RING && end->rings == AUTO_RINGS_NONE)
         auto_begin_rings(end);

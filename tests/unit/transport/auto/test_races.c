@@ -254,6 +254,68 @@ START_TEST(a_mark_alone_is_nothing)
 }
 END_TEST
 
+/* --- no memory for a wake-up ------------------------------------------------------------------ */
+
+static int without, with;
+
+static void lose_socket(enum auto_step step)
+{
+    struct auto_end *end = end_of(pair.dialled);
+    if (step == AUTO_TO_WAKE && without > 0)
+        end->fd = -1;
+    if (step == AUTO_WAKE_SENT && end->fd < 0) {
+        end->fd = with;
+        without--;
+    }
+}
+
+/* All that the sender does after it is to wait for the answer: that is when it is said again. */
+START_TEST(a_wake_up_that_failed_is_not_forgotten)
+{
+    struct ferry_message none;
+    struct pollfd polled = { .events = POLLIN };
+
+    begin(AUTO_STEP_COUNT + RING_STEP_COUNT, NULL);
+    auto_test_step = lose_socket;
+    with = end_of(pair.dialled)->fd;
+    without = 1 + _i; /* and once more when it receives */
+    polled.fd = ferry_channel_fd(pair.accepted, FERRY_RECEIVE);
+    ck_assert(!ferry_channel_pending(pair.accepted));
+    say_by_ring();
+    ck_assert_int_eq(poll(&polled, 1, 0), 0);
+    ck_assert_int_eq(ferry_channel_try_receive(pair.dialled, pair.inbox, &none, 1), -EAGAIN);
+    ck_assert(!ferry_channel_pending(pair.dialled));
+    ck_assert_int_eq(without, 0);
+    ck_assert_int_eq(poll(&polled, 1, 0), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "by ring");
+    receive_nothing();
+    ck_assert_int_eq(poll(&polled, 1, 0), 0); /* it was not said twice */
+    pair_free(&pair);
+}
+END_TEST
+
+/* Who does not sleep in poll(2) comes back to it. */
+START_TEST(a_wake_up_that_fails_still_keeps_who_owes_it_awake)
+{
+    struct ferry_message none;
+
+    begin(AUTO_STEP_COUNT + RING_STEP_COUNT, NULL);
+    auto_test_step = lose_socket;
+    with = end_of(pair.dialled)->fd;
+    without = 100;
+    ck_assert(!ferry_channel_pending(pair.accepted));
+    say_by_ring();
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(ferry_channel_try_receive(pair.dialled, pair.inbox, &none, 1), -EAGAIN);
+        ck_assert(ferry_channel_pending(pair.dialled));
+    }
+    without = 0;
+    ck_assert(!ferry_channel_pending(pair.dialled));
+    ck_assert_hears(pair.accepted, pair.inbox, "by ring");
+    pair_free(&pair);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transport/auto/races");
@@ -269,5 +331,7 @@ int main(void)
     tcase_add_loop_test(tests, a_ring_that_breaks_between_two_looks_ends_it, 0, 2);
     tcase_add_loop_test(tests, whoever_falls_asleep_meanwhile_is_woken_or_knows, 0, 5);
     tcase_add_loop_test(tests, a_mark_alone_is_nothing, 0, 2);
+    tcase_add_loop_test(tests, a_wake_up_that_failed_is_not_forgotten, 0, 2);
+    tcase_add_test(tests, a_wake_up_that_fails_still_keeps_who_owes_it_awake);
     return scratch_run(suite);
 }
