@@ -23,10 +23,13 @@ static void set_narrow(struct auto_end *end, bool narrow)
     if (narrow == end->narrow)
         return;
     const int least = AUTO_NARROW_SIZE;
-    socklen_t size = sizeof(end->send_buffer);
+    int now;
+    socklen_t size = sizeof(now);
 
-    if (narrow && getsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, &end->send_buffer, &size) < 0)
+    if (getsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, &now, &size) < 0)
         return;
+    if (narrow || now > 2 * least) /* its owner has made it wide meanwhile */
+        end->send_buffer = now;
     int half = end->send_buffer / 2; /* the kernel doubles what it is told */
     if (setsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, narrow ? &least : &half, sizeof(int)) == 0)
         end->narrow = narrow;

@@ -525,6 +525,38 @@ START_TEST(moves_are_told_and_moments_are_not)
 }
 END_TEST
 
+static size_t send_buffer(const struct ferry_channel *channel)
+{
+    size_t size;
+    MUST(ferry_channel_get_buffer(channel, FERRY_SEND, &size) == 0);
+    return size;
+}
+
+/* The socket's queue is short while messages go by the ring, and then as it was, unless somebody
+ * has made it otherwise meanwhile. */
+START_TEST(the_queue_is_as_its_owner_wants_it_afterwards)
+{
+    struct pair pair = pair_make("", "");
+    size_t before = send_buffer(pair.dialled);
+
+    for (int i = 0; i < 2; i++) {
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+        ck_assert_uint_eq(send_buffer(pair.dialled), 2 * AUTO_NARROW_SIZE);
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+        ck_assert_uint_eq(send_buffer(pair.dialled), before);
+    }
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+    MUST(ferry_channel_set_buffer(pair.dialled, FERRY_SEND, 40000) == 0);
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ck_assert_uint_eq(send_buffer(pair.dialled), 80000);
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+    ck_assert_uint_eq(send_buffer(pair.dialled), 2 * AUTO_NARROW_SIZE);
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ck_assert_uint_eq(send_buffer(pair.dialled), 80000);
+    pair_free(&pair);
+}
+END_TEST
+
 /* --- batches ---------------------------------------------------------------------------------- */
 
 START_TEST(a_batch_goes_by_both_lanes_in_order)
@@ -675,6 +707,7 @@ int main(void)
     tcase_add_test(tests, a_peer_that_sleeps_before_each_message_is_left_alone);
     tcase_add_test(tests, what_is_slow_stays_on_the_socket);
     tcase_add_test(tests, moves_are_told_and_moments_are_not);
+    tcase_add_test(tests, the_queue_is_as_its_owner_wants_it_afterwards);
     tcase_add_test(tests, a_batch_goes_by_both_lanes_in_order);
     tcase_add_loop_test(tests, nobody_is_spoken_for, 0, 2);
     tcase_add_loop_test(tests, many_pieces_are_one_message, 0, 4);
