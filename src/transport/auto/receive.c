@@ -292,6 +292,7 @@ static int receive_by_socket(
         if (failed == -EPROTO || end->ended) { /* its descriptors are not wanted any more */
             struct control_facts facts;
             (void)!socket_read_slot(inbox, (size_t)i, true, &message, &facts);
+            fd_close(&facts.pidfd);
             continue;
         }
         int r = unpack(end, &heads[i], inbox, (size_t)i, &message);

@@ -312,12 +312,21 @@ END_TEST
 
 /* --- many at once ----------------------------------------------------------------------------- */
 
-/* A batch is taken before it is known that what follows comes out of turn. */
+/* Linux 6.5; older headers lack it. */
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+
+/* A batch is taken before it is known that what follows comes out of turn. A socket that came from
+ * elsewhere may bring who sent it, too. */
 START_TEST(what_comes_out_of_turn_in_a_batch_is_an_error)
 {
     static const unsigned flags[][2] = { { AUTO_BACK, AUTO_BACK }, { AUTO_BACK, 0 } };
     unsigned before = descriptors_open();
     struct victim victim = victim_meet(false);
+    int fd = ferry_channel_fd(victim.channel, FERRY_RECEIVE);
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSPIDFD, &(int){ 1 }, sizeof(int));
     AUTO_FD int pipe_end = eventfd(0, EFD_CLOEXEC);
     size_t count;
 
