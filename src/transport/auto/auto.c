@@ -105,7 +105,6 @@ static int auto_start(
     end->fd = link->send_fd;
     end->dialled = dialled;
     end->only_ours = true;
-    list_init(&end->claim);
     end->refuse_descriptors = refuse_descriptors;
     pace_init(&end->pace);
     auto_prefer(end, preference);

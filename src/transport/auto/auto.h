@@ -81,6 +81,14 @@ enum auto_rings {
     AUTO_RINGS_REFUSED, /* by either; for good */
 };
 
+/* To the memory of both rings: claim.c. */
+struct auto_claim {
+    struct list node; /* among those of this process */
+    const struct auto_end *end;
+    uint64_t memory[2]; /* its numbers */
+    uint32_t owner;     /* fork_mark() of the process whose they are */
+};
+
 /* The state of its link. */
 struct auto_end {
     const struct link_ops *socket_ops; /* of the link as it was without us */
@@ -95,13 +103,12 @@ struct auto_end {
     bool gone;      /* there is nobody who could read what we send */
     bool shut;      /* we send no more */
     bool stopped;   /* nor do we receive */
+    bool owes_wake; /* for which the kernel had no memory */
     bool may_send;  /* by the ring: the other end is who it should be */
     enum auto_rings rings;
     enum ferry_lane lanes[2];   /* by enum ferry_direction */
     struct ferry_ring *ring[2]; /* so too; NULL: none */
-    uint64_t memory[2];         /* so too: its number */
-    struct list claim;          /* to it, among those of this process */
-    uint32_t owner;             /* whose they are: fork_mark() */
+    struct auto_claim *claim;   /* to their memory; NULL: there are none */
     bool ring_used;             /* something was sent by the ring since it was entered */
     enum ferry_auto_preference preference;
     enum ferry_lane wanted; /* for sending, but for moments */
@@ -110,7 +117,6 @@ struct auto_end {
     int send_buffer;        /* its size otherwise, as getsockopt(2) has it */
     enum auto_kind owed;    /* an answer, or an offer, for which the socket had no room; 0: none */
     enum ferry_auto_reason owed_reason;
-    bool owes_wake;      /* a wake-up, for which the kernel had no memory */
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */
     const struct choice_thresholds *thresholds; /* the process's; NULL: not asked for yet */
@@ -170,7 +176,7 @@ bool auto_is_together(const struct auto_end *end);
 /* Whether there are rings that are a parent's: how far it is in them only that knows. */
 static inline bool auto_is_orphan(const struct auto_end *end)
 {
-    return end->ring[FERRY_SEND] && fork_is_since(end->owner);
+    return end->claim && fork_is_since(end->claim->owner);
 }
 
 /* --- handshake.c ------------------------------------------------------------------------------ */
@@ -205,7 +211,8 @@ static inline struct auto_head auto_head(enum auto_kind kind, unsigned flags, ui
 /* --- claim.c ---------------------------------------------------------------------------------- */
 
 /* Books in the memory of both rings, which must be given back by auto_unclaim() on failure too.
- * Returns 0, -EPROTO: another connection of this process uses some of it, or both are one. */
+ * Returns 0, -ENOMEM, -EPROTO: another connection of this process uses some of it, or both are one.
+ */
 int auto_claim(struct auto_end *end);
 /* Whether all that were made leave room for more. */
 bool auto_may_make(void);

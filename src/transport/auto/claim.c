@@ -50,7 +50,7 @@ static int memory_number(const struct ferry_ring *ring, uint64_t *ret_number)
     return 0;
 }
 
-static bool shares_memory(const struct auto_end *one, const struct auto_end *other)
+static bool shares_memory(const struct auto_claim *one, const struct auto_claim *other)
 {
     for (size_t i = 0; i < COUNT_OF(one->memory); i++)
         if (one->memory[i] == other->memory[0] || one->memory[i] == other->memory[1])
@@ -58,39 +58,54 @@ static bool shares_memory(const struct auto_end *one, const struct auto_end *oth
     return false;
 }
 
-/* The ends that have any of it already.
+/* Those that have any of it already.
  *   ret_maker  the number of the socket of who made it, if there is one */
-static unsigned claims_count(const struct auto_end *end, uint32_t *ret_maker)
+static unsigned claims_count(const struct auto_claim *claim, uint32_t *ret_maker)
 {
     struct list *node;
     unsigned count = 0;
 
     list_each (node, &claims) {
-        const struct auto_end *other = LIST_ENTRY(node, struct auto_end, claim);
-        if (!shares_memory(end, other))
+        const struct auto_claim *other = LIST_ENTRY(node, struct auto_claim, node);
+        if (!shares_memory(claim, other))
             continue;
         count++;
-        if (other->dialled)
-            *ret_maker = (uint32_t)other->inode;
+        if (other->end->dialled)
+            *ret_maker = (uint32_t)other->end->inode;
     }
     return count;
+}
+
+static int claim_new(const struct auto_end *end, struct auto_claim **ret_claim)
+{
+    AUTO_FREE struct auto_claim *claim = malloc(sizeof(*claim));
+    if (!claim)
+        return -ENOMEM;
+    *claim = (struct auto_claim){ .end = end, .owner = fork_mark() };
+    for (size_t i = 0; i < COUNT_OF(claim->memory); i++) {
+        int r = memory_number(end->ring[i], &claim->memory[i]);
+        if (r < 0)
+            return r;
+    }
+    *ret_claim = TAKE(claim);
+    return 0;
 }
 
 int auto_claim(struct auto_end *end)
 {
     uint32_t maker = 0, partner = 0;
+    struct auto_claim *claim;
 
-    for (size_t i = 0; i < COUNT_OF(end->memory); i++) {
-        int r = memory_number(end->ring[i], &end->memory[i]);
-        if (r < 0)
-            return r;
-    }
+    int r = claim_new(end, &claim);
+    if (r < 0)
+        return r;
     pthread_mutex_lock(&lock);
-    unsigned count = claims_count(end, &maker);
-    list_add_last(&claims, &end->claim);
+    unsigned count = claims_count(claim, &maker);
+    list_add_last(&claims, &claim->node);
     makers += end->dialled;
     pthread_mutex_unlock(&lock);
-    if (end->memory[0] == end->memory[1] || count > 1)
+    end->claim = claim;
+    if (claim->memory[0] == claim->memory[1] || count > 1)
         return -EPROTO;
     bool is_partner =
         maker && seal_peer_number(end->fd, &partner) == 0 && partner == maker && !end->dialled;
@@ -99,8 +114,11 @@ int auto_claim(struct auto_end *end)
 
 void auto_unclaim(struct auto_end *end)
 {
+    if (!end->claim)
+        return;
     pthread_mutex_lock(&lock);
-    makers -= end->dialled && !list_empty(&end->claim);
-    list_remove(&end->claim);
+    makers -= end->dialled;
+    list_remove(&end->claim->node);
     pthread_mutex_unlock(&lock);
+    free(TAKE(end->claim));
 }

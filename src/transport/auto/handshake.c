@@ -147,7 +147,6 @@ static void remember_inode(struct auto_end *end)
 static int rings_make(struct auto_end *end)
 {
     remember_inode(end);
-    end->owner = fork_mark();
     const struct ring_quiet quiet = { auto_is_together(end) ? 0 : RING_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_new_quiet(
@@ -235,7 +234,6 @@ static int take_ask(struct auto_end *end)
 static int rings_attach(struct auto_end *end, int *descriptors)
 {
     remember_inode(end);
-    end->owner = fork_mark();
     const struct ring_quiet quiet = { auto_is_together(end) ? 0 : RING_SPIN_NS, auto_wake, end };
     for (int i = 0; i < 2; i++) {
         int r = ring_attach_quiet((enum ferry_direction)i, fd_take(&descriptors[i]),
