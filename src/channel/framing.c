@@ -190,15 +190,15 @@ static int framing_keep(struct framing *framing, const char *data, size_t size)
 /* The link has ended: an unfinished line is a message, an unfinished length-frame an error. */
 static int framing_deliver_rest(struct framing *framing, struct ferry_message *batch)
 {
-    size_t rest = framing_rest(framing);
+    const char *data = framing->kept.data + framing->used;
+    size_t body, body_size, next;
 
     framing->ended = true;
-    if (!rest)
-        return 0;
-    if (framing->frame != FRAME_LF)
-        return -EPROTO;
-    batch[0] = (struct ferry_message){ .data = framing->kept.data + framing->used, .size = rest };
-    framing->used = framing->kept.size;
+    int r = frame_find_last(framing->frame, data, framing_rest(framing), &body, &body_size, &next);
+    if (r <= 0)
+        return r;
+    batch[0] = (struct ferry_message){ .data = data + body, .size = body_size };
+    framing->used += next;
     return 1;
 }
 

@@ -65,6 +65,20 @@ int frame_find(enum frame frame, const char *data, size_t size, size_t *ret_body
     return 1;
 }
 
+int frame_find_last(enum frame frame, const char *data, size_t size, size_t *ret_body,
+    size_t *ret_size, size_t *ret_next)
+{
+    int r = frame_find(frame, data, size, ret_body, ret_size, ret_next);
+
+    if (r != 0 || !size)
+        return r;
+    if (frame != FRAME_LF)
+        return -EPROTO;
+    *ret_body = 0;
+    *ret_size = *ret_next = size;
+    return 1;
+}
+
 int frame_wrap(enum frame frame, size_t size, char head[FRAME_HEAD_MAX], size_t *ret_head_size,
     char tail[FRAME_TAIL_MAX], size_t *ret_tail_size)
 {

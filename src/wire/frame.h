@@ -26,6 +26,11 @@ enum frame frame_from_name(const char *name);
 int frame_find(enum frame frame, const char *data, size_t size, size_t *ret_body, size_t *ret_size,
     size_t *ret_next);
 
+/* The same where nothing follows: of lf, what is left of a line without its end is a message too.
+ * Returns 1, 0 (nothing is left), -EPROTO (a frame that is too long, or breaks off). */
+int frame_find_last(enum frame frame, const char *data, size_t size, size_t *ret_body,
+    size_t *ret_size, size_t *ret_next);
+
 /* What must be written around a message of `size` bytes.
  * Returns 0, -EMSGSIZE (too large for the frame). A message for FRAME_LF must be checked with
  * frame_fits() as well. */

@@ -48,6 +48,28 @@ START_TEST(lines)
 }
 END_TEST
 
+static int find_last(enum frame frame, const char *data, size_t size)
+{
+    body = body_size = next = 12345;
+    return frame_find_last(frame, data, size, &body, &body_size, &next);
+}
+
+START_TEST(the_last)
+{
+    ck_assert_int_eq(find_last(FRAME_LF, "ab\ncd", 5), 1);
+    expect_found(0, 2, 3);
+    ck_assert_int_eq(find_last(FRAME_LF, "cd", 2), 1);
+    expect_found(0, 2, 2);
+    ck_assert_int_eq(find_last(FRAME_LENGTH, "\0\0\0\1a", 5), 1);
+    expect_found(4, 1, 5);
+    ck_assert_int_eq(find_last(FRAME_LENGTH, "\0\0\0\2a", 5), -EPROTO);
+    ck_assert_int_eq(find_last(FRAME_LENGTH, "\0\0\0", 3), -EPROTO);
+    ck_assert_int_eq(find_last(FRAME_LENGTH, "\xff\0\0\0", 4), -EPROTO);
+    ck_assert_int_eq(find_last(FRAME_LF, NULL, 0), 0);
+    ck_assert_int_eq(find_last(FRAME_LENGTH, NULL, 0), 0);
+}
+END_TEST
+
 START_TEST(lines_at_the_limit)
 {
     char *data = malloc(FRAME_SIZE_MAX + 2);
@@ -143,6 +165,7 @@ int main(void)
     tcase_set_timeout(tests, 10);
     tcase_add_test(tests, names);
     tcase_add_test(tests, lines);
+    tcase_add_test(tests, the_last);
     tcase_add_test(tests, lines_at_the_limit);
     tcase_add_test(tests, lengths);
     tcase_add_test(tests, no_boundaries);
