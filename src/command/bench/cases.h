@@ -3,7 +3,7 @@
 #define FERRY_COMMAND_BENCH_CASES_H
 
 #include "command/bench/crossing.h"
-#include "command/bench/progress.h"
+#include "command/progress.h"
 
 struct bench_case {
     struct crossing crossing;

@@ -5,7 +5,7 @@
 #ifndef FERRY_COMMAND_BENCH_READY_H
 #define FERRY_COMMAND_BENCH_READY_H
 
-#include "command/bench/progress.h"
+#include "command/progress.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #ifndef FERRY_COMMAND_BENCH_STEPS_H
 #define FERRY_COMMAND_BENCH_STEPS_H
 
-#include "command/bench/progress.h"
+#include "command/progress.h"
 
 #include <stddef.h>
 #include <stdint.h>
