@@ -24,6 +24,7 @@ int command_status(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_relay(int argc, char **argv);
 int command_connect(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_pass(int argc, char **argv);
 int command_take(int argc, char **argv);
 int command_ping(int argc, char **argv);

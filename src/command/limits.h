@@ -25,6 +25,26 @@
 #define CONNECT_WAIT_MS 500
 /* Milliseconds until `connect` and `pass` give up dialling (--timeout). */
 #define CONNECT_TIMEOUT_MS 10000
+/* Bytes of a file that `replay` looks at, or of a pipe that it holds: the longest frame twice, so
+ * that most of it is new each time, and still in a processor's second cache. */
+#define REPLAY_PIECE_SIZE ((size_t)512 << 10)
+/* Messages that go by one call, as many as sendmmsg(2) is given at once. */
+#define REPLAY_BATCH 64u
+/* Messages a second (--rate): as many as a look at the clock each allows. */
+#define REPLAY_RATE_MAX 10000000
+/* Nanoseconds by which a message may be late and the next still keeps its own time: being woken
+ * takes less, a receiver that holds up takes more. */
+#define REPLAY_LATE_NS (5 * NS_PER_MS)
+/* Milliseconds from one look of a terminal at how far it is to the next. */
+#define REPLAY_PROGRESS_MS 100
+/* Milliseconds between tries while a writable socket takes nothing all the same; doubles up to the
+ * maximum. */
+#define REPLAY_PAUSE_MS     1
+#define REPLAY_PAUSE_MS_MAX 32
+/* Receives of what the receiver answers, in one go, so that an endless answer keeps nothing up. */
+#define REPLAY_RECEIVES 64u
+/* Bytes of a message that is an answer; a longer one is dropped as well, by the kernel. */
+#define REPLAY_ANSWER_SIZE ((size_t)64 << 10)
 /* Bytes of a message that -x shows; the rest is only counted. */
 #define DUMP_SIZE_MAX (64u << 10)
 /* Bytes that stand in one line of it, as with socat. */

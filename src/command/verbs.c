@@ -17,6 +17,7 @@ static const struct command commands[] = {
     { "reload", "make a running ferry read its configuration again", command_reload },
     { "relay", "one route, now: from where it listens to where it leads", command_relay },
     { "connect", "connect standard input and output to an address", command_connect },
+    { "replay", "send what a file holds to an address, message by message", command_replay },
     { "pass", "open files and pass their descriptors to another process", command_pass },
     { "take", "take descriptors: list them, or start a command with them", command_take },
     { "ping", "how far away addresses are, side by side", command_ping },

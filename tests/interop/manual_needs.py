@@ -86,6 +86,7 @@ ELSEWHERE = {r"--unit=": "needs a unit of systemd"}
 FILES = {
     "notes.txt": "a note\n",
     "lines.txt": "one\ntwo\n",
+    "requests.bin": "\0\0\0\4ping\0\0\0\5again",
     "ferry.conf": "[route g]\nlisten = unix:/run/g.sock,mode=0666\nallow = user:alice\nto = echo\n",
     "stage.conf": "[route app]\nlisten = unix:/run/status.sock\nto = echo\n",
     "db.conf": "[ferry]\nlog = journal\n[route db]\nlisten = unix:/run/db.sock\ndeny = any\nto = echo\n",
