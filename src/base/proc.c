@@ -68,6 +68,16 @@ unsigned proc_status_id(const char *status, const char *key)
     return line && sscanf(line + strlen(key), "%*u %u", &id) == 1 ? id : (unsigned)-1;
 }
 
+bool proc_is_filtered(void)
+{
+    static const char key[] = "\nSeccomp:\t";
+    char text[8192]; /* the groups that come before it may be many */
+    ssize_t length = proc_read(AT_FDCWD, "/proc/thread-self/status", text, sizeof(text));
+    const char *line = length > 0 ? strstr(text, key) : NULL;
+
+    return line && line[sizeof(key) - 1] != '0';
+}
+
 char *proc_executable(int folder)
 {
     char text[PATH_MAX];

@@ -32,6 +32,9 @@ int proc_stat_read(int folder, struct proc_stat *ret_stat);
 /* The effective one of "\nUid:" or "\nGid:" in the text of status; (unsigned)-1: it is not there.
  */
 unsigned proc_status_id(const char *status, const char *key);
+/* Whether a filter judges the system calls of this thread (seccomp(2)): a call that is not everyday
+ * may then be refused, noted, or death. So what has another way is not tried. */
+bool proc_is_filtered(void);
 /* What it runs, to be freed: a path as its root has it, " (deleted)" behind one that is gone; NULL:
  * it may not be seen, or there is none, as of a kernel thread. */
 char *proc_executable(int folder);

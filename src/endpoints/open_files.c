@@ -11,6 +11,7 @@
 #include "endpoints/open_files.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "endpoints/device.h"
 #include "endpoints/kernel_types.h"
 #include "endpoints/limits.h"
@@ -234,6 +235,8 @@ static int answers_open(void)
     union bpf_attr linked = { 0 }, made = { 0 };
     uint32_t function;
 
+    if (proc_is_filtered())
+        return -EPERM;
     memcpy(fields, kernel_fields, sizeof(fields));
     int code = kernel_types_find_running(fields, FIELD_COUNT, "bpf_iter_task_file", &function);
     if (code < 0)

@@ -2,7 +2,8 @@
  *
  * A BPF iterator over the files of all tasks (Documentation/bpf/bpf_iterators.rst; Linux 5.8, with
  * CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF). Needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN
- * before Linux 5.9. The walk through /proc tells the same, at two microseconds a descriptor.
+ * before Linux 5.9. The walk through /proc tells the same, at two microseconds a descriptor, and is
+ * taken wherever a filter judges system calls.
  */
 #ifndef FERRY_ENDPOINTS_OPEN_FILES_H
 #define FERRY_ENDPOINTS_OPEN_FILES_H

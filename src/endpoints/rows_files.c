@@ -6,6 +6,7 @@
  */
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "endpoints/table.h"
 
 #include <dirent.h>
@@ -88,7 +89,7 @@ static int files_collect(
 /* --- queues ----------------------------------------------------------------------------------- */
 
 /* The root folder of this IPC namespace's mqueue file system, mounted for us alone if it is nowhere
- * mounted (fsopen(2): Linux 5.2, CAP_SYS_ADMIN). -errno. */
+ * mounted (fsopen(2): Linux 5.2, CAP_SYS_ADMIN) and no filter judges that. -errno. */
 static int queues_open(void)
 {
     int folder = open("/dev/mqueue", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -99,6 +100,8 @@ static int queues_open(void)
         status.st_dev != above.st_dev)
         return folder;
     fd_close(&folder);
+    if (proc_is_filtered())
+        return -EPERM;
     AUTO_FD int context = (int)syscall(SYS_fsopen, "mqueue", 1 /* FSOPEN_CLOEXEC */);
     if (context < 0)
         return -errno;

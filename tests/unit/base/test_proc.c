@@ -5,6 +5,8 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -171,6 +173,21 @@ START_TEST(who_has_gone)
 }
 END_TEST
 
+/* One that allows everything. */
+START_TEST(whether_a_filter_judges)
+{
+    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = { .len = 1, .filter = &allow };
+
+    if (proc_is_filtered() && skipped("a filter judges this test already"))
+        return;
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert(!proc_is_filtered());
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    ck_assert(proc_is_filtered());
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base/proc");
@@ -186,6 +203,7 @@ int main(void)
     tcase_add_test(tests, the_effective_ids);
     tcase_add_test(tests, what_it_runs);
     tcase_add_test(tests, who_has_gone);
+    tcase_add_test(tests, whether_a_filter_judges);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
