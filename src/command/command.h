@@ -39,7 +39,8 @@ int command_main(int argc, char **argv);
 /* How this program was called, for texts that tell what to type next. */
 const char *command_program(void);
 
-/* Says a failure on stderr and returns EXIT_FAILED. */
+/* Says a failure on stderr and returns EXIT_FAILED.
+ *   verb  "": there is none yet */
 int command_fail(const char *verb, const struct ferry_error *error);
 /* The same for a failure without more words than its errno. */
 int command_fail_errno(const char *verb, const char *thing, int code);

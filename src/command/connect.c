@@ -147,7 +147,7 @@ static const char *connect_remedy(int code, const char *text)
     return target && (code == -ECONNRESET || code == -EPIPE) ? refused : NULL;
 }
 
-/* Input that had nowhere to go is not lost in silence. */
+/* What had nowhere to go is not lost in silence. */
 static int connect_dropped(
     const struct connect *connect, const struct ferry_relay *relay, struct ferry_error *error)
 {
@@ -158,6 +158,9 @@ static int connect_dropped(
     if (!stats.back.bytes && ioctl(STDIN_FILENO, FIONREAD, &left) == 0 && left > 0)
         return error_set(
             error, -ECONNRESET, connect->address, refused, "ended before it took the input");
+    if (stats.back.way == FERRY_WAY_DISCARD && stats.back.bytes)
+        return error_set(error, -EBADF, "standard output", NULL,
+            "is not open for writing; what came was dropped");
     if (stats.forth.way != FERRY_WAY_DISCARD || !stats.forth.bytes)
         return 0;
     return error_set(error, -EOPNOTSUPP, connect->address,

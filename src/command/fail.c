@@ -1,6 +1,7 @@
 /* fail.c - failures said on stderr, one line each. */
 #include "base/error.h"
 #include "command/command.h"
+#include "command/output.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,9 @@ int command_fail(const char *verb, const struct ferry_error *error)
 {
     char line[sizeof(struct ferry_error) + 8];
     ferry_error_format(error, line, sizeof(line));
-    fprintf(stderr, "ferry %s: %s\n", verb, line);
+    fprintf(stderr, "ferry%s%s: %s\n", *verb ? " " : "", verb, line);
+    if (output_failed())
+        output_told();
     return EXIT_FAILED;
 }
 

@@ -247,7 +247,7 @@ static int take_list(const struct take *take)
         return command_fail_errno("take", "list", -ENOMEM);
     if (text.size)
         fwrite(text.data, 1, text.size, stdout);
-    return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("take", "output", -errno);
+    return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("take", "standard output", -errno);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

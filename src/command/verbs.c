@@ -3,8 +3,10 @@
 #include "base/cleanup.h"
 #include "command/command.h"
 #include "command/nearest.h"
+#include "command/output.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <ferry/ferry.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +63,7 @@ static const char help_examples[] =
     "ferry.conf(5). Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
 
 static char program[256] = "ferry";
+static const char *running = ""; /* the verb */
 
 const char *command_program(void)
 {
@@ -103,6 +106,7 @@ static int command_start(const struct command *command, int argc, char **argv)
 {
     static char help[] = "--help";
     char name[32];
+    running = command->name;
     snprintf(name, sizeof(name), "ferry %s", command->name);
     argv[0] = name;
     if (argc == 2 && strcmp(argv[1], "-h") == 0)
@@ -128,6 +132,8 @@ static int command_help(const char *word)
 int command_main(int argc, char **argv)
 {
     argp_err_exit_status = EXIT_USAGE;
+    if (output_begin(&running) < 0)
+        return command_fail_errno(running, "memory", -ENOMEM);
     if (argc > 0)
         snprintf(program, sizeof(program), "%s", argv[0]);
     if (argc < 2)

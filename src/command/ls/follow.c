@@ -56,8 +56,9 @@ static void follower_write(struct follower *follower)
     if (code == 0 && fflush(stdout) != 0)
         code = -errno;
     if (code < 0)
-        follower_fail(follower,
-            error_is_peer_gone(code) ? EXIT_FAILED : command_fail_errno("ls", "output", code));
+        follower_fail(follower, error_is_peer_gone(code)
+                                    ? EXIT_FAILED
+                                    : command_fail_errno("ls", "standard output", code));
 }
 
 static int table_renew(struct follower *follower, unsigned which, struct ferry_error *error)

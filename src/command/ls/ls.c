@@ -475,7 +475,7 @@ static int ls_show(struct ls *ls, const struct ferry_endpoints *table)
     if (code == 0 && fflush(stdout) != 0)
         code = -errno;
     if (code < 0)
-        return command_fail_errno("ls", "output", code);
+        return command_fail_errno("ls", "standard output", code);
     return count ? EXIT_DONE : fail_none(ls, table);
 }
 

@@ -137,7 +137,7 @@ static int show_write(struct bytes *text)
         return command_fail_errno("show", "memory", -ENOMEM);
     if (text->size)
         fwrite(text->data, 1, text->size, stdout);
-    return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("show", "output", -errno);
+    return fflush(stdout) == 0 ? EXIT_DONE : command_fail_errno("show", "standard output", -errno);
 }
 
 static int show_json(const struct show *show, const struct ferry_endpoints *table,

@@ -9,6 +9,7 @@
 #include "command/top/screen.h"
 #include "base/error.h"
 #include "command/limits.h"
+#include "command/output.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -237,7 +238,7 @@ int top_screen_start(struct top *top)
     if (!screen_terminal_can())
         return -ENOTTY;
     setlocale(LC_CTYPE, "");
-    terminal = newterm(NULL, stdout, stdin);
+    terminal = newterm(NULL, output_terminal(), stdin);
     if (!terminal)
         return -ENOTTY;
     screen = (struct screen){ .top = top };
