@@ -1,6 +1,7 @@
 """`ferry replay`: what a file holds, message by message, to whatever takes messages or bytes."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -143,13 +144,14 @@ def test_packets_in_order(run_ferry, receiver, file):
 
 
 @pytest.mark.parametrize("how", ["lf", "length"])
-@pytest.mark.parametrize("scheme", ["unix-seq", "auto"])
+@pytest.mark.parametrize("scheme", ["unix-seq", "auto", "mq"])
 def test_through_a_relay_to_a_file(run_ferry, start_ferry, file, runtime_dir, scheme, how):
     """Empty ones too."""
-    start_ferry("relay", f"{scheme}:m.sock", f"file:got,append,frame={how}").wait_for("started")
+    address = f"mq:/ferry-replay-{os.getpid()}" if scheme == "mq" else f"{scheme}:m.sock"
+    start_ferry("relay", address, f"file:got,append,frame={how}").wait_for("started")
     messages = [b"%d" % number * (number % 50) for number in range(30000)]
     content = framed(messages, how)
-    done = run_ferry("replay", f"--frame={how}", file(content), f"{scheme}:m.sock")
+    done = run_ferry("replay", f"--frame={how}", file(content), address)
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: (runtime_dir / "got").stat().st_size >= len(content))
     assert (runtime_dir / "got").read_bytes() == content
@@ -225,6 +227,27 @@ def test_at_a_rate(run_ferry, receiver, file):
     assert there.end() == lines
 
 
+def test_sealed_memory_is_mapped(run_ferry, runtime_dir):
+    """Frames lie across its pieces all the same."""
+    content = framed([b"%d" % number * 20 for number in range(100000)], "lf")
+    memory = os.memfd_create("m", os.MFD_ALLOW_SEALING)
+    os.write(memory, content)
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_WRITE)
+    words = [f"/proc/self/fd/{memory}", "-"]
+    done = run_ferry("replay", *words, text=False, pass_fds=[memory])
+    os.close(memory)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == content
+
+
+def test_a_size_that_never_was_true(run_ferry):
+    """Files of /sys have a page, whatever they hold."""
+    path = "/sys/devices/system/cpu/possible"
+    assert os.stat(path).st_size > len(open(path).read())
+    done = run_ferry("replay", path, "-")
+    assert (done.returncode, done.stdout) == (0, open(path).read())
+
+
 # --- what is no file -------------------------------------------------------------------------------
 
 
@@ -256,6 +279,34 @@ def test_a_pipe_comes_once(run_ferry, receiver):
     assert done.returncode == 1
     assert "what comes through a pipe comes once" in done.stderr
     assert there.got == []
+
+
+def test_a_pipe_is_read_no_further_than_was_asked_for(start_ferry):
+    process = start_ferry("replay", "--count=2", "-", "-", stdin=subprocess.PIPE)
+    process.stdin.write(b"one\ntwo\n")
+    process.stdin.flush()
+    assert process.wait() == 0
+    assert process.stdout() == b"one\ntwo\n"
+
+
+def test_an_interrupt_while_a_pipe_is_quiet(start_ferry, receiver):
+    there = receiver()
+    process = start_ferry("replay", "--json", "-", "unix-seq:r.sock", stdin=subprocess.PIPE)
+    process.stdin.write(b"one\ntw")
+    process.stdin.flush()
+    wait_until(lambda: there.got == [b"one"])
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait() == 1
+    report = json.loads(process.stdout())
+    assert (report["messages"], report["next"], report["offset"]) == (1, 2, 4)
+
+
+def test_where_a_pipe_breaks_off(run_ferry):
+    """Behind many pieces."""
+    whole = framed([b"x" * 1000] * 3000, "length")
+    done = run_ferry("replay", "--frame=length", "-", "-", input=whole + b"\0", text=False)
+    assert (done.returncode, done.stdout) == (1, whole)
+    assert b"standard input: message 3001 at byte %d: the file ends" % len(whole) in done.stderr
 
 
 @pytest.mark.parametrize("path", ["missing", "."])
@@ -381,15 +432,17 @@ def test_a_receiver_that_does_not_end(run_ferry, file, runtime_dir):
         assert "next" not in said(done)
 
 
-def test_a_slow_receiver_is_waited_for(start_ferry, receiver, file):
-    there = receiver()
+@pytest.mark.parametrize("scheme", ["unix-seq", "unix-dgram"])
+def test_a_slow_receiver_is_waited_for(start_ferry, receiver, file, scheme):
+    there = receiver(socket.SOCK_DGRAM if scheme == "unix-dgram" else socket.SOCK_SEQPACKET)
     there.reads.clear()
     lines = [b"%d" % number for number in range(5000)]
-    process = start_ferry("replay", file(framed(lines, "lf")), "unix-seq:r.sock")
+    process = start_ferry("replay", file(framed(lines, "lf")), f"{scheme}:r.sock")
     wait_until(lambda: waits_in_poll(process.pid))
     there.reads.set()
     assert process.wait() == 0
-    assert there.end() == lines
+    wait_until(lambda: len(there.got) == len(lines))
+    assert there.got == lines
 
 
 def test_answers_keep_nobody_from_reading(run_ferry, receiver, file):
