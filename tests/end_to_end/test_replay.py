@@ -552,11 +552,14 @@ def test_memory_is_bounded(start_ferry, runtime_dir, how):
     assert report["messages"] == size // len(one)
 
 
-def on_a_terminal(command, cwd):
-    """What a command says on a terminal as its standard error, and how it ends."""
+def on_a_terminal(command, cwd, all_of_it=False):
+    """What a command says on a terminal as its standard error (or output too), and how it ends."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [str(word) for word in command], cwd=cwd, stderr=follower, stdout=subprocess.DEVNULL
+        [str(word) for word in command],
+        cwd=cwd,
+        stderr=follower,
+        stdout=follower if all_of_it else subprocess.DEVNULL,
     )
     os.close(follower)
     seen = b""
@@ -575,3 +578,9 @@ def test_progress_on_a_terminal(ferry, file, runtime_dir):
     assert status == 0
     assert "[###" in seen
     assert seen.rstrip().split("\r")[-1].startswith("\x1b[K10 messages, 30, ")
+
+
+def test_messages_on_a_terminal_are_not_drawn_over(ferry, file, runtime_dir):
+    name = file(b"one\n" * 5)
+    status, seen = on_a_terminal([ferry, "replay", "--rate=20", name, "-"], runtime_dir, True)
+    assert (status, seen) == (0, "one\r\n" * 5)

@@ -20,12 +20,13 @@
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 struct replay {
     const char *file;
     enum frame frame;
     uint64_t rate, from, count, times; /* count: 0, all */
-    bool json;
+    bool json, shows;                  /* shows: how far it is, and at the end what was sent */
     struct messages *messages;
     struct schedule schedule;
     struct sender sender;
@@ -169,7 +170,7 @@ static void say_person(const struct replay *replay)
 {
     AUTO_BYTES struct bytes text = BYTES_EMPTY;
 
-    if (!progress_is_seen())
+    if (!replay->shows)
         return;
     progress_end();
     print_sent(replay, &text);
@@ -272,9 +273,14 @@ static int replay_turn(struct replay *replay, uint64_t last, struct ferry_error 
 
 static int replay_send(struct replay *replay, struct ferry_error *error)
 {
+    struct sender *sender = &replay->sender;
     uint64_t last = replay->count ? replay->from + replay->count - 1 : UINT64_MAX;
     int r = 1;
 
+    /* A terminal that the messages go to is not drawn on. */
+    replay->shows = progress_is_seen() && !(sender->is_output && isatty(STDOUT_FILENO));
+    sender->progress = replay->shows ? replay_progress : NULL;
+    sender->data = replay;
     replay->begin_ns = replay->shown_ns = clock_now_ns();
     schedule_init(&replay->schedule, replay->rate, replay->begin_ns);
     for (uint64_t turn = 0; turn < replay->times && r >= 0; turn++) {
@@ -282,7 +288,7 @@ static int replay_send(struct replay *replay, struct ferry_error *error)
         while (r >= 0 && (r = replay_turn(replay, last, error)) > 0)
             ;
     }
-    return r < 0 ? r : sender_finish(&replay->sender, error);
+    return r < 0 ? r : sender_finish(sender, error);
 }
 
 /* What was left out has failed, although all else has gone. */
@@ -308,8 +314,6 @@ int command_replay(int argc, char **argv)
         return EXIT_FAILED;
     signal(SIGPIPE, SIG_IGN); /* a failure to write is said, not died of */
     replay.sender.file = replay.file;
-    replay.sender.progress = progress_is_seen() ? replay_progress : NULL;
-    replay.sender.data = &replay;
     int r = messages_open(replay.file, replay.frame, &replay.messages, &error);
     if (r == 0 && replay.times > 1)
         r = messages_rewind(replay.messages, &error); /* what can't be is said at once */

@@ -25,8 +25,8 @@ static int dial(struct sender *sender, bool json, struct ferry_error *error)
     int r = ferry_address_parse(sender->address, NULL, &address, error);
     if (r < 0)
         return r;
-    bool is_output = ferry_address_scheme(address) == FERRY_STDIO;
-    if (is_output && json)
+    sender->is_output = ferry_address_scheme(address) == FERRY_STDIO;
+    if (sender->is_output && json)
         r = error_set(error, -EINVAL, sender->address, "leave it out",
             "--json has standard output for itself");
     if (r == 0)
@@ -36,7 +36,7 @@ static int dial(struct sender *sender, bool json, struct ferry_error *error)
         return r;
     unsigned capabilities = ferry_channel_capabilities(sender->channel);
     sender->bytes = !(capabilities & FERRY_HAS_BOUNDARIES);
-    sender->hears = (capabilities & FERRY_CAN_RECEIVE) && !is_output;
+    sender->hears = (capabilities & FERRY_CAN_RECEIVE) && !sender->is_output;
     if (!(capabilities & FERRY_CAN_SEND))
         return error_set(error, -EOPNOTSUPP, sender->address,
             strncmp(sender->address, "file:", 5) == 0 ? "add ,append to write" : NULL,

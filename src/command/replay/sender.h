@@ -14,6 +14,7 @@ struct sender {
     struct ferry_channel *channel;
     struct ferry_inbox *inbox;
     bool bytes;      /* the receiver takes bytes: frames go along */
+    bool is_output;  /* the receiver is standard output */
     bool hears;      /* it may still answer */
     bool keep_going; /* what it refuses is left out */
     bool finishing;  /* everything was sent */
@@ -31,7 +32,7 @@ struct sender {
     void *data;
 };
 
-/* Dials. Fill what is borrowed, `keep_going`, `timeout_ns` and `progress` first; zero the rest.
+/* Dials. Fill what is borrowed, `keep_going` and `timeout_ns` first, and zero the rest.
  * From here on SIGINT and SIGTERM are taken as requests to end. Returns 0 or -errno. */
 int sender_open(struct sender *sender, bool json, struct ferry_error *error);
 void sender_close(struct sender *sender);
