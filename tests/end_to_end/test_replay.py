@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from crossings import queue_unlink
 from support import listens, wait_until
 
 MiB = 1 << 20
@@ -143,15 +144,26 @@ def test_packets_in_order(run_ferry, receiver, file):
     assert there.end() == lines
 
 
+@pytest.fixture(params=["unix-seq:m.sock", "auto:m.sock", "mq"])
+def message_address(request):
+    """A queue outlives who made it."""
+    if request.param != "mq":
+        yield request.param
+        return
+    name = f"/ferry-replay-{os.getpid()}"
+    yield f"mq:{name}"
+    queue_unlink(name)
+
+
 @pytest.mark.parametrize("how", ["lf", "length"])
-@pytest.mark.parametrize("scheme", ["unix-seq", "auto", "mq"])
-def test_through_a_relay_to_a_file(run_ferry, start_ferry, file, runtime_dir, scheme, how):
+def test_through_a_relay_to_a_file(
+    run_ferry, start_ferry, file, runtime_dir, message_address, how
+):
     """Empty ones too."""
-    address = f"mq:/ferry-replay-{os.getpid()}" if scheme == "mq" else f"{scheme}:m.sock"
-    start_ferry("relay", address, f"file:got,append,frame={how}").wait_for("started")
+    start_ferry("relay", message_address, f"file:got,append,frame={how}").wait_for("started")
     messages = [b"%d" % number * (number % 50) for number in range(30000)]
     content = framed(messages, how)
-    done = run_ferry("replay", f"--frame={how}", file(content), address)
+    done = run_ferry("replay", f"--frame={how}", file(content), message_address)
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: (runtime_dir / "got").stat().st_size >= len(content))
     assert (runtime_dir / "got").read_bytes() == content
