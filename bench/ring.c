@@ -1,18 +1,20 @@
 /* ring.c - what a ring costs over the barest that does the same.
  *
  *     bench-ring trips  WAY COUNT           64 bytes there and back, both sides looking out
+ *     bench-ring uneven WAY COUNT           the same, at uneven distances from look to look
  *     bench-ring sleeps WAY COUNT           the same, both sides asleep while they wait
  *     bench-ring stream WAY COUNT           1 KiB one way, in batches of 16
  *     bench-ring lend   WAY COUNT           64 bytes or 4 MiB lent, there and back
  *     bench-ring fan    WAY COUNT           1 KiB from four to one, who sleep when they wait
  *
- * WAY: ferry, or what it is compared with: `bare` (trips, stream: a ring of slots without any check
- * and without anybody to wake; sleeps: an eventfd each way, polled and read), `line` (trips: one
- * word in one cache line each way), `blocking` (sleeps: an eventfd each way that blocks), `unix`
- * (stream: a stream socket; fan: a seqpacket socket that the senders share), `small` and `large`
- * (lend), `ring` and `one` (fan: one sender, by its ring alone and in a fan-in). Two processes, on
- * the first and on the last processor that this one may use; of more, all senders on the last.
- * Prints the nanoseconds that it took, and those of processor time, all processes'.
+ * WAY: ferry, or what it is compared with: `bare` (trips, uneven, stream: a ring of slots without
+ * any check and without anybody to wake; sleeps: an eventfd each way, polled and read), `line`
+ * (trips: one word in one cache line each way), `blocking` (sleeps: an eventfd each way that
+ * blocks), `unix` (stream: a stream socket; fan: a seqpacket socket that the senders share),
+ * `small` and `large` (lend), `ring` and `one` (fan: one sender, by its ring alone and in a
+ * fan-in). Two processes, on the first and on the last processor that this one may use; of more,
+ * all senders on the last. Prints the nanoseconds that it took, and those of processor time, all
+ * processes'.
  */
 #include <ferry/ferry.h>
 
@@ -40,13 +42,22 @@ static void fail(const char *what, int code)
     exit(1);
 }
 
+/* Looks at even distances can fall into step with what they wait for, which then comes just before
+ * each of them, or just after: whichever it is lasts for the run. */
+static unsigned uneven;
+
 static inline void relax(void)
 {
+    static unsigned chance = 1;
+
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield");
 #endif
+    chance = chance * 1664525u + 1013904223u;
+    for (unsigned turns = chance >> 26 & uneven; turns > 0; turns--)
+        __asm__ __volatile__("");
 }
 
 /* Memory that both processes have. */
@@ -334,6 +345,9 @@ static const struct way {
     { "trips", "ferry", ferry_forth, ferry_back, .capacity = 1 << 20 },
     { "trips", "bare", .forth = bare_forth, .back = bare_back },
     { "trips", "line", .forth = line_forth, .back = line_back },
+    { "uneven", "ferry", ferry_forth, ferry_back, .capacity = 1 << 20 },
+    { "uneven", "bare", .forth = bare_forth, .back = bare_back },
+    { "uneven", "line", .forth = line_forth, .back = line_back },
     { "sleeps", "ferry", ferry_forth, ferry_back, .capacity = 1 << 20 },
     { "sleeps", "bare", .forth = eventfd_forth, .back = eventfd_back },
     { "sleeps", "blocking", .forth = eventfd_forth, .back = blocking_back },
@@ -535,9 +549,10 @@ int main(int argc, char **argv)
     char byte;
 
     if (!way || count <= 0 || pipe(done) < 0) {
-        fprintf(stderr, "usage: bench-ring trips|sleeps|stream|lend|fan WAY COUNT\n");
+        fprintf(stderr, "usage: bench-ring trips|uneven|sleeps|stream|lend|fan WAY COUNT\n");
         return 2;
     }
+    uneven = strcmp(way->what, "uneven") == 0 ? 63 : 0;
     ends_open(way, ends);
     others_start(way, ends, count, done[1]);
     pin(false);

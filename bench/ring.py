@@ -84,7 +84,8 @@ if __name__ == "__main__":
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("ring.py: looking out for a peer on the same core measures the scheduler: two are needed")
     table("64 bytes there and back, both sides looking out:", "trips", TRIPS, 400_000)
-    table("The same, both sides asleep while they wait:", "sleeps", SLEEPS, 8_000)
+    table("The same, at uneven distances from look to look:", "uneven", TRIPS, 400_000)
+    table("64 bytes there and back, both sides asleep while they wait:", "sleeps", SLEEPS, 8_000)
     table("1 KiB one way, in batches of 16, copied in and out:", "stream", STREAM, 160_000)
     table("The same from four processes to one, all asleep while they wait:", "fan", FAN, 163_840)
     table("Lent, filled in with one word, and borrowed, there and back:", "lend", LEND, 200_000)
