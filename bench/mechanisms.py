@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""mechanisms.py [--quick] - the ring beside what people would take instead: nng, ZeroMQ, nanomsg.
+"""mechanisms.py [--quick] - the ring beside what people would take instead: nng, ZeroMQ, nanomsg,
+iceoryx.
 
 `ferry bench --peers` measures all of them in turns, forth and back; here it runs at least 20 times for
 each table, and every other run counts as the ring "again": what lies between these two is chance. Of a
@@ -16,7 +17,7 @@ from pathlib import Path
 BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build")).resolve()
 QUICK = "--quick" in sys.argv
 RUNS = 2 if QUICK else 20
-PEERS = ["nng", "zeromq", "nanomsg"]
+PEERS = ["nng", "zeromq", "nanomsg", "iceoryx"]
 
 
 def trip_ns(case):

@@ -258,6 +258,12 @@
 #define PEER_DEPTH_MAX 1000
 #define PEER_BYTES_MAX ((size_t)8 << 20)
 #define PEER_RETRY_MS  1
+/* Of iceoryx and its daemon: messages of each publisher besides those under way (one is filled in,
+ * one looked at, the last one kept); what sizes are a multiple of; milliseconds between looks
+ * whether the daemon is there, or gone, which takes it some tens. */
+#define ROUDI_SPARE   4u
+#define ROUDI_ALIGN   ((size_t)64)
+#define ROUDI_LOOK_MS 2
 /* `bench buffers`: bytes of the smallest buffer, each other one four times as large; and of a
  * message. */
 #define BUFFER_STEP_MIN     ((size_t)4 << 10)

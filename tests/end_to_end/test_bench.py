@@ -7,17 +7,24 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
 
-from support import wait_until
+from support import children_of, wait_until
 
 MECHANISMS = [
     "ring", "auto", "pipe", "fifo", "unix", "unix-seq", "unix-dgram", "unix-fd", "memfd", "mq", "tcp", "udp",
 ]
-PEERS = {"nng": "nng/nng.h", "zeromq": "zmq.h", "nanomsg": "nanomsg/nn.h"}
+PEERS = {
+    "nng": "nng/nng.h", "zeromq": "zmq.h", "nanomsg": "nanomsg/nn.h",
+    "iceoryx": "iceoryx/v2.0.3/iceoryx_binding_c/api.h",
+}
+# Of iox-roudi, the daemon of iceoryx: memory and sockets by fixed names.
+ROUDI = ["/tmp/roudi", "/tmp/roudi.lock", "/tmp/iox-unique-roudi.lock", "/dev/shm/iceoryx_mgmt"]
 QUICK = ["-t", "5ms", "-r", "1"]
 ONLY = "ready, steps, buffers, profiles, claims and --calibrate have --time, --rounds, --json and --report, no other options"
 
@@ -63,7 +70,20 @@ def is_gone(pid):
 
 
 def left_behind():
-    return [path for path in glob.glob("/tmp/ferry-bench-??????") + glob.glob("/dev/mqueue/ferry-bench*")]
+    return [path for path in glob.glob("/tmp/ferry-bench-*") + glob.glob("/dev/mqueue/ferry-bench*")]
+
+
+def built_with(peer):
+    return os.path.exists("/usr/include/" + PEERS[peer])
+
+
+with_iceoryx = pytest.mark.skipif(not built_with("iceoryx"), reason="iceoryx was not there to build with")
+
+
+def roudi_runs():
+    """Whether anybody's daemon of iceoryx does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+        return asking.connect_ex("/tmp/roudi") == 0
 
 
 def test_every_mechanism_carries_messages_both_ways(bench):
@@ -118,7 +138,7 @@ def test_peers_carry_messages_both_ways(bench, peer):
     assert {case["mechanism"] for case in cases} == {peer}
     assert {case["wait"] for case in cases} <= {"sleep", "spin"}
     for case in cases:
-        if not os.path.exists("/usr/include/" + PEERS[peer]):
+        if not built_with(peer):
             assert case["missing"] == "not built in"
         else:
             assert case["round_trip"]["count"] >= 2 and case["one_way"]["messages"] > 0
@@ -140,7 +160,7 @@ def test_ferry_starts_without_the_peers(ferry, build):
     """Each would have to be loaded by every ferry that starts; none is a library's business."""
     for file in [ferry, *build.glob("libferry*.so")]:
         needed = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True).stdout
-        assert "NEEDED" in needed and not re.search("nng|zmq|nanomsg", needed)
+        assert "NEEDED" in needed and not re.search(r"nng|zmq|nanomsg|iceoryx|stdc\+\+", needed)
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/include/zmq.h"), reason="ZeroMQ was not there to build with")
@@ -155,6 +175,90 @@ def test_a_peer_that_is_gone_is_told(ferry, runtime_dir):
     if "unshare: " in done.stderr:
         pytest.skip("no user namespaces here")
     assert done.returncode == 0 and "zeromq, sleep: not measured: its library is not there" in done.stdout
+
+
+@with_iceoryx
+@pytest.mark.plain_build
+def test_the_daemon_of_iceoryx_is_there_while_it_is_needed(traced):
+    """Not while anything else is measured, and never the one of somebody else."""
+    cases, _, text = traced("-m", "pipe,iceoryx", "-s", "64", "-w", "sleep", *QUICK)
+    assert [case["one_way"]["lost"] for case in cases] == [0, 0]
+    assert len(re.findall(r'execve\("[^"]*iox-roudi", .* = 0$', text, re.M)) == 2, "one each way"
+    assert "SIGABRT {" not in text, "it has failed when it was told to end"
+    assert not any(map(os.path.exists, ROUDI))
+
+
+@with_iceoryx
+@pytest.mark.plain_build
+def test_a_daemon_that_is_killed_leaves_nothing(ferry, start):
+    process = start(ferry, "bench", "-m", "iceoryx", "-s", "64", "-w", "sleep", "-t", "300ms", "-r", "1")
+    wait_until(lambda: len(children_of(process.pid)) == 3)
+    (daemon,) = [pid for child in children_of(process.pid) for pid in children_of(child)]
+    assert os.path.exists("/dev/shm/iceoryx_mgmt")
+    os.kill(daemon, signal.SIGKILL)
+    process.wait(60)
+    assert not any(map(os.path.exists, ROUDI)) and left_behind() == []
+
+
+@with_iceoryx
+@pytest.mark.parametrize(
+    "daemon, said",
+    [
+        (None, "its daemon is not installed: iox-roudi"),
+        ("#!/bin/sh\nexit 1\n", "its daemon does not start: iox-roudi, which wants 66 MB of /dev/shm and more"),
+    ],
+)
+def test_a_daemon_that_can_not_be_had_is_told(ferry, runtime_dir, daemon, said):
+    if daemon:
+        (runtime_dir / "iox-roudi").write_text(daemon)
+        (runtime_dir / "iox-roudi").chmod(0o755)
+    done = subprocess.run(
+        [ferry, "bench", "-m", "iceoryx,pipe", "-s", "64", "-w", "sleep", *QUICK],
+        capture_output=True, text=True, timeout=30, env={**os.environ, "PATH": str(runtime_dir)},
+    )
+    assert done.returncode == 0 and f"iceoryx, sleep: not measured: {said}\n" in done.stdout
+
+
+@with_iceoryx
+@pytest.mark.plain_build
+def test_a_daemon_that_runs_already_is_used(traced, bench, start, runtime_dir):
+    """It goes on, and has forgotten who used it: or it would fail when it is told to end. What it has
+    no room for is told."""
+    if not shutil.which("iox-roudi"):
+        pytest.skip("no iox-roudi here")
+    (runtime_dir / "pools").write_text("[general]\nversion = 1\n[[segment]]\n[[segment.mempool]]\nsize = 1024\ncount = 600\n")
+    daemon = start("iox-roudi", "-c", runtime_dir / "pools", "-k", "0")
+    wait_until(roudi_runs)
+    cases, _, text = traced("-m", "iceoryx", "-s", "64", "-w", "sleep", *QUICK)
+    assert cases[0]["one_way"]["messages"] > 0 and "iox-roudi" not in text
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0, daemon.stderr()
+    daemon = start("iox-roudi", "-c", runtime_dir / "pools", "-k", "0")
+    wait_until(roudi_runs)
+    (case,) = bench("-m", "iceoryx,pipe", "-s", "4k", "-w", "sleep", *QUICK)["cases"][1:]
+    assert case["missing"] == "no message may be so large" and daemon.running()
+
+
+@with_iceoryx
+@pytest.mark.plain_build
+def test_one_at_a_time_has_a_daemon(ferry, start, runtime_dir):
+    """Whose turn it is has an abstract name, which is free when its process is gone."""
+    trace = runtime_dir / "trace"
+
+    def is_ours(turn):
+        try:
+            turn.bind("\0ferry-bench-roudi")
+        except OSError:
+            return False
+        return True
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:
+        wait_until(lambda: is_ours(turn))
+        process = start("strace", "-f", "-qq", "-o", trace,
+                        ferry, "bench", "-m", "iceoryx", "-s", "64", "-w", "sleep", *QUICK)
+        wait_until(lambda: trace.exists() and trace.read_text().count("EADDRINUSE") >= 3)
+        assert "iox-roudi" not in trace.read_text()
+    assert process.wait(30) == 0 and b"not measured" not in process.stdout()
 
 
 def test_a_channel_that_moves_takes_what_it_is_forced_to(traced):
@@ -231,16 +335,19 @@ def test_processes_stay_where_they_are_put(traced, bench):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("mechanism", ["fifo", *PEERS])
 def test_whose_bench_is_ended_leaves_nothing(ferry, start, number, mechanism):
-    if not os.path.exists("/usr/include/" + PEERS.get(mechanism, "")):
+    if mechanism in PEERS and not built_with(mechanism):
         pytest.skip(f"{mechanism} was not there to build with")
     process = start(ferry, "bench", "-m", mechanism, "-s", "64", "-w", "sleep", "-t", "10s", "-r", "1")
-    children = f"/proc/{process.pid}/task/{process.pid}/children"
-    wait_until(lambda: len(open(children).read().split()) == 2)
-    both = open(children).read().split()
+    daemon = mechanism == "iceoryx"  # and who watches over it
+    wait_until(lambda: len(children_of(process.pid)) == 2 + daemon)
+    below = children_of(process.pid)
+    below += [pid for child in below for pid in children_of(child)]
+    assert len(below) == 2 + 2 * daemon
     wait_until(lambda: left_behind() == [])
     process.send(number)
-    wait_until(lambda: all(is_gone(pid) for pid in both))
+    wait_until(lambda: all(is_gone(pid) for pid in below))
     assert left_behind() == []
+    assert not daemon or not any(map(os.path.exists, ROUDI))
 
 
 def watched_by(pid):

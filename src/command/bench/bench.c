@@ -36,7 +36,7 @@ enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT, KEY_P
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
         "Of ring, auto, pipe, fifo, unix, unix-seq, unix-dgram, unix-fd, memfd, mq, tcp, udp (all "
-        "these), auto-ring, auto-socket, unix-channel, nng, zeromq, nanomsg",
+        "these), auto-ring, auto-socket, unix-channel, nng, zeromq, nanomsg, iceoryx",
         0 },
     { "size", 's', "LIST", 0, "Bytes of a message, 8 to 16M (64,1k,64k,1M)", 0 },
     { "wait", 'w', "LIST", 0,
@@ -48,7 +48,8 @@ static const struct argp_option options[] = {
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
     { "calibrate", KEY_CALIBRATE, NULL, 0,
         "Measure for some ten seconds what an auto: channel decides by, and keep it", 0 },
-    { "peers", KEY_PEERS, NULL, 0, "Also nng, zeromq and nanomsg, those that are installed", 0 },
+    { "peers", KEY_PEERS, NULL, 0,
+        "Also nng, zeromq, nanomsg and iceoryx, those that are installed", 0 },
     { "json", KEY_JSON, NULL, 0, "One JSON object", 0 },
     { "report", KEY_REPORT, "FILE", 0,
         "Everything, or the part that is asked for, as an HTML page with charts", 0 },

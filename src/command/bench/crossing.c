@@ -364,16 +364,18 @@ static void side_live(struct bench_link *link, unsigned number, side_run *run,
     if (code == 0)
         code = side_do(&side, link, run, over_fd);
     shared->codes[number] = code;
+    if (link->crossing.mechanism->leave)
+        link->crossing.mechanism->leave(&side.end, code < 0);
     _exit(code < 0);
 }
 
-/* Waits for both; who fails, or dies, takes the other one along. */
+/* Waits for both; who fails, or dies, takes the other one along. A daemon is of another group. */
 static void children_wait(pid_t children[2], struct shared *shared)
 {
     int status;
 
     for (unsigned left = (children[0] > 0) + (children[1] > 0); left > 0; left--) {
-        pid_t pid = waitpid(-1, &status, 0);
+        pid_t pid = waitpid(0, &status, 0);
         if (pid < 0 && errno == EINTR) {
             left++;
             continue;

@@ -69,6 +69,16 @@ const char *case_reason(const struct bench_case *one)
         return "not built in";
     case -ELIBACC:
         return "its library is not there";
+    case -EHOSTDOWN:
+        return "its daemon is not installed: iox-roudi";
+    case -EHOSTUNREACH:
+        return "its daemon does not start: iox-roudi, which wants 66 MB of /dev/shm and more";
+    case -ENOBUFS:
+        return "its daemon, which ran before, has too little memory";
+    case -EBUSY:
+        return "another ferry bench has its daemon";
+    case -ECHILD:
+        return "one of its processes was killed";
     case -ETIMEDOUT:
         return one->crossing.mechanism->may_lose ? "messages were lost" : "nothing came any more";
     default:

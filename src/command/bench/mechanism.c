@@ -386,6 +386,14 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 #else
 #define NANOMSG .join = peer_absent_join
 #endif
+#ifdef HAVE_ICEORYX
+#define ICEORYX                                                                                    \
+    .open = peer_iceoryx_open, .join = peer_iceoryx_join, .send = peer_iceoryx_send,               \
+    .receive = peer_iceoryx_receive, .leave = peer_iceoryx_leave, .unname = peer_iceoryx_unname,   \
+    .close = peer_iceoryx_close
+#else
+#define ICEORYX .open = peer_open, .join = peer_absent_join
+#endif
 
 const struct mechanism bench_mechanisms[] = {
     { "ring", "libferry's ring in shared memory", .is_adaptive = true, .open = ring_open,
@@ -427,6 +435,8 @@ const struct mechanism bench_mechanisms[] = {
         .has_threads = true, .open = peer_open, ZEROMQ },
     { "nanomsg", "pair sockets of nanomsg over a unix socket", .is_peer = true, .has_threads = true,
         .open = peer_open_folder, NANOMSG },
+    { "iceoryx", "what iceoryx publishes in shared memory, by its daemon iox-roudi",
+        .is_peer = true, .has_threads = true, ICEORYX },
 };
 const size_t bench_mechanism_count = COUNT_OF(bench_mechanisms);
 
@@ -449,7 +459,9 @@ static void pair_close(int pair[2])
 
 int bench_link_open(struct bench_link *link, const struct crossing *crossing)
 {
-    *link = (struct bench_link){ .crossing = *crossing, .pairs = { { -1, -1 }, { -1, -1 } } };
+    *link = (struct bench_link){
+        .crossing = *crossing, .pairs = { { -1, -1 }, { -1, -1 } }, .roudi = ROUDI_NONE
+    };
     int code = crossing->mechanism->open(link);
     if (code < 0)
         bench_link_close(link);
@@ -479,6 +491,8 @@ void bench_link_unname(struct bench_link *link)
 {
     char path[64];
 
+    if (link->crossing.mechanism->unname)
+        link->crossing.mechanism->unname(link);
     if (!*link->folder)
         return;
     snprintf(path, sizeof(path), "%s/" BENCH_SOCKET_NAME, link->folder);
@@ -494,6 +508,8 @@ void bench_link_close(struct bench_link *link)
         ferry_ring_free(TAKE(link->rings[side]));
     }
     ferry_listener_close(TAKE(link->listener));
+    if (link->crossing.mechanism->close)
+        link->crossing.mechanism->close(link);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */

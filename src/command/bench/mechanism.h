@@ -6,6 +6,8 @@
 #ifndef FERRY_COMMAND_BENCH_MECHANISM_H
 #define FERRY_COMMAND_BENCH_MECHANISM_H
 
+#include "command/bench/roudi.h"
+
 #include <ferry/channel.h>
 #include <ferry/listener.h>
 #include <ferry/ring.h>
@@ -47,6 +49,7 @@ struct bench_link {
     struct ferry_listener *listener;
     char name[48];   /* for what has one and leaves nothing behind; "": none */
     char folder[32]; /* of BENCH_SOCKET_NAME; "": none */
+    struct roudi roudi;
 };
 
 /* What one process has of a link. */
@@ -77,6 +80,12 @@ struct mechanism {
     /* One try. Bytes that went or came, or -errno; -EAGAIN: not now. */
     ssize_t (*send)(struct bench_end *end, const void *data, size_t size);
     ssize_t (*receive)(struct bench_end *end, void *data, size_t size);
+    /* All of these may be NULL. Ends the process with that status, where _exit(2) would leave
+     * something behind; takes names away that are no longer needed, again and again; ends what
+     * `open` has started. */
+    void (*leave)(struct bench_end *end, int status);
+    void (*unname)(struct bench_link *link);
+    void (*close)(struct bench_link *link);
 };
 
 extern const struct mechanism bench_mechanisms[];

@@ -43,6 +43,7 @@ static struct chart_look look_of(const char *name)
         { "nng", { 5, 0, 7, false } },
         { "zeromq", { 6, 0, 8, false } },
         { "nanomsg", { 5, 1, 4, true } },
+        { "iceoryx", { 6, 1, 0, true } },
     };
     for (size_t i = 0; i < COUNT_OF(looks); i++)
         if (strcmp(name, looks[i].name) == 0)

@@ -1,5 +1,5 @@
 /* peer.h - other libraries that carry messages between processes, beside which ours is measured:
- * as pairs of sockets over their local transport.
+ * as pairs of sockets over their local transport, or by what they publish in shared memory.
  *
  * They are loaded where they are measured, by dlopen(3): linked, they would be loaded by every
  * ferry that starts, which then takes 4.4 ms instead of 1.9 (libzmq alone brings the run-time
@@ -50,6 +50,16 @@ ssize_t peer_zeromq_receive(struct bench_end *end, void *data, size_t size);
 int peer_nanomsg_join(struct bench_link *link, unsigned side, struct bench_end *end);
 ssize_t peer_nanomsg_send(struct bench_end *end, const void *data, size_t size);
 ssize_t peer_nanomsg_receive(struct bench_end *end, void *data, size_t size);
+#endif
+
+#ifdef HAVE_ICEORYX
+int peer_iceoryx_open(struct bench_link *link);
+int peer_iceoryx_join(struct bench_link *link, unsigned side, struct bench_end *end);
+ssize_t peer_iceoryx_send(struct bench_end *end, const void *data, size_t size);
+ssize_t peer_iceoryx_receive(struct bench_end *end, void *data, size_t size);
+void peer_iceoryx_leave(struct bench_end *end, int status);
+void peer_iceoryx_unname(struct bench_link *link);
+void peer_iceoryx_close(struct bench_link *link);
 #endif
 
 #endif
