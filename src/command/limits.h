@@ -238,6 +238,11 @@
  * tens of thousands. */
 #define BENCH_RATE_MAX     10000000
 #define BENCH_PACE_SPIN_NS 200000
+/* Of what moves by itself: nanoseconds for which that is waited for before anything is measured;
+ * and those after which who has moved to a ring stays, a little more than an auto: channel tries
+ * it. */
+#define BENCH_SETTLE_NS INT64_C(100000000)
+#define BENCH_TRIAL_NS  INT64_C(25000000)
 /* Bytes that every socket has room for anyway: below net.core.wmem_default. */
 #define BENCH_BUFFER_MIN ((size_t)128 << 10)
 /* Bytes of a ring, unless a message needs a larger one. */

@@ -92,6 +92,9 @@ def test_every_mechanism_has_a_row_for_every_size(everything):
     for case in cases:
         if "missing" in case:
             assert f"{case['mechanism']}, {case['wait']}: not measured: {case['missing']}" in said
+        elif case["mechanism"] == "auto":
+            percent = case["round_trip"]["by_ring_percent"]
+            assert f"auto, {case['wait']}: by the ring went {percent:.3g}% of the messages there and back" in said
 
 
 def test_every_chart_has_titles_units_and_names(everything):

@@ -25,6 +25,8 @@ static void result_add(struct crossing_result *sum, const struct crossing_result
     sum->lost += slice->lost;
     sum->time_ns += slice->time_ns;
     sum->cpu_ns += slice->cpu_ns;
+    for (unsigned i = 0; i < BENCH_LANES; i++)
+        sum->counts[i] += slice->counts[i];
 }
 
 static double messages_per_s(const struct crossing_result *result)

@@ -2,9 +2,11 @@
  *
  * Both are children: what a library starts in them, threads or memory, goes with them. They make a
  * round trip that is not measured first, by which what connects late is connected, and all memory
- * has been touched. Who receives knows that it is to end by a number of messages, which is written
- * before the last one is sent. So nothing has to be told apart in what is sent, and a mechanism
- * that loses messages ends by silence. Neither leaves before the other has all it waits for.
+ * has been touched. What moves by itself is then used as it is to be measured until it has moved,
+ * or for as long as one may wait for that. Who receives knows that it is to end by a number of
+ * messages, which is written before the last one is sent. So nothing has to be told apart in what
+ * is sent, and a mechanism that loses messages ends by silence. Neither leaves before the other has
+ * all it waits for.
  */
 #include "command/bench/crossing.h"
 #include "base/cleanup.h"
@@ -28,8 +30,10 @@ struct shared {
     uint64_t sent, received;
     int64_t started_ns, ended_ns; /* when the first was sent, when the last came */
     int64_t cpu_ns[2];
-    int codes[2];       /* what each side ended with */
-    struct times times; /* of round trips; at a rate, of messages one way */
+    atomic_bool settled;             /* who answers, if that was asked */
+    uint64_t counts[2][BENCH_LANES]; /* of each side, of what moves by itself */
+    int codes[2];                    /* what each side ended with */
+    struct times times;              /* of round trips; at a rate, of messages one way */
 };
 
 struct side {
@@ -42,6 +46,8 @@ struct side {
     char *data;                /* size bytes */
     int64_t due_ns, period_ns; /* at a rate: when the next one goes, and how far apart they are */
     int64_t paced_ns;          /* processor time that went into that */
+    bool settles;              /* nothing is measured yet */
+    bool is_answered;          /* the other one sends, too */
 };
 
 static void pin(int cpu)
@@ -143,6 +149,27 @@ static void pace(struct side *side)
     side->paced_ns += cpu_used_ns() - before_ns;
 }
 
+/* --- until it has moved ----------------------------------------------------------------------- */
+
+/* Of who measures: whether nothing is waited for any more. */
+static bool has_settled(struct side *side)
+{
+    return side->settles && side->end.mechanism->is_settled(&side->end) &&
+           (!side->is_answered || atomic_load(&side->shared->settled));
+}
+
+static void answer_settle(struct side *side)
+{
+    if (side->settles)
+        atomic_store(&side->shared->settled, side->end.mechanism->is_settled(&side->end));
+}
+
+static void time_add(struct side *side, int64_t time_ns)
+{
+    if (!side->settles)
+        times_add(&side->shared->times, time_ns);
+}
+
 /* --- who answers ------------------------------------------------------------------------------ */
 
 static int run_answer(struct side *side, int64_t span_ns)
@@ -154,6 +181,7 @@ static int run_answer(struct side *side, int64_t span_ns)
             return code;
         uint64_t last = atomic_load(&side->shared->last);
         code = send_whole(side);
+        answer_settle(side);
         side->shared->received++;
         if (code < 0 || side->shared->received == last)
             return code;
@@ -194,7 +222,7 @@ static int run_time(struct side *side, int64_t span_ns)
         if (code < 0)
             return code;
         memcpy(&sent_ns, side->data, sizeof(sent_ns));
-        times_add(&side->shared->times, clock_now_ns() - sent_ns);
+        time_add(side, clock_now_ns() - sent_ns);
         if (++side->shared->received == atomic_load(&side->shared->last))
             return 0;
     }
@@ -216,7 +244,7 @@ static int run_trips(struct side *side, int64_t span_ns)
 
     side->due_ns = now_ns;
     for (bool last = false; !last; number++) {
-        last = number > 0 && now_ns >= end_ns;
+        last = number > 0 && (now_ns >= end_ns || has_settled(side));
         if (last)
             atomic_store(&side->shared->last, number + 1);
         memcpy(side->data, &number, sizeof(number));
@@ -228,7 +256,7 @@ static int run_trips(struct side *side, int64_t span_ns)
         if (code < 0)
             return code;
         now_ns = clock_now_ns();
-        times_add(&side->shared->times, now_ns - before_ns);
+        time_add(side, now_ns - before_ns);
         memcpy(&came, side->data, sizeof(came));
         if (came != number)
             return -EBADMSG;
@@ -243,7 +271,7 @@ static int run_send(struct side *side, int64_t span_ns)
     uint64_t sent = 0;
 
     for (bool last = false; !last; sent++) {
-        last = is_last(sent, side->size, end_ns);
+        last = is_last(sent, side->size, end_ns) || has_settled(side);
         if (last)
             atomic_store(&side->shared->last, sent + 1);
         int code = send_whole(side);
@@ -263,7 +291,7 @@ static int run_send_paced(struct side *side, int64_t span_ns)
     for (bool last = false; !last; sent++) {
         pace(side);
         int64_t now_ns = clock_now_ns();
-        last = sent > 0 && now_ns >= end_ns;
+        last = sent > 0 && (now_ns >= end_ns || has_settled(side));
         if (last)
             atomic_store(&side->shared->last, sent + 1);
         memcpy(side->data, &now_ns, sizeof(now_ns));
@@ -316,6 +344,46 @@ static void meet(int fd)
         ;
 }
 
+/* Until the other one is here as well. */
+static int wait_for_other(int fd)
+{
+    char byte = 0;
+
+    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+        return -EPIPE;
+    return 0;
+}
+
+/* What was counted meanwhile is forgotten before anything is sent that counts. */
+static int side_settle(struct side *side, side_run *run, int over_fd)
+{
+    struct shared *shared = side->shared;
+
+    side->settles = true;
+    int code = run(side, BENCH_SETTLE_NS);
+    side->settles = false;
+    side->paced_ns = 0;
+    if (code == 0)
+        code = wait_for_other(over_fd);
+    if (code == 0 && side->number == 0) {
+        atomic_store(&shared->last, 0);
+        shared->sent = shared->received = 0;
+        shared->ended_ns = 0;
+    }
+    return code < 0 ? code : wait_for_other(over_fd);
+}
+
+/* How many it has sent by each lane, less those of before. */
+static void side_count(const struct side *side, uint64_t counts[BENCH_LANES])
+{
+    uint64_t now[BENCH_LANES] = { 0 };
+
+    if (side->end.mechanism->count)
+        side->end.mechanism->count(&side->end, now);
+    for (unsigned i = 0; i < BENCH_LANES; i++)
+        counts[i] = now[i] - counts[i];
+}
+
 static int side_do(struct side *side, struct bench_link *link, side_run *run, int over_fd)
 {
     const struct crossing *crossing = &link->crossing;
@@ -327,6 +395,12 @@ static int side_do(struct side *side, struct bench_link *link, side_run *run, in
         return code;
     bench_link_unname(link);
     side->silence_ms = crossing->mechanism->may_lose ? BENCH_LOST_MS : BENCH_STUCK_MS;
+    side->is_answered = run == run_answer || run == run_trips;
+    if (crossing->mechanism->is_settled)
+        code = side_settle(side, run, over_fd);
+    if (code < 0)
+        return code;
+    side_count(side, shared->counts[side->number]);
     int64_t before_ns = cpu_used_ns();
     if (side->number == 0)
         shared->started_ns = clock_now_ns();
@@ -334,6 +408,7 @@ static int side_do(struct side *side, struct bench_link *link, side_run *run, in
     bool all = shared->received == atomic_load(&shared->last);
     if (side->number == 1 && (!shared->ended_ns || all))
         shared->ended_ns = clock_now_ns();
+    side_count(side, shared->counts[side->number]);
     if (code == 0)
         meet(over_fd);
     shared->cpu_ns[side->number] = cpu_used_ns() - before_ns - side->paced_ns;
@@ -444,6 +519,8 @@ static int crossing_run(const struct crossing *crossing, side_run *measures, sid
         .lost = shared->sent - shared->received,
         .time_ns = shared->ended_ns - shared->started_ns,
         .cpu_ns = shared->cpu_ns[0] + shared->cpu_ns[1] };
+    for (unsigned i = 0; i < BENCH_LANES; i++)
+        ret_result->counts[i] = shared->counts[0][i] + shared->counts[1][i];
     munmap(shared, sizeof(*shared));
     return code;
 }

@@ -3,7 +3,7 @@
  * Round trips: one side sends and waits for the answer, the other answers. One way: one side sends
  * as fast as it can, the other receives, and the time ends when the last message has come. At a
  * rate, both are paced: what pacing itself takes of a processor is not counted, but what a receiver
- * does that looks out is.
+ * does that looks out is. What moves by itself does so before, for a tenth of a second at most.
  */
 #ifndef FERRY_COMMAND_BENCH_CROSSING_H
 #define FERRY_COMMAND_BENCH_CROSSING_H
@@ -14,8 +14,9 @@
 struct crossing_result {
     uint64_t messages; /* that came */
     uint64_t lost;
-    int64_t time_ns; /* for all of them */
-    int64_t cpu_ns;  /* of both processes, user and system */
+    int64_t time_ns;              /* for all of them */
+    int64_t cpu_ns;               /* of both processes, user and system */
+    uint64_t counts[BENCH_LANES]; /* of what moves by itself: messages by each lane */
 };
 
 /* Round trips; each is counted in *times, and is two messages.

@@ -11,6 +11,14 @@ static void set_number(json_t *object, const char *key, double number)
     json_object_set_new(object, key, json_integer((json_int_t)(number + 0.5)));
 }
 
+static void set_by_ring(json_t *object, const struct crossing_result *result)
+{
+    double percent = crossing_by_ring(result);
+
+    if (percent >= 0)
+        json_object_set_new(object, "by_ring_percent", json_real(percent));
+}
+
 static json_t *trips_json(const struct bench_case *one)
 {
     json_t *trips = json_object();
@@ -20,6 +28,7 @@ static json_t *trips_json(const struct bench_case *one)
     set_number(trips, "p99_ns", (double)times_quantile(&one->times, 990));
     set_number(trips, "p999_ns", (double)times_quantile(&one->times, 999));
     set_number(trips, "cpu_ns_per_message", case_trip_cpu_ns(one));
+    set_by_ring(trips, &one->trips);
     return trips;
 }
 
@@ -33,6 +42,7 @@ static json_t *one_way_json(const struct bench_case *one)
     set_number(one_way, "messages_per_second", rate);
     set_number(one_way, "bytes_per_second", rate * (double)one->crossing.size);
     set_number(one_way, "cpu_ns_per_message", case_one_way_cpu_ns(one));
+    set_by_ring(one_way, &one->one_way);
     if (!one->ways.count) {
         set_number(one_way, "slowest_slice_per_second", one->slowest);
         set_number(one_way, "fastest_slice_per_second", one->fastest);

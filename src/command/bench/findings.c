@@ -56,6 +56,13 @@ double case_byte_cpu_ns(const struct bench_case *one)
     return figure_per(cpu_ns(&one->one_way), (double)one->crossing.size);
 }
 
+double crossing_by_ring(const struct crossing_result *result)
+{
+    double by_ring = (double)result->counts[FERRY_LANE_RING];
+    double all = by_ring + (double)result->counts[FERRY_LANE_SOCKET];
+    return all > 0 ? 100 * by_ring / all : -1;
+}
+
 const char *case_reason(const struct bench_case *one)
 {
     switch (one->code) {

@@ -54,6 +54,8 @@ double figure_spread(double slowest, double fastest);
 double case_trip_cpu_ns(const struct bench_case *one);    /* a message */
 double case_one_way_cpu_ns(const struct bench_case *one); /* a message */
 double case_byte_cpu_ns(const struct bench_case *one);    /* a byte one way */
+/* Of what moves by itself, how many of its messages went by the ring: percent; -1: it does not. */
+double crossing_by_ring(const struct crossing_result *result);
 /* Why it has no figures. */
 const char *case_reason(const struct bench_case *one);
 

@@ -369,6 +369,10 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+#define MOVING                                                                                     \
+    .join = moving_join, .send = moving_send, .receive = moving_receive,                           \
+    .is_settled = moving_is_settled, .count = moving_count
+
 /* What was not built in fails when it is joined. */
 #ifdef HAVE_NNG
 #define NNG .join = peer_nng_join, .send = peer_nng_send, .receive = peer_nng_receive
@@ -399,13 +403,11 @@ const struct mechanism bench_mechanisms[] = {
     { "ring", "libferry's ring in shared memory", .is_adaptive = true, .open = ring_open,
         .join = ring_join, .send = ring_send, .receive = ring_receive },
     { "auto", "libferry's auto:, a unix socket or rings, whichever pays", .is_adaptive = true,
-        .open = moving_open, .join = moving_join, .send = moving_send, .receive = moving_receive },
+        .open = moving_open, MOVING },
     { "auto-ring", "the same by rings", .is_adaptive = true, .is_forced = true,
-        .open = moving_ring_open, .join = moving_join, .send = moving_send,
-        .receive = moving_receive },
+        .open = moving_ring_open, MOVING },
     { "auto-socket", "the same by the socket", .is_adaptive = true, .is_forced = true,
-        .open = moving_socket_open, .join = moving_join, .send = moving_send,
-        .receive = moving_receive },
+        .open = moving_socket_open, MOVING },
     { "unix-channel", "unix-seq: as a channel of libferry", .is_forced = true,
         .open = moving_plain_open, .join = moving_join, .send = moving_send,
         .receive = moving_receive },

@@ -8,6 +8,7 @@
 
 #include "command/bench/roudi.h"
 
+#include <ferry/auto.h>
 #include <ferry/channel.h>
 #include <ferry/listener.h>
 #include <ferry/ring.h>
@@ -24,6 +25,9 @@ enum bench_wait {
 
 /* Bytes at the front of a message that are looked at when it has come. */
 #define BENCH_LOOKED_AT sizeof(uint64_t)
+
+/* By enum ferry_lane. */
+#define BENCH_LANES 2
 
 /* "sleep", ... */
 const char *bench_wait_name(enum bench_wait wait);
@@ -62,6 +66,7 @@ struct bench_end {
     struct ferry_channel *channel;
     struct ferry_inbox *inbox;
     int64_t give_up_ns; /* whoever has heard nothing by then is stuck */
+    int64_t moved_ns;   /* since when what it sends has gone by a ring; 0: not now */
     struct peer *peer;  /* what another library has there; its own kind of thing */
 };
 
@@ -80,6 +85,10 @@ struct mechanism {
     /* One try. Bytes that went or came, or -errno; -EAGAIN: not now. */
     ssize_t (*send)(struct bench_end *end, const void *data, size_t size);
     ssize_t (*receive)(struct bench_end *end, void *data, size_t size);
+    /* What moves by itself while it is in use (both NULL: nothing does): whether what this end
+     * sends goes as it will go on, and how many messages it has sent by each lane. */
+    bool (*is_settled)(struct bench_end *end);
+    void (*count)(const struct bench_end *end, uint64_t ret_counts[BENCH_LANES]);
     /* All of these may be NULL. Ends the process with that status, where _exit(2) would leave
      * something behind; takes names away that are no longer needed, again and again; ends what
      * `open` has started. */

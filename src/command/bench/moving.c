@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "command/limits.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ferry/channel.h>
 #include <ferry/listener.h>
@@ -90,4 +91,46 @@ ssize_t moving_receive(struct bench_end *end, void *data, size_t size)
         memcpy(data, message.data, size < BENCH_LOOKED_AT ? size : BENCH_LOOKED_AT);
     ferry_message_fini(&message);
     return whole ? (ssize_t)size : -EBADMSG;
+}
+
+/* --- where it has moved ----------------------------------------------------------------------- */
+
+static struct ferry_auto_stats stats_of(const struct bench_end *end)
+{
+    struct ferry_auto_stats stats = { .struct_size = sizeof(stats) };
+    int code = ferry_auto_get_stats(end->channel, &stats);
+
+    assert(code == 0); /* each is auto: */
+    (void)code;
+    return stats;
+}
+
+void moving_count(const struct bench_end *end, uint64_t ret_counts[BENCH_LANES])
+{
+    struct ferry_auto_stats stats = stats_of(end);
+
+    ret_counts[FERRY_LANE_SOCKET] = stats.socket_messages;
+    ret_counts[FERRY_LANE_RING] = stats.ring_messages;
+}
+
+/* It has left it for a moment only. */
+static bool is_in_ring(const struct ferry_auto_stats *stats)
+{
+    return stats->lanes[FERRY_SEND] == FERRY_LANE_RING || stats->reason == FERRY_AUTO_FULL ||
+           stats->reason == FERRY_AUTO_PASSING;
+}
+
+bool moving_is_settled(struct bench_end *end)
+{
+    struct ferry_auto_stats stats = stats_of(end);
+    int64_t now_ns = clock_now_ns();
+
+    if (!is_in_ring(&stats)) {
+        end->moved_ns = 0;
+        /* Once it has measured, and need not ask the peer, it stays for longer than a slice. */
+        return stats.reason == FERRY_AUTO_SLEEPY || stats.reason >= FERRY_AUTO_FORCED;
+    }
+    if (!end->moved_ns)
+        end->moved_ns = now_ns;
+    return stats.reason == FERRY_AUTO_FORCED || now_ns - end->moved_ns >= BENCH_TRIAL_NS;
 }

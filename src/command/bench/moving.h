@@ -24,4 +24,8 @@ ssize_t moving_send(struct bench_end *end, const void *data, size_t size);
 /* What has to be looked at of the data is copied, the rest lies in the inbox. */
 ssize_t moving_receive(struct bench_end *end, void *data, size_t size);
 
+/* It has tried the ring for long enough that it would have left it, or it stays on the socket. */
+bool moving_is_settled(struct bench_end *end);
+void moving_count(const struct bench_end *end, uint64_t ret_counts[BENCH_LANES]);
+
 #endif

@@ -93,6 +93,11 @@ void bench_remark(const struct bench_case *one, struct bytes *text)
         wait = one->crossing.profile ? one->crossing.profile : size;
     if (one->code < 0)
         bytes_print(text, "%s, %s: not measured: %s\n", name, wait, case_reason(one));
+    else if (crossing_by_ring(&one->trips) >= 0)
+        bytes_print(text,
+            "%s, %s: by the ring went %.3g%% of the messages there and back, %.3g%% of those one "
+            "way\n",
+            name, wait, crossing_by_ring(&one->trips), crossing_by_ring(&one->one_way));
     else if (one->one_way.lost)
         bytes_print(text, "%s, %s: %.3g%% of the messages one way were lost\n", name, wait,
             100 * figure_per((double)one->one_way.lost,
