@@ -4,7 +4,7 @@ iceoryx.
 
 `ferry bench --peers` measures all of them in turns, forth and back; here it runs at least 20 times for
 each table, and every other run counts as the ring "again": what lies between these two is chance. Of a
-peer the better of its ways to wait stands, by what the table is about.
+peer that way to wait stands that the table is about, asleep, or the better of its two.
 """
 
 import json
@@ -52,14 +52,18 @@ def row(name, values, first):
 
 
 def table(title, runs, wait, value):
-    """The ring's way to wait, and each peer's best; what the best of them is to the ring."""
+    """The ring's way to wait, and each peer's best: asleep, where the ring is, or nobody would be woken;
+    what the best of them is to the ring."""
     print(f"\n{title}\n\n| | ns, median | lowest | highest | of the first |\n|---|---|---|---|---|")
     ring = [[value(run["ring", wait]) for run in runs[half::2]] for half in (0, 1)]
     first = row(f"ring, {wait}", ring[0], statistics.median(ring[0]))
     row("the same, again", ring[1], first)
     best = None
     for peer in PEERS:
-        ways = [[value(run[key]) for run in runs if key in run] for key in ((peer, "sleep"), (peer, "spin"))]
+        ways = [
+            [value(run[peer, way]) for run in runs if (peer, way) in run]
+            for way in ("sleep", "spin") if way in ("sleep", wait)
+        ]
         ways = [way for way in ways if way]
         if ways:
             median = row(peer, min(ways, key=statistics.median), first)
