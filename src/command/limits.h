@@ -225,6 +225,16 @@
 #define BENCH_SLICE_MS_MAX 10000
 #define BENCH_ROUNDS       3u
 #define BENCH_ROUNDS_MAX   100u
+/* How long it takes, about: milliseconds that a slice takes besides, each way, and one more for so
+ * many bytes of a message, whose memory has to be made; until many descriptors are watched. How
+ * long it may take (--budget): unless it is given several times that, since the machine may be
+ * busy. */
+#define BENCH_LATE_MS       5
+#define BENCH_LATE_BYTES    ((size_t)90000)
+#define READY_LATE_MS       1500
+#define BENCH_BUDGET_MS_MAX INT64_C(86400000)
+#define BENCH_LIMIT_TIMES   4
+#define BENCH_LIMIT_MS      60000
 /* Milliseconds of silence after which messages count as lost; where none can be, as stuck. */
 #define BENCH_LOST_MS  200
 #define BENCH_STUCK_MS 10000

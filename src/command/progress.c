@@ -20,15 +20,6 @@ void progress_draw(double share, const char *text)
         WIDTH - length, "", text);
 }
 
-void progress_step(struct progress *progress, const char *what)
-{
-    size_t done = progress->done++;
-    char text[128];
-
-    snprintf(text, sizeof(text), "%zu/%zu %s", done, progress->all, what);
-    progress_draw((double)done / (double)progress->all, text);
-}
-
 void progress_end(void)
 {
     if (progress_is_seen())

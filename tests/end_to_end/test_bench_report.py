@@ -217,6 +217,21 @@ def test_a_file_that_is_there_is_replaced_whole(report, runtime_dir):
     assert os.listdir(runtime_dir / "folder") == ["real.html"]
 
 
+def test_a_page_of_everything_ends_in_time(ferry, runtime_dir):
+    """Every part has its share, and is there; what was not measured is told."""
+    path = runtime_dir / "report.html"
+    done = subprocess.run(
+        [ferry, "bench", "--report", path, "--json", "--budget", "2s"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    document, page = json.loads(done.stdout), ElementTree.parse(path).getroot()
+    assert document["method"]["cut"] is True and document["method"]["rounds"] == 1
+    assert [section.get("id") for section in page.iter(XHTML + "section")] == PARTS
+    for part in ("crossings", "buffers", "profiles", "steps"):
+        assert any("missing" not in case for case in document[part]), part
+    assert "Time was up: some have fewer slices, or none (--budget)." in path.read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_who_is_interrupted_changes_nothing(ferry, start, runtime_dir, number):
     file = runtime_dir / "report.html"

@@ -31,7 +31,7 @@ struct bench {
     struct bytes command; /* what was typed, for a shell */
 };
 
-enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT, KEY_PEERS };
+enum { KEY_JSON = 0x600, KEY_ONE_CPU, KEY_RATE, KEY_CALIBRATE, KEY_REPORT, KEY_PEERS, KEY_BUDGET };
 
 static const struct argp_option options[] = {
     { "mechanism", 'm', "LIST", 0,
@@ -43,6 +43,10 @@ static const struct argp_option options[] = {
         "How a process waits: sleep, spin, adaptive (all; adaptive is of ring and auto)", 0 },
     { "time", 't', "SPAN", 0, "How long a slice is (20ms; --calibrate: 10ms)", 0 },
     { "rounds", 'r', "COUNT", 0, "Slices of each case (3; --calibrate: 6)", 0 },
+    { "budget", KEY_BUDGET, "SPAN", 0,
+        "How long all of it may take: slices are shorter or fewer then (several times the "
+        "estimate)",
+        0 },
     { "rate", KEY_RATE, "NUMBER", 0,
         "So many messages one way, and round trips, a second (as many as can be)", 0 },
     { "one-cpu", KEY_ONE_CPU, NULL, 0, "Both processes on one processor; nothing spins", 0 },
@@ -163,6 +167,10 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
     case KEY_ONE_CPU:
         bench->choice.one_cpu = true;
         return 0;
+    case KEY_BUDGET:
+        bench->findings.method.budget_ms =
+            argument_span_ms(state, argument, 1, BENCH_BUDGET_MS_MAX);
+        return 0;
     case KEY_RATE:
         bench->findings.method.rate = (double)argument_number(state, argument, 1, BENCH_RATE_MAX);
         return 0;
@@ -190,7 +198,9 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         if ((bench->findings.parts || bench->calibrates) && is_narrowed(bench))
             argp_error(state,
                 "ready, steps, buffers, profiles, claims and --calibrate have --time, --rounds, "
-                "--json and --report, no other options");
+                "--budget, --json and --report, no other options");
+        if (bench->calibrates && bench->findings.method.budget_ms)
+            argp_error(state, "--calibrate ends by itself, and has no --budget");
         if (bench->report && (bench->calibrates || bench->findings.method.rate > 0))
             argp_error(state, "--report goes with neither --calibrate nor --rate");
         if (!bench->findings.parts)
@@ -282,7 +292,7 @@ static int bench_calibrate(struct bench *bench)
     AUTO_FREE char *path = NULL;
     struct calibration before;
     struct calibrate_result result;
-    struct progress progress = { 0 };
+    struct slices slices = { 0 };
     struct bytes text = BYTES_EMPTY;
     struct ferry_error error;
 
@@ -294,8 +304,8 @@ static int bench_calibrate(struct bench *bench)
         return command_fail("bench", &error);
     }
     bench_cpus(bench->findings.method.cpus);
-    int code = calibrate_run(&bench->findings.method, &progress, &result);
-    progress_end();
+    int code = calibrate_run(&bench->findings.method, &slices, &result);
+    slices_end();
     if (code < 0)
         return command_fail_errno("bench", "a socket or a ring", code);
     code = calibration_keep(&result.found, path);

@@ -189,20 +189,18 @@ static void settle(const struct calibrate *calibrate, struct choice_costs *costs
 }
 
 /* False: the time is over, which the last round did not wait for. */
-static bool round_run(
-    struct calibrate *calibrate, unsigned round, int64_t end_ns, struct progress *progress)
+static bool round_run(struct calibrate *calibrate, unsigned round, struct slices *slices)
 {
     for (size_t i = 0; i < calibrate->count; i++) {
-        if (clock_now_ns() >= end_ns)
+        if (!slices_step(slices, "calibration"))
             return false;
-        progress_step(progress, "calibration");
         slot_run(calibrate, &calibrate->slots[round % 2 ? calibrate->count - 1 - i : i]);
     }
     return true;
 }
 
-int calibrate_run(const struct bench_method *method, struct progress *progress,
-    struct calibrate_result *ret_result)
+int calibrate_run(
+    const struct bench_method *method, struct slices *slices, struct calibrate_result *ret_result)
 {
     AUTO_FREE struct slot *slots = calloc(SLOTS_MAX, sizeof(*slots));
     AUTO_FREE struct bench_case *one = calloc(1, sizeof(*one));
@@ -217,9 +215,10 @@ int calibrate_run(const struct bench_method *method, struct progress *progress,
         return -ENOMEM;
     (void)getloadavg(&load, 1);
     slots_make(&calibrate);
-    progress->all = method->rounds * calibrate.count;
-    while (round < method->rounds &&
-           round_run(&calibrate, round, clock_after(before_ns, CALIBRATE_MS * NS_PER_MS), progress))
+    size_t all = method->rounds * calibrate.count;
+    slices_begin(slices, all, (int64_t)all * 2 * (method->slice_ms + BENCH_LATE_MS), CALIBRATE_MS);
+    slices_part(slices, all, CALIBRATE_MS);
+    while (round < method->rounds && round_run(&calibrate, round, slices))
         round++;
     int code = check(&calibrate);
     if (code < 0)

@@ -16,10 +16,10 @@ struct calibrate_result {
  * that are under way.
  *   method    of its processors one may stand twice: then nothing is measured apart; -1: anywhere,
  *             then nothing is together; what is not measured is as it is built in
- *   progress  none yet; is told how many slices there are
+ *   slices  none yet; is told how many slices there are
  * 0, -ENOMEM, or why a socket or a ring could not be measured. */
-int calibrate_run(const struct bench_method *method, struct progress *progress,
-    struct calibrate_result *ret_result);
+int calibrate_run(
+    const struct bench_method *method, struct slices *slices, struct calibrate_result *ret_result);
 
 /* Appends what was found, beside what was in use before.
  *   path  where it is kept */

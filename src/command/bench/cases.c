@@ -2,6 +2,7 @@
 #include "command/bench/cases.h"
 #include "base/clock.h"
 
+#include <errno.h>
 #include <sched.h>
 
 void bench_cpus(int ret_cpus[2])
@@ -63,13 +64,15 @@ void bench_case_run(struct bench_case *one)
         one->fastest = rate;
 }
 
-void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct progress *progress)
+void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct slices *slices)
 {
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < cases->count; i++) {
             struct bench_case *one = &cases->list[round % 2 ? cases->count - 1 - i : i];
-            progress_step(progress, one->crossing.mechanism->name);
-            bench_case_run(one);
+            if (slices_step(slices, one->crossing.mechanism->name))
+                bench_case_run(one);
+            else if (one->code == 0 && !one->trips.messages)
+                one->code = -ETIME;
         }
     }
 }

@@ -3,7 +3,7 @@
 #define FERRY_COMMAND_BENCH_CASES_H
 
 #include "command/bench/crossing.h"
-#include "command/progress.h"
+#include "command/bench/slices.h"
 
 struct bench_case {
     struct crossing crossing;
@@ -24,8 +24,9 @@ struct bench_cases {
 void bench_cpus(int ret_cpus[2]);
 /* One slice each way, unless it has failed before. */
 void bench_case_run(struct bench_case *one);
-/* All of them in turns, forth and back; `rounds` slices each, which are steps of the progress. */
-void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct progress *progress);
+/* All of them in turns, forth and back; `rounds` slices each, which are a part of the slices.
+ * Those for which there was no time have -ETIME. */
+void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct slices *slices);
 
 /* They need a slice at least. */
 

@@ -218,6 +218,8 @@ static const char *why(size_t number, double here, enum claim_verdict verdict)
         return table[number].why;
     if (here >= 0)
         return NULL;
+    if (here == -ETIME)
+        return SLICES_NO_TIME;
     return here > -ENODATA || here < -ENODATA ? strerror(-(int)here)
                                               : "it was not among what was asked for";
 }

@@ -117,7 +117,7 @@ static json_t *step_json(const struct step_figure *figure)
     json_object_set_new(object, "step", json_string(figure->name));
     json_object_set_new(object, "what", json_string(figure->help));
     if (figure->code < 0) {
-        json_object_set_new(object, "missing", json_string(strerror(-figure->code)));
+        json_object_set_new(object, "missing", json_string(step_reason(figure)));
         return object;
     }
     set_number(object, "count", (double)figure->steps);
@@ -174,8 +174,9 @@ static void set_printed(json_t *object, const char *key, void (*print)(struct by
     json_object_set_new(object, key, json_string(text.data ? text.data : ""));
 }
 
-static json_t *method_json(const struct bench_method *method)
+static json_t *method_json(const struct bench_findings *findings)
 {
+    const struct bench_method *method = &findings->method;
     json_t *object = json_object();
 
     set_printed(object, "kernel", machine_kernel_print);
@@ -185,6 +186,12 @@ static json_t *method_json(const struct bench_method *method)
             object, "processors", json_pack("[ii]", method->cpus[0], method->cpus[1]));
     set_number(object, "slice_ms", (double)method->slice_ms);
     set_number(object, "rounds", method->rounds);
+    if (method->budget_ms)
+        set_number(object, "budget_ms", (double)method->budget_ms);
+    set_number(object, "estimate_ms", (double)findings->estimate_ms);
+    set_number(object, "took_ms", (double)findings->took_ms);
+    if (findings->is_cut)
+        json_object_set_new(object, "cut", json_true());
     if (method->rate > 0)
         set_number(object, "rate", method->rate);
     return object;
@@ -214,7 +221,7 @@ void bench_document(const struct bench_findings *findings, struct bytes *text)
     json_t *document = json_object();
     bool one = (findings->parts & (findings->parts - 1)) == 0;
 
-    json_object_set_new(document, "method", method_json(&findings->method));
+    json_object_set_new(document, "method", method_json(findings));
     if (bench_has(findings, BENCH_READY))
         set_number(document, "write_and_read_ns",
             figure_per((double)findings->ready.bare.cpu_ns, (double)findings->ready.bare.events));

@@ -76,6 +76,8 @@ const char *case_reason(const struct bench_case *one)
         return "not built in";
     case -ELIBACC:
         return "its library is not there";
+    case -ETIME:
+        return SLICES_NO_TIME;
     case -EHOSTDOWN:
         return "its daemon is not installed: iox-roudi";
     case -EHOSTUNREACH:
@@ -107,7 +109,14 @@ double ready_ns(const struct ready_result *result, const struct ready_figure *fi
 
 const char *ready_reason(const struct ready_figure *figure)
 {
-    return figure->code == -ENOPKG ? "not built in" : strerror(-figure->code);
+    return figure->code == -ENOPKG  ? "not built in"
+           : figure->code == -ETIME ? SLICES_NO_TIME
+                                    : strerror(-figure->code);
+}
+
+const char *step_reason(const struct step_figure *figure)
+{
+    return figure->code == -ETIME ? SLICES_NO_TIME : strerror(-figure->code);
 }
 
 double step_ns(const struct step_figure *figure)

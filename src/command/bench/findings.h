@@ -23,6 +23,9 @@ struct bench_method {
     unsigned rounds;
     int cpus[2]; /* -1: nobody was pinned */
     double rate; /* 0: as many messages as can be */
+    /* That all of it has, which makes slices shorter and fewer; 0: several times what it should
+     * take. */
+    int64_t budget_ms;
 };
 
 struct bench_findings {
@@ -32,7 +35,8 @@ struct bench_findings {
     struct ready_result ready;
     struct step_figure steps[STEP_COUNT];
     struct claim claims[CLAIM_COUNT];
-    int64_t took_ms;
+    int64_t estimate_ms, took_ms;
+    bool is_cut; /* time was up: some have fewer slices, or none */
 };
 
 void bench_findings_fini(struct bench_findings *findings);
@@ -68,5 +72,6 @@ double ready_ns(const struct ready_result *result, const struct ready_figure *fi
 const char *ready_reason(const struct ready_figure *figure);
 
 double step_ns(const struct step_figure *figure);
+const char *step_reason(const struct step_figure *figure);
 
 #endif

@@ -137,36 +137,137 @@ static int parts_make(const struct bench_choice *choice, struct bench_findings *
     return code;
 }
 
-static bool needs_ready(const struct bench_findings *findings)
+/* --- how long it takes ------------------------------------------------------------------------ */
+
+/* What there is of one kind. */
+struct load {
+    size_t cases;    /* each of which is a slice, as the slices has them, of a round */
+    size_t ways;     /* of all cases: so often something is measured in a round */
+    int64_t late_ms; /* that a round takes besides */
+    int64_t once_ms; /* that all rounds take besides */
+};
+
+static struct load cases_load(const struct bench_cases *cases)
 {
-    return bench_has(findings, BENCH_READY) || bench_has(findings, BENCH_CLAIMS);
+    struct load load = { .cases = cases->count, .ways = 2 * cases->count };
+
+    for (size_t i = 0; i < cases->count; i++) {
+        const struct crossing *crossing = &cases->list[i].crossing;
+        load.late_ms += 2 * (BENCH_LATE_MS + (int64_t)(crossing->size / BENCH_LATE_BYTES) +
+                                crossing->mechanism->late_ms);
+    }
+    return load;
 }
 
-static size_t slices_count(const struct bench_findings *findings)
+static struct load ready_load(const struct bench_findings *findings)
 {
-    return findings->method.rounds *
-           (findings->crossings.count + findings->buffers.count + findings->profiles.count +
-               (needs_ready(findings) ? READY_CASE_COUNT : 0) +
-               (bench_has(findings, BENCH_STEPS) ? STEP_COUNT : 0));
+    bool needed = bench_has(findings, BENCH_READY) || bench_has(findings, BENCH_CLAIMS);
+    size_t cases = needed ? READY_CASE_COUNT : 0;
+    return (struct load){ cases, cases, 0, needed ? READY_LATE_MS : 0 };
+}
+
+static struct load steps_load(const struct bench_findings *findings)
+{
+    size_t cases = bench_has(findings, BENCH_STEPS) ? STEP_COUNT : 0;
+    return (struct load){ .cases = cases, .ways = cases };
+}
+
+static struct load load_sum(const struct bench_findings *findings)
+{
+    const struct load loads[] = { cases_load(&findings->crossings), cases_load(&findings->buffers),
+        cases_load(&findings->profiles), ready_load(findings), steps_load(findings) };
+    struct load sum = { 0 };
+
+    for (size_t i = 0; i < COUNT_OF(loads); i++) {
+        sum.cases += loads[i].cases;
+        sum.ways += loads[i].ways;
+        sum.late_ms += loads[i].late_ms;
+        sum.once_ms += loads[i].once_ms;
+    }
+    return sum;
+}
+
+static int64_t load_ms(const struct load *load, const struct bench_method *method)
+{
+    return load->once_ms +
+           method->rounds * (load->late_ms + (int64_t)load->ways * method->slice_ms);
+}
+
+static void spans_set(struct bench_cases *cases, int64_t slice_ms)
+{
+    for (size_t i = 0; i < cases->count; i++)
+        cases->list[i].crossing.span_ns = slice_ms * NS_PER_MS;
+}
+
+/* Shorter slices, of a millisecond at least, and then fewer rounds: until it fits, or is the least
+ * that there is. */
+static void budget_fit(struct bench_findings *findings)
+{
+    struct bench_method *method = &findings->method;
+    struct load all = load_sum(findings);
+    int64_t round_ms = (method->budget_ms - all.once_ms) / method->rounds;
+    int64_t slice_ms = (round_ms - all.late_ms) / (int64_t)all.ways;
+
+    if (slice_ms < method->slice_ms)
+        method->slice_ms = slice_ms > 1 ? slice_ms : 1;
+    int64_t least_ms = all.late_ms + (int64_t)all.ways * method->slice_ms;
+    int64_t rounds = (method->budget_ms - all.once_ms) / least_ms;
+    if (rounds < method->rounds)
+        method->rounds = rounds > 1 ? (unsigned)rounds : 1;
+    spans_set(&findings->crossings, method->slice_ms);
+    spans_set(&findings->buffers, method->slice_ms);
+    spans_set(&findings->profiles, method->slice_ms);
+}
+
+/* --- all of it, in its turn ------------------------------------------------------------------- */
+
+static void slices_start(struct slices *slices, struct bench_findings *findings)
+{
+    const struct bench_method *method = &findings->method;
+    struct load all = load_sum(findings);
+
+    findings->estimate_ms = load_ms(&all, method);
+    slices_begin(slices, method->rounds * all.cases, findings->estimate_ms,
+        method->budget_ms ? method->budget_ms
+                          : BENCH_LIMIT_TIMES * findings->estimate_ms + BENCH_LIMIT_MS);
+}
+
+static void part_start(
+    struct slices *slices, const struct bench_findings *findings, struct load load)
+{
+    const struct bench_method *method = &findings->method;
+    slices_part(slices, method->rounds * load.cases, load_ms(&load, method));
+}
+
+static void cases_run(
+    struct slices *slices, const struct bench_findings *findings, struct bench_cases *cases)
+{
+    part_start(slices, findings, cases_load(cases));
+    bench_cases_run(cases, findings->method.rounds, slices);
 }
 
 static int parts_run(struct bench_findings *findings)
 {
-    struct progress progress = { .all = slices_count(findings) };
+    struct slices slices;
     unsigned rounds = findings->method.rounds;
     int64_t span_ns = findings->method.slice_ms * NS_PER_MS;
+    struct load ready = ready_load(findings), steps = steps_load(findings);
     int code = 0;
 
-    bench_cases_run(&findings->crossings, rounds, &progress);
-    bench_cases_run(&findings->buffers, rounds, &progress);
-    bench_cases_run(&findings->profiles, rounds, &progress);
-    if (needs_ready(findings))
-        code = ready_run(span_ns, rounds, &progress, &findings->ready);
-    if (code == 0 && bench_has(findings, BENCH_STEPS))
-        steps_run(span_ns, rounds, &progress, findings->steps);
+    slices_start(&slices, findings);
+    cases_run(&slices, findings, &findings->crossings);
+    cases_run(&slices, findings, &findings->buffers);
+    cases_run(&slices, findings, &findings->profiles);
+    part_start(&slices, findings, ready);
+    if (ready.cases)
+        code = ready_run(span_ns, rounds, &slices, &findings->ready);
+    part_start(&slices, findings, steps);
+    if (code == 0 && steps.cases)
+        steps_run(span_ns, rounds, &slices, findings->steps);
     if (code == 0 && bench_has(findings, BENCH_CLAIMS))
         claims_judge(&findings->crossings, &findings->ready, findings->claims);
-    progress_end();
+    slices_end();
+    findings->is_cut = slices.is_cut;
     return code;
 }
 
@@ -184,6 +285,8 @@ int measure(
         *ret_thing = "memory";
         return code;
     }
+    if (findings->method.budget_ms)
+        budget_fit(findings);
     code = parts_run(findings);
     if (code < 0)
         *ret_thing = "descriptors that are watched";

@@ -371,7 +371,7 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 
 #define MOVING                                                                                     \
     .join = moving_join, .send = moving_send, .receive = moving_receive,                           \
-    .is_settled = moving_is_settled, .count = moving_count
+    .is_settled = moving_is_settled, .count = moving_count, .late_ms = 60
 
 /* What was not built in fails when it is joined. */
 #ifdef HAVE_NNG
@@ -394,7 +394,7 @@ static ssize_t ring_receive(struct bench_end *end, void *data, size_t size)
 #define ICEORYX                                                                                    \
     .open = peer_iceoryx_open, .join = peer_iceoryx_join, .send = peer_iceoryx_send,               \
     .receive = peer_iceoryx_receive, .leave = peer_iceoryx_leave, .unname = peer_iceoryx_unname,   \
-    .close = peer_iceoryx_close
+    .close = peer_iceoryx_close, .late_ms = 200
 #else
 #define ICEORYX .open = peer_open, .join = peer_absent_join
 #endif

@@ -78,6 +78,7 @@ struct mechanism {
     bool is_forced;   /* to be what it might not be, which is measured when it is named */
     bool is_peer;     /* another library, which is measured when it is asked for */
     bool has_threads; /* that do its work */
+    unsigned late_ms; /* about so long it takes, besides, until anything is measured */
     /* Makes both ends. 0, -EMSGSIZE (no message is so large), -EPERM (no buffer), -errno. */
     int (*open)(struct bench_link *link);
     /* What the end of that side has besides descriptors; NULL: nothing. 0, -errno. */

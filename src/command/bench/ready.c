@@ -304,6 +304,25 @@ static void case_run(
         slice_run(&ready->stages[step], way, ready->stages[step].active_fd, span_ns, figure);
 }
 
+/* There was no time for it, this time. */
+static void case_miss(size_t number, struct ready_result *result)
+{
+    size_t step = number / READY_WAY_COUNT;
+    struct ready_figure *figure =
+        step == READY_STEP_COUNT ? &result->bare : &result->figures[step][number % READY_WAY_COUNT];
+    if (figure->code == 0 && !figure->events)
+        figure->code = -ETIME;
+}
+
+/* Without what is to be taken off the others are no figures. */
+static void bare_check(struct ready_result *result)
+{
+    if (result->bare.code < 0)
+        for (size_t i = 0; i < READY_STEP_COUNT; i++)
+            for (unsigned way = 0; way < READY_WAY_COUNT; way++)
+                result->figures[i][way].code = result->bare.code;
+}
+
 static int way_code(const struct stage *stage, enum ready_way way)
 {
     if (way == READY_URING)
@@ -349,7 +368,7 @@ static void ready_fini(struct ready *ready)
 }
 
 int ready_run(
-    int64_t span_ns, unsigned rounds, struct progress *progress, struct ready_result *ret_result)
+    int64_t span_ns, unsigned rounds, struct slices *slices, struct ready_result *ret_result)
 {
     const size_t cases = READY_CASE_COUNT;
     struct ready ready = { .bare_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
@@ -360,10 +379,14 @@ int ready_run(
     int code = ready_start(&ready, ret_result);
     for (unsigned round = 0; round < rounds && code == 0; round++) {
         for (size_t i = 0; i < cases; i++) {
-            progress_step(progress, "descriptors that are ready");
-            case_run(&ready, round % 2 ? cases - 1 - i : i, span_ns, ret_result);
+            size_t number = round % 2 ? cases - 1 - i : i;
+            if (slices_step(slices, "descriptors that are ready"))
+                case_run(&ready, number, span_ns, ret_result);
+            else
+                case_miss(number, ret_result);
         }
     }
+    bare_check(ret_result);
     ready_fini(&ready);
     return code;
 }

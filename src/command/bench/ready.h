@@ -5,7 +5,7 @@
 #ifndef FERRY_COMMAND_BENCH_READY_H
 #define FERRY_COMMAND_BENCH_READY_H
 
-#include "command/progress.h"
+#include "command/bench/slices.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -38,12 +38,12 @@ struct ready_result {
 
 /* "select", ... */
 const char *ready_way_name(enum ready_way way);
-/* How many steps of the progress a round is. */
+/* How many steps of the slices a round is. */
 #define READY_CASE_COUNT (READY_STEP_COUNT * READY_WAY_COUNT + 1)
 /* All of them in turns: `rounds` slices of `span_ns` each. More descriptors than one process may
  * have are held by children, which have them watched by an epoll set that all share.
  * 0, -ENOMEM, -errno. */
 int ready_run(
-    int64_t span_ns, unsigned rounds, struct progress *progress, struct ready_result *ret_result);
+    int64_t span_ns, unsigned rounds, struct slices *slices, struct ready_result *ret_result);
 
 #endif

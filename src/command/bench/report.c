@@ -241,4 +241,6 @@ void bench_report(const struct bench_findings *findings, struct bytes *text)
     for (unsigned part = 0; part < BENCH_PART_COUNT; part++)
         if (bench_has(findings, part))
             reports[part](findings, text);
+    if (findings->is_cut)
+        bytes_append_text(text, "\n" BENCH_CUT_TEXT "\n");
 }

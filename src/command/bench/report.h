@@ -8,6 +8,9 @@
 /* Appends the tables of all parts that were asked for, and below them what was not measured. */
 void bench_report(const struct bench_findings *findings, struct bytes *text);
 
+/* What is_cut means. */
+#define BENCH_CUT_TEXT "Time was up: some have fewer slices, or none (--budget)."
+
 /* --- also for the page ------------------------------------------------------------------------ */
 
 /* Those of one size stand together; where the next size begins. */

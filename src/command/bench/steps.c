@@ -243,17 +243,19 @@ static void slice_run(size_t number, int64_t span_ns, struct step_figure *figure
     figure->cpu_ns += used_ns;
 }
 
-void steps_run(int64_t span_ns, unsigned rounds, struct progress *progress,
-    struct step_figure figures[STEP_COUNT])
+void steps_run(
+    int64_t span_ns, unsigned rounds, struct slices *slices, struct step_figure figures[STEP_COUNT])
 {
     for (size_t i = 0; i < STEP_COUNT; i++)
         figures[i] = (struct step_figure){ .name = steps[i].name, .help = steps[i].help };
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < STEP_COUNT; i++) {
             size_t number = round % 2 ? STEP_COUNT - 1 - i : i;
-            progress_step(progress, steps[number].name);
-            if (figures[number].code == 0)
-                slice_run(number, span_ns, &figures[number]);
+            struct step_figure *figure = &figures[number];
+            if (!slices_step(slices, steps[number].name))
+                figure->code = figure->code || figure->steps ? figure->code : -ETIME;
+            else if (figure->code == 0)
+                slice_run(number, span_ns, figure);
         }
     }
 }

@@ -5,7 +5,7 @@
 #ifndef FERRY_COMMAND_BENCH_STEPS_H
 #define FERRY_COMMAND_BENCH_STEPS_H
 
-#include "command/progress.h"
+#include "command/bench/slices.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,8 +20,9 @@ struct step_figure {
     double fastest_ns, slowest_ns; /* slice, a step */
 };
 
-/* All in turns: `rounds` slices of `span_ns` each, which are steps of the progress. */
-void steps_run(int64_t span_ns, unsigned rounds, struct progress *progress,
+/* All in turns: `rounds` slices of `span_ns` each, which are a part of the slices. Those
+ * for which there was no time have -ETIME. */
+void steps_run(int64_t span_ns, unsigned rounds, struct slices *slices,
     struct step_figure figures[STEP_COUNT]);
 
 #endif

@@ -205,7 +205,7 @@ static void add_step(
     if (figure->code < 0) {
         for (unsigned column = 0; column < 3; column++)
             table_add(table, "-");
-        table_add(table, strerror(-figure->code));
+        table_add(table, step_reason(figure));
         return;
     }
     add_time(table, (int64_t)step_ns(figure));
