@@ -135,6 +135,29 @@ def test_names_of_curves_do_not_overlap(everything):
         assert all(next - one > 13 for one, next in zip(heights, heights[1:]))
 
 
+@pytest.mark.plain_build  # other libraries
+def test_however_many_names_there_are_they_are_in_the_picture(ferry, tmp_path):
+    path = tmp_path / "report.html"
+    named = [*MECHANISMS, "auto-ring", "auto-socket", "unix-channel"]
+    subprocess.run(
+        [ferry, "bench", "--peers", "-m", ",".join(named), "-s", "64,4k", "--report", path, *QUICK],
+        check=True, timeout=100,
+    )
+    most = 0
+    for chart in charts(ElementTree.parse(path).getroot()):
+        _, _, width, height = map(float, chart.get("viewBox").split())
+        names = [text for text in chart.iter(SVG + "text") if text.get("class") == "name"]
+        heights = sorted(float(text.get("y")) for text in names)
+        if not names:  # bars
+            continue
+        assert 12 < heights[0] and heights[-1] < height
+        assert all(next - one > 13 for one, next in zip(heights, heights[1:]))
+        # A letter of 13 pixels is 7 wide at most, on the whole.
+        assert all(float(text.get("x")) + 7 * len(text.text) < width for text in names)
+        most = max(most, len(names))
+    assert most > 18
+
+
 @two_cpus
 def test_curves_are_what_was_measured(everything):
     page, document, _ = everything

@@ -12,9 +12,10 @@
 #include <string.h>
 
 /* The view box, and the field within it that curves are drawn in. */
-enum { WIDTH = 720, HEIGHT = 420, LEFT = 92, TOP = 44, RIGHT = 536, BOTTOM = 352 };
-/* From a curve's end to its name, and from name to name. */
-enum { NAME_GAP = 34, NAME_PITCH = 19 };
+enum { WIDTH = 768, HEIGHT = 420, LEFT = 92, TOP = 44, RIGHT = 536, BOTTOM = 352 };
+/* From a curve's end to its name, and from name to name, where there is room for all of them; where
+ * the last one is, and how high they may reach. */
+enum { NAME_GAP = 34, NAME_PITCH = 19, NAME_LAST = BOTTOM - 2, NAME_FIRST = 14 };
 
 struct scale {
     double from, to; /* logarithms */
@@ -231,19 +232,22 @@ static int by_height(const void *one, const void *other)
 /* Names keep the order of the ends and move apart: down from the first, then up from the last. */
 static void endings_spread(struct ending *endings, size_t count)
 {
-    double floor_y = TOP + 4;
+    double floor_y = TOP + 4, pitch = NAME_PITCH;
+
+    if ((double)count * pitch > NAME_LAST - NAME_FIRST)
+        pitch = (double)(NAME_LAST - NAME_FIRST) / (double)count;
 
     qsort(endings, count, sizeof(*endings), by_height);
     for (size_t i = 0; i < count; i++) {
         if (endings[i].name_y < floor_y)
             endings[i].name_y = floor_y;
-        floor_y = endings[i].name_y + NAME_PITCH;
+        floor_y = endings[i].name_y + pitch;
     }
-    double ceiling_y = BOTTOM - 2;
+    double ceiling_y = NAME_LAST;
     for (size_t i = count; i-- > 0;) {
         if (endings[i].name_y > ceiling_y)
             endings[i].name_y = ceiling_y;
-        ceiling_y = endings[i].name_y - NAME_PITCH;
+        ceiling_y = endings[i].name_y - pitch;
     }
 }
 
