@@ -1,5 +1,8 @@
 /* search_file.c - says at which bytes of a file a text stands, in little memory however large it
  * is. Sealed memory is mapped; with a third argument any file is, which nobody may shorten then. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
 #include <fcntl.h>
 #include <ferry/ferry.h>
 #include <inttypes.h>

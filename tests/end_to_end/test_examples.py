@@ -21,6 +21,14 @@ def test_a_server_or_client_is_short(path):
         assert len(path.read_text().splitlines()) < 50
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.c")), ids=lambda p: p.stem)
+def test_an_example_is_built_as_the_manual_says(path):
+    """By cc and the flags of pkg-config alone: what this project's own build defines is not there."""
+    command = ["cc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+
 def accepts(runtime_dir, address):
     scheme, rest = address.split(":")
     if scheme == "tcp":
