@@ -16,16 +16,36 @@ int argument_parse(
     return code == 0 ? EXIT_DONE : command_fail_errno(verb, "the command line", -code);
 }
 
+/* Ends the program: as one of usage, that names the option as it was written. What is read last
+ * holds its argument, or is it, and then the option stands before. */
+static void argument_refuse(struct argp_state *state, const char *argument, const char *expected)
+{
+    const char *word = state->argv[state->next - 1];
+    int size = (int)(argument - word);
+
+    if (argument == word) {
+        word = state->argv[state->next - 2];
+        size = (int)strlen(word);
+    } else if (argument[-1] == '=') {
+        size--;
+    }
+    argp_error(state, "%.*s: '%s': %s", size, word, argument, expected);
+}
+
 /* Ends the program unless the number that was read of an argument lies within its bounds. */
 static int64_t number_check(
     struct argp_state *state, const char *argument, int64_t number, int64_t least, int64_t most)
 {
-    if (number < least && most == INT64_MAX)
-        argp_error(state, "'%s': a number from %lld is expected", argument, (long long)least);
-    else if (number < least)
-        argp_error(state, "'%s': a number from %lld to %lld is expected", argument,
-            (long long)least, (long long)most);
-    return number;
+    AUTO_BYTES struct bytes expected = BYTES_EMPTY;
+
+    if (number >= least)
+        return number;
+    bytes_print(&expected, "a number from %lld ", (long long)least);
+    if (most < INT64_MAX)
+        bytes_print(&expected, "to %lld ", (long long)most);
+    bytes_append_text(&expected, "is expected");
+    argument_refuse(state, argument, bytes_failed(&expected) ? "no such number" : expected.data);
+    return -1;
 }
 
 int64_t argument_number(struct argp_state *state, const char *argument, int64_t least, int64_t most)
@@ -66,12 +86,13 @@ int64_t argument_span_ms(
     struct argp_state *state, const char *argument, int64_t least_ms, int64_t most_ms)
 {
     int64_t span_ms = clock_parse_ms(argument);
-    AUTO_BYTES struct bytes bounds = BYTES_EMPTY;
+    AUTO_BYTES struct bytes expected = BYTES_EMPTY;
 
     if (span_ms >= 0 && span_ms >= least_ms && span_ms <= most_ms)
         return span_ms;
-    print_bounds(&bounds, least_ms, most_ms);
-    argp_error(state, "'%s': a span %sis expected, as 500ms or 30s", argument,
-        bounds.data ? bounds.data : "");
+    bytes_append_text(&expected, "a span ");
+    print_bounds(&expected, least_ms, most_ms);
+    bytes_append_text(&expected, "is expected, as 500ms or 30s");
+    argument_refuse(state, argument, bytes_failed(&expected) ? "no such span" : expected.data);
     return -1;
 }

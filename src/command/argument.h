@@ -1,5 +1,5 @@
 /* argument.h - what a verb is given, by argp(3); numbers and spans among it: what is none ends the
- * program, as one of usage.
+ * program, as one of usage. They are read of the argument of an option, as argp gave it.
  */
 #ifndef FERRY_COMMAND_ARGUMENT_H
 #define FERRY_COMMAND_ARGUMENT_H

@@ -29,9 +29,10 @@ PEERS = {
 ROUDI = ["/tmp/roudi", "/tmp/roudi.lock", "/tmp/iox-unique-roudi.lock", "/dev/shm/iceoryx_mgmt"]
 QUICK = ["-t", "5ms", "-r", "1"]
 ONLY = (
-    "ready, steps, buffers, profiles, claims and --calibrate have --time, --rounds, --budget, --json and --report, "
-    "no other options"
+    "ready, steps, buffers, profiles and claims have --time, --rounds, --budget, --json and --report, no other "
+    "options"
 )
+CALIBRATE_ONLY = "--calibrate has --time, --rounds and --json, no other options"
 
 two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 
@@ -625,6 +626,8 @@ def test_a_calibration_for_people_says_what_changed(calibrate):
     assert re.search(r"^BYTES +ONE-WAY +BEFORE +ANSWERED +BEFORE$", text, re.M)
     row, _ = re.findall(r"^to 64 +(\S+) +(\S+) +(\S+) +(\S+)$", text, re.M)
     assert row[1] == "52.3k", "the built-in figure"
+    memfd = r"^Messages on the socket that go as a sealed memfd: (none|from \S+); before: none$"
+    assert len(re.findall(memfd, text, re.M)) == 2
     kept = calibrate.path.read_text()
     calibrate.path.write_text(re.sub(r"^apart unix (\d+) .*", r"apart unix \1 1 1 1 1 0 0", kept, flags=re.M))
     row, _ = re.findall(r"^to 64 +(\S+) +(\S+) +(\S+) +(\S+)$", calibrate().stdout, re.M)
@@ -689,19 +692,25 @@ def test_sockets_of_messages_have_a_limit_too(ferry):
         (["-s", "17M"], "'17M': bytes from 8 to 16M are expected"),
         (["-s", "4kB"], "'4kB': bytes from 8 to 16M are expected"),
         (["-w", "hope"], "'hope': sleep, spin or adaptive is expected"),
-        (["--rate", "0"], "'0': a number from 1 to 10000000 is expected"),
+        (["--rate", "0"], "ferry bench: --rate: '0': a number from 1 to 10000000 is expected"),
+        (["--rate=0"], "ferry bench: --rate: '0': a number from 1 to 10000000 is expected"),
+        (["-r", "0"], "ferry bench: -r: '0': a number from 1 to 100 is expected"),
+        (["-r0"], "ferry bench: -r: '0': a number from 1 to 100 is expected"),
+        (["ready", "--rounds=-1", "-t1ms"], "ferry bench: --rounds: '-1': a number from 1 to 100 is"),
+        (["-t", "long"], "ferry bench: -t: 'long': a span from 1ms to 10s is expected, as 500ms or 30s"),
         (["steps", "--rate", "5"], ONLY),
-        (["--calibrate", "--rate", "5"], ONLY),
-        (["--calibrate", "claims"], "'claims': too much"),
+        (["--calibrate", "--rate", "5"], CALIBRATE_ONLY),
+        (["--calibrate", "claims"], "'claims': --calibrate measures what it needs; give one or the other"),
+        (["claims", "--calibrate"], "'claims': --calibrate measures what it needs; give one or the other"),
         (["--calibrate", "--budget", "9s"], "--calibrate ends by itself, and has no --budget"),
         (["--budget", "soon"], "'soon': "),
-        (["claims", "ready"], "'ready': too much"),
+        (["claims", "ready"], "'ready': one part at a time; --report has all of them"),
         (["now"], "'now': ready, steps, buffers, profiles or claims is expected, or nothing"),
         (["claims", "-s", "64"], ONLY),
         (["ready", "-m", "pipe"], ONLY),
         (["steps", "--one-cpu"], ONLY),
-        (["--calibrate", "--report", "x"], "--report goes with neither --calibrate nor --rate"),
-        (["--rate", "5", "--report", "x"], "--report goes with neither --calibrate nor --rate"),
+        (["--calibrate", "--report", "x"], CALIBRATE_ONLY),
+        (["--rate", "5", "--report", "x"], "--report does not go with --rate"),
     ],
 )
 def test_what_is_asked_wrongly(ferry, arguments, said):

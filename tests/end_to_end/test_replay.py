@@ -504,9 +504,9 @@ def test_a_file_that_is_shortened(start_ferry, receiver, runtime_dir):
     [
         (["file"], "a file and an address are needed"),
         (["--frame=none", "file", "-"], "lf or length is expected"),
-        (["--rate=0", "file", "-"], "a number from 1 to"),
-        (["--from=0", "file", "-"], "a number from 1"),
-        (["--timeout=0", "file", "-"], "a span"),
+        (["--rate=0", "file", "-"], "--rate: '0': a number from 1 to 10000000 is expected"),
+        (["file", "--from", "0", "-"], "--from: '0': a number from 1 is expected"),
+        (["--timeout=0", "file", "-"], "--timeout: '0': a span from 1ms"),
     ],
 )
 def test_wrong_usage(run_ferry, words, what):

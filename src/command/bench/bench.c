@@ -27,6 +27,7 @@ struct bench {
     struct bench_choice choice;
     struct bench_findings findings;
     bool calibrates, json;
+    const char *part;     /* which was asked for; NULL: none */
     const char *report;   /* where the page goes; NULL: there is none */
     struct bytes command; /* what was typed, for a shell */
 };
@@ -141,6 +142,24 @@ static bool is_narrowed(const struct bench *bench)
            choice->peers || bench->findings.method.rate > 0;
 }
 
+/* Ends the program where one thing that is asked for leaves no room for another. */
+static void check_together(struct argp_state *state, const struct bench *bench)
+{
+    if (bench->calibrates && bench->findings.parts)
+        argp_error(
+            state, "'%s': --calibrate measures what it needs; give one or the other", bench->part);
+    if (bench->calibrates && (is_narrowed(bench) || bench->report))
+        argp_error(state, "--calibrate has --time, --rounds and --json, no other options");
+    if (bench->findings.parts && is_narrowed(bench))
+        argp_error(state,
+            "ready, steps, buffers, profiles and claims have --time, --rounds, --budget, --json "
+            "and --report, no other options");
+    if (bench->calibrates && bench->findings.method.budget_ms)
+        argp_error(state, "--calibrate ends by itself, and has no --budget");
+    if (bench->report && bench->findings.method.rate > 0)
+        argp_error(state, "--report does not go with --rate");
+}
+
 static error_t bench_parse(int key, char *argument, struct argp_state *state)
 {
     struct bench *bench = state->input;
@@ -187,22 +206,16 @@ static error_t bench_parse(int key, char *argument, struct argp_state *state)
         bench->report = argument;
         return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num > 0 || bench->calibrates)
-            argp_error(state, "'%s': too much", argument);
+        if (state->arg_num > 0)
+            argp_error(state, "'%s': one part at a time; --report has all of them", argument);
         if (!part_parse(argument, &bench->findings.parts))
             argp_error(state,
                 "'%s': ready, steps, buffers, profiles or claims is expected, or nothing",
                 argument);
+        bench->part = argument;
         return 0;
     case ARGP_KEY_END:
-        if ((bench->findings.parts || bench->calibrates) && is_narrowed(bench))
-            argp_error(state,
-                "ready, steps, buffers, profiles, claims and --calibrate have --time, --rounds, "
-                "--budget, --json and --report, no other options");
-        if (bench->calibrates && bench->findings.method.budget_ms)
-            argp_error(state, "--calibrate ends by itself, and has no --budget");
-        if (bench->report && (bench->calibrates || bench->findings.method.rate > 0))
-            argp_error(state, "--report goes with neither --calibrate nor --rate");
+        check_together(state, bench);
         if (!bench->findings.parts)
             bench->findings.parts =
                 bench->report ? (1u << BENCH_PART_COUNT) - 1 : 1u << BENCH_CROSSINGS;

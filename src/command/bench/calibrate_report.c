@@ -40,7 +40,7 @@ static void memfd_print(size_t size, struct bytes *text)
     char number[24];
 
     if (size == SIZE_MAX) {
-        bytes_append_text(text, "of no size");
+        bytes_append_text(text, "none");
         return;
     }
     size_print(true, size, number);
@@ -65,7 +65,7 @@ static void place_report(const struct choice_thresholds *now,
     }
     table_print(&table, text);
     table_fini(&table);
-    bytes_append_text(text, "A message on the socket goes as a sealed memfd ");
+    bytes_append_text(text, "Messages on the socket that go as a sealed memfd: ");
     memfd_print(now->memfd_size_min, text);
     bytes_append_text(text, "; before: ");
     memfd_print(before->memfd_size_min, text);
@@ -103,7 +103,7 @@ void calibrate_report(const struct calibrate_result *result, const struct calibr
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-/* null: never, of no size. */
+/* null: never, none. */
 static json_t *rate_json(uint32_t rate_per_s)
 {
     return rate_per_s == CHOICE_NEVER ? json_null() : json_integer(rate_per_s);
