@@ -298,6 +298,7 @@ def test_what_is_no_auto_channel_says_so(meet):
         with pytest.raises(binding.FerryError) as caught:
             ask()
         assert caught.value.errno == errno.EOPNOTSUPP
+        assert str(caught.value).endswith(": is no auto: channel; use auto: at both ends")
 
 
 # --- what is lent ------------------------------------------------------------------------------------

@@ -207,11 +207,18 @@ class Channel(Open):
 
     # --- auto: ---
 
+    def _check_auto(self, function: Callable[..., int], *arguments: Any) -> None:
+        code = self._ask(function, *arguments)
+        if code == -errno.EOPNOTSUPP:
+            raise FerryError(-code, self._thing, "is no auto: channel", "use auto: at both ends")
+        if code < 0:
+            raise failure(code, self._thing)
+
     @property
     def auto_stats(self) -> AutoStats:
         """What an auto: channel does, and why. FerryError: EOPNOTSUPP (it is none)."""
         struct = ferry_auto_stats(struct_size=ctypes.sizeof(ferry_auto_stats))
-        self._check(lib.ferry_auto_get_stats, ctypes.byref(struct))
+        self._check_auto(lib.ferry_auto_get_stats, ctypes.byref(struct))
         return stats_of(struct)
 
     def auto_prefer(self, preference: AutoPreference) -> None:
@@ -219,7 +226,7 @@ class Channel(Open):
 
         FerryError: EOPNOTSUPP.
         """
-        self._check(lib.ferry_auto_prefer, preference)
+        self._check_auto(lib.ferry_auto_prefer, preference)
 
     def auto_on_move(self, moved: Optional[Callable[[AutoStats], Any]]) -> None:
         """Has it called whenever sending has moved to the other lane for more than a moment, at the end
@@ -233,7 +240,7 @@ class Channel(Open):
             # The library may still have the one before until it has the new.
             told = None if moved is None else callback(self._moves.append)
             address = ctypes.cast(told, ctypes.c_void_p) if told else None
-            self._check(lib.ferry_auto_on_move, address, None)
+            self._check_auto(lib.ferry_auto_on_move, address, None)
             self._on_move = told and (told, moved)
 
     def _tell_moves(self) -> None:
