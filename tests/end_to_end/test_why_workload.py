@@ -146,6 +146,9 @@ def test_what_nothing_can_carry(ask):
         ("size=64,rate=", "rate=: messages a second are expected"),
         ("size=64,rate=-5", "rate=-5: messages a second are expected"),
         ("size=64,rate=9999999999", "rate=9999999999: messages a second are expected"),
+        ("size=64,size=1k,rate=5", "size=1k: there is a size already; ask for one workload at a time"),
+        ("rate=5,size=64,rate=max", "rate=max: there is a rate already"),
+        ("size=64,rate=max,rate=5", "rate=5: there is a rate already"),
         ("size=64,rate=5,fast", "fast: is nothing that a workload has"),
     ],
 )

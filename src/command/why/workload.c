@@ -58,19 +58,23 @@ static int word_parse(
     const char *word, struct workload *workload, double *rate_per_s, struct ferry_error *error)
 {
     bool *flag = flag_find(workload, word);
+    bool is_size = strncmp(word, "size=", 5) == 0, is_rate = strncmp(word, "rate=", 5) == 0;
 
     if (flag) {
         *flag = true;
         return 0;
     }
-    if (strncmp(word, "size=", 5) == 0) {
+    if ((is_size && workload->size > 0) || (is_rate && *rate_per_s >= 0))
+        return error_set(error, -EINVAL, word, "ask for one workload at a time",
+            "there is a %s already", is_size ? "size" : "rate");
+    if (is_size) {
         int64_t size = address_parse_size(word + 5, WORKLOAD_SIZE_MAX);
         workload->size = size > 0 ? (size_t)size : 0;
         return size > 0 ? 0
                         : error_set(error, -EINVAL, word, NULL,
                               "bytes from 1 to 1G are expected, as 64 or 4k");
     }
-    if (strncmp(word, "rate=", 5) == 0) {
+    if (is_rate) {
         *rate_per_s = rate_parse(word + 5);
         return *rate_per_s >= 0 ? 0
                                 : error_set(error, -EINVAL, word, NULL,
