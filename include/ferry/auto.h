@@ -78,7 +78,7 @@ FERRY_PUBLIC FERRY_CHECK int ferry_auto_get_stats(
     const struct ferry_channel *channel, struct ferry_auto_stats *ret_stats);
 
 /* "fast", ... and what it means, as a sentence. Both are static.
- *   reason  one of the enumeration, as of the stats */
+ *   reason  as of the stats; "unknown" of what is none of the enumeration */
 FERRY_PUBLIC const char *ferry_auto_reason_name(enum ferry_auto_reason reason);
 FERRY_PUBLIC const char *ferry_auto_reason_text(enum ferry_auto_reason reason);
 /* "socket", "ring" */
@@ -104,9 +104,10 @@ FERRY_PUBLIC FERRY_CHECK int ferry_auto_read_note(int fd, struct ferry_auto_note
 enum ferry_auto_preference { FERRY_AUTO_MEASURE, FERRY_AUTO_PREFER_SOCKET, FERRY_AUTO_PREFER_RING };
 
 /* Has what is sent from now on take a lane, where it can, or whichever is cheaper. That of the
- * address (ring=yes, ring=no) is forgotten. Whoever prefers the socket before there are rings lets
- * the peer have none either.
- * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
+ * address (ring=yes, ring=no) is forgotten. Whoever prefers the socket while the peer asks for
+ * rings lets this connection have none, in either direction and for good: preferring them later
+ * changes nothing then, and the reason stays FERRY_AUTO_FORBIDDEN here and FERRY_AUTO_PEER_FORBIDS
+ * there. Returns 0, -EOPNOTSUPP (it is no auto: channel). */
 FERRY_PUBLIC int ferry_auto_prefer(
     struct ferry_channel *channel, enum ferry_auto_preference preference);
 

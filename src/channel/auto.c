@@ -33,14 +33,20 @@ static const struct {
 
 static_assert(COUNT_OF(reasons) == FERRY_AUTO_REASON_COUNT, "each has a text");
 
+/* It may be of a newer library's, or a number from elsewhere. */
+static bool is_known(enum ferry_auto_reason reason)
+{
+    return (unsigned)reason < FERRY_AUTO_REASON_COUNT;
+}
+
 const char *ferry_auto_reason_name(enum ferry_auto_reason reason)
 {
-    return reasons[reason].name;
+    return is_known(reason) ? reasons[reason].name : "unknown";
 }
 
 const char *ferry_auto_reason_text(enum ferry_auto_reason reason)
 {
-    return reasons[reason].text;
+    return is_known(reason) ? reasons[reason].text : "for a reason that is not known here";
 }
 
 const char *ferry_lane_name(enum ferry_lane lane)
