@@ -97,6 +97,24 @@ def test_the_control_socket_is_added_for_the_owner_alone(up):
     assert [route["name"] for route in report["routes"]] == ["echo", "control"]
 
 
+def test_status_tells_by_which_lane_an_auto_connection_sends(up, run_ferry, runtime_dir):
+    """Of each end for itself, and of other schemes nothing."""
+    running = up(
+        route("echo", "auto:e.sock,ring=no", "echo"), route("front", "unix:f.sock,frame=lf", "auto:e.sock")
+    )
+    with unix_client(runtime_dir / "f.sock") as client:
+        for _ in range(3):
+            assert echoes(client, b"ping\n")
+        (front,), (echo,) = (running.route(name)["connections"] for name in ("front", "echo"))
+        assert "auto" not in front["peer"]
+        for end in (front["target"]["auto"], echo["peer"]["auto"]):
+            assert (end["sends_by"], end["receives_by"], end["moves"]) == ("socket", "socket", 0)
+            assert (end["socket_messages"], end["ring_messages"]) == (3, 0)
+        assert echo["peer"]["auto"]["reason"] == "forbidden"
+        assert echo["peer"]["auto"]["why"] == "shared memory is forbidden here"
+        assert front["target"]["auto"]["reason"] != "forbidden"
+
+
 def test_status_names_both_ends(up, runtime_dir, start):
     server = start("socat", "UNIX-LISTEN:b.sock,fork", "EXEC:cat")
     wait_until(lambda: listens(runtime_dir / "b.sock"))

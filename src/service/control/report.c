@@ -16,6 +16,7 @@
 #include "route/settings_user.h"
 
 #include <arpa/inet.h>
+#include <ferry/auto.h>
 #include <ferry/listener.h>
 #include <ferry/profile.h>
 #include <string.h>
@@ -103,6 +104,29 @@ static json_t *report_options(struct ferry_options *options)
 
 /* --- connections ------------------------------------------------------------------------------ */
 
+/* Of an auto: channel, by which lane we send to that end, and why. */
+static void set_auto(json_t *end, const struct ferry_channel *channel)
+{
+    struct ferry_auto_stats stats = { .struct_size = sizeof(stats) };
+    json_t *object;
+
+    if (ferry_auto_get_stats(channel, &stats) < 0)
+        return;
+    object = json_object();
+    set_text(object, "sends_by", ferry_lane_name(stats.lanes[FERRY_SEND]));
+    set_text(object, "receives_by", ferry_lane_name(stats.lanes[FERRY_RECEIVE]));
+    set_text(object, "reason", ferry_auto_reason_name(stats.reason));
+    set_text(object, "why", ferry_auto_reason_text(stats.reason));
+    set_number(object, "moves", stats.moves);
+    set_number(object, "socket_messages", stats.socket_messages);
+    set_number(object, "ring_messages", stats.ring_messages);
+    set_number(object, "large_messages", stats.large_messages);
+    set_number(object, "wakes", stats.wakes);
+    json_object_set_new(object, "rate_per_s", json_real(stats.rate_per_s));
+    json_object_set_new(object, "mean_size", json_real(stats.mean_size));
+    json_object_set_new(end, "auto", object);
+}
+
 /* Who is at one end of a connection, and how its socket is tuned. What was gathered for it is given
  * back at once: a status of many connections must use up neither descriptors nor memory.
  *   facts  beyond who it is */
@@ -114,6 +138,7 @@ static json_t *report_end(struct ferry_channel *channel, bool facts, bool all_op
     set_text(end, "address", ferry_channel_peer(channel));
     if (ferry_channel_get_options(channel, all_options, &options) == 0)
         json_object_set_new(end, "options", report_options(options));
+    set_auto(end, channel);
     if (ferry_channel_identity(channel, &who) < 0)
         return end;
     if (ferry_identity_known(who, FERRY_FACT_PID))
