@@ -74,6 +74,67 @@ def test_what_is_slow_has_no_rings(conversation, notes):
     assert not lanes(said)
 
 
+@pytest.fixture
+def up(ferry, runtime_dir):
+    """up(options) runs an echo at auto.sock whose control socket is where `why` looks for it."""
+    started = []
+
+    def start(options=""):
+        conf, path = runtime_dir / "f.conf", runtime_dir / "auto.sock"
+        control = runtime_dir / "control.sock"
+        conf.write_text(
+            f"[route e]\nlisten = auto:{path}{options}\nto = echo\n"
+            f"[route c]\nlisten = unix:{control}\nto = control\n"
+        )
+        server = subprocess.Popen([ferry, "up", "-c", conf], stderr=subprocess.DEVNULL)
+        started.append(server)
+        wait_until(lambda: path.exists() and control.exists())
+        return server, path
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    "there, here, why",
+    [
+        (",ring=no", ",ring=yes", "shared memory is forbidden here"),
+        (",ring=yes", ",ring=no", "the peer forbids shared memory"),
+    ],
+)
+def test_a_ferry_tells_why_there_are_no_rings(there, here, why, up, start_ferry, notes):
+    server, path = up(there)
+    client = start_ferry("connect", "--frame=lf", f"auto:{path}{here}", stdin=subprocess.PIPE)
+    said = b""
+    for _ in range(3):
+        said += b"so\n"
+        client.stdin.write(b"so\n")
+        client.stdin.flush()
+        wait_until(lambda: client.stdout() == said)
+    told = notes(f"auto:{path}")
+    (lane,) = lanes(told)
+    assert lane == f"ferry[{server.pid}] sends to ferry[{client.pid}] by the socket: {why} (3 messages until now)"
+    assert not any("without rings" in note for note in told)
+    assert lanes(notes(path)) == [lane], "a bare path will do"
+    client.stdin.close()
+    assert client.wait() == 0
+
+
+def test_a_ferry_tells_nothing_of_what_may_yet_have_rings(up, start_ferry, notes):
+    _, path = up()
+    client = start_ferry("connect", "--frame=lf", f"auto:{path}", stdin=subprocess.PIPE)
+    client.stdin.write(b"so\n")
+    client.stdin.flush()
+    wait_until(lambda: client.stdout() == b"so\n")
+    told = notes(f"auto:{path}")
+    assert not lanes(told)
+    assert any(note.startswith("1 connection is on the socket and without rings") for note in told)
+    client.stdin.close()
+    assert client.wait() == 0
+
+
 def test_a_note_counts_for_who_has_the_socket(conversation, notes):
     path, server, client, say = conversation(",ring=yes")
     say(4)

@@ -1,4 +1,5 @@
-/* ferry.c - whether a running ferry itself refuses: its own rules, asked for at its control socket.
+/* ferry.c - whether a running ferry itself refuses: its own rules, asked for at its control socket;
+ * and why its auto: connections have no rings.
  *
  * Which socket that is, its command line says (--control), or the name that `up` gives it,
  * control.sock. Others of its listeners are left alone: they lead to somebody else's server.
@@ -13,6 +14,7 @@
 #include "command/why/why.h"
 #include "wire/address.h"
 
+#include <ferry/auto.h>
 #include <ferry/policy.h>
 #include <string.h>
 
@@ -242,6 +244,47 @@ static void note_limits(struct why *why, json_t *route)
     }
 }
 
+/* Whether there will be no rings: their reply has the word, which is looked for among those that
+ * there are. */
+static bool is_without_rings(json_t *lanes, enum ferry_auto_reason *ret_reason)
+{
+    static const enum ferry_auto_reason reasons[] = { FERRY_AUTO_FORBIDDEN, FERRY_AUTO_PEER_FORBIDS,
+        FERRY_AUTO_NOT_DIRECT, FERRY_AUTO_UNKNOWN_PEER, FERRY_AUTO_NO_MEMORY, FERRY_AUTO_UNUSABLE };
+    const char *reason = json_string_value(json_object_get(lanes, "reason"));
+
+    if (number_of(lanes, "moves") > 0)
+        return false;
+    for (size_t i = 0; reason && i < COUNT_OF(reasons); i++) {
+        if (strcmp(reason, ferry_auto_reason_name(reasons[i])) == 0) {
+            *ret_reason = reasons[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Connections of auto: that have no rings leave nothing where lanes.c could find it. */
+static void note_lanes(struct why *why, const struct asked *asked)
+{
+    json_t *connection;
+    size_t index;
+
+    json_array_foreach(json_object_get(asked->route, "connections"), index, connection)
+    {
+        json_t *peer = json_object_get(connection, "peer"), *lanes = json_object_get(peer, "auto");
+        const char *name = json_string_value(json_object_get(peer, "name"));
+        enum ferry_auto_reason reason;
+        if (!is_without_rings(lanes, &reason) || why->lanes_told == LANES_MAX)
+            continue;
+        why->lanes_told++;
+        diagnosis_note(&why->diagnosis,
+            "%s[%d] sends to %s[%llu] by the socket: %s (%llu messages until now)",
+            asked->process->name, (int)asked->process->pid, name ? name : "somebody",
+            number_of(peer, "pid"), ferry_auto_reason_text(reason),
+            number_of(lanes, "socket_messages"));
+    }
+}
+
 static void judge_route(struct why *why, const struct asked *asked)
 {
     struct ferry_policy *policy;
@@ -309,6 +352,8 @@ static void ask_process(
     bool same = number_of(reply, "pid") == (unsigned long long)process->pid;
     if (code == ASK_DONE && asked.route && same)
         judge_route(why, &asked);
+    if (code == ASK_DONE && asked.route && same)
+        note_lanes(why, &asked);
     json_decref(reply);
 }
 

@@ -1,6 +1,8 @@
 /* lanes.c - by what the connections of an auto: socket send, and why: told by what their senders
  * leave in the memory of their rings (ferry/auto.h), which is looked for by who has it open.
  *
+ * Connections without rings leave nothing; of its own a ferry tells (ferry.c).
+ *
  * Whoever wrote it is not believed further than to be quoted: a note counts for the connection
  * whose socket it names only if the process that has the ring open has that socket too.
  */
@@ -167,7 +169,8 @@ static void say_others(struct why *why, unsigned without_rings)
     if (why->target.is_auto && without_rings > 0)
         diagnosis_note(&why->diagnosis,
             "%u connection%s on the socket and without rings: traffic for which they pay has not "
-            "been measured (ferry why --workload), or an end did without",
+            "been measured (ferry why --workload), or an end has a reason that its program alone "
+            "knows (ferry_auto_get_stats of libferry)",
             without_rings, without_rings == 1 ? " is" : "s are");
 }
 
@@ -190,5 +193,6 @@ void why_lanes(struct why *why)
         if (!again)
             said[count++] = one;
     }
+    count += why->lanes_told;
     say_others(why, connections > count ? connections - count : 0);
 }

@@ -13,7 +13,8 @@
  *     stuck.c       connections that do not move
  *     process.c     a process and all it has open
  *     lanes.c       auto: connections: on the socket or in a ring, and why
- *     fifo.c        FIFOs; queue.c: message queues; ferry.c: rules of a running ferry
+ *     fifo.c        FIFOs; queue.c: message queues; ferry.c: rules of a running ferry,
+ *                   and why its auto: connections have no rings
  *     try.c         --try
  *     workload.c    --workload
  *     machine.c     without an argument; it and machine_*.c stand for themselves
@@ -41,6 +42,7 @@ struct why {
     struct ferry_endpoints *table;
     struct looks looks;
     struct diagnosis diagnosis;
+    unsigned lanes_told; /* connections of which a ferry has said why they have no rings */
     bool json, try;
 };
 
