@@ -203,6 +203,15 @@ static bool is_before(const struct choice_prediction *one, const struct choice_p
     return one->is_late ? one->most_per_s > other->most_per_s : rank(one) < rank(other);
 }
 
+bool choice_is_held_back(const struct choice *choice, size_t place)
+{
+    const struct choice_prediction *one = &choice->ranking[place];
+
+    if (one->mechanism != CHOICE_RING || one->excluded || one->is_late || place == 0)
+        return false;
+    return choice_score(one) < choice_score(&choice->ranking[place - 1]);
+}
+
 static void ranking_add(struct choice *choice, size_t count, struct choice_prediction prediction)
 {
     size_t place = count;

@@ -147,6 +147,9 @@ void choice_make(
     const struct workload *workload, const struct choice_costs *costs, struct choice *ret_choice);
 /* The sum by which they are ranked, but for a ring, which is to be better by a tenth. */
 double choice_score(const struct choice_prediction *prediction);
+/* Whether that place of the ranking has a ring that costs less than what stands before it: by no
+ * more than chance, which is not enough for what takes memory. */
+bool choice_is_held_back(const struct choice *choice, size_t place);
 /* The one of a mechanism. */
 const struct choice_prediction *choice_find(
     const struct choice *choice, enum choice_mechanism mechanism);

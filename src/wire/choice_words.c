@@ -58,7 +58,9 @@ void choice_explain(
         return;
     }
     bytes_print(text, "%s: %s", name, reason_of(workload, first));
-    if (!second->is_late && choice_score(second) * CHOICE_CHANCE_SHARE < choice_score(first))
+    if (choice_is_held_back(choice, 1))
+        bytes_append_text(text, ". A ring is better by no more than chance, and takes memory");
+    else if (!second->is_late && choice_score(second) * CHOICE_CHANCE_SHARE < choice_score(first))
         bytes_print(text, ". That %s comes after it is little more than chance",
             choice_name(second->mechanism));
 }

@@ -104,6 +104,17 @@ def test_for_people(ask):
     assert "\nThe fixed rule takes unix" in text and "\nFigures: built in; " in text
 
 
+def test_a_ring_that_is_hardly_better_says_why_it_comes_later(ask):
+    """What costs less stands before what costs more, but a ring that is better by chance alone."""
+    held_back = "better by no more than chance, and takes memory"
+    text = ask("size=1k,rate=max,one-cpu,answered").stdout
+    assert f"the carrying. A ring is {held_back}.\n" in text
+    text = ask("size=4k,rate=20k").stdout
+    assert "A ring is" not in text
+    assert [line.split()[0] for line in text.splitlines() if line.endswith(held_back)] == ["ring"]
+    assert held_back not in ask("size=64,rate=max").stdout
+
+
 def test_a_calibration_is_used_and_named(answer, ferry, runtime_dir):
     path = runtime_dir / "calibration"
     subprocess.run(

@@ -149,8 +149,9 @@ static void add_number(struct table *table, const char *format, double number)
     table_add(table, text);
 }
 
-static void add_prediction(struct table *table, const struct choice_prediction *prediction)
+static void add_prediction(struct table *table, const struct choice *choice, size_t place)
 {
+    const struct choice_prediction *prediction = &choice->ranking[place];
     char most[24];
 
     table_add(table, choice_name(prediction->mechanism));
@@ -166,7 +167,9 @@ static void add_prediction(struct table *table, const struct choice_prediction *
     add_number(table, "%.2f", prediction->wakes);
     number_print(prediction->most_per_s, most);
     table_add(table, most);
-    table_add(table, prediction->is_late     ? "can't carry so many"
+    table_add(table, prediction->is_late                  ? "can't carry so many"
+                     : choice_is_held_back(choice, place) ? "better by no more than chance, and "
+                                                            "takes memory"
                      : prediction->looks_out ? "looks out, so that nobody has to be woken"
                                              : "");
 }
@@ -245,7 +248,7 @@ static void report(const struct workload *workload, const struct choice *choice,
     bytes_append_text(text, ".\n\n");
     table_init(&table, headings);
     for (size_t i = 0; i < CHOICE_MECHANISMS; i++)
-        add_prediction(&table, &choice->ranking[i]);
+        add_prediction(&table, choice, i);
     table_print(&table, text);
     table_fini(&table);
     bytes_append_char(text, '\n');
