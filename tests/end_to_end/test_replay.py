@@ -229,6 +229,11 @@ def test_a_part(run_ferry, file):
     assert done.stdout == "1\n2\n" * 3
     done = run_ferry("replay", "--from=1001", name, "-")
     assert (done.returncode, done.stdout) == (0, "")
+    done = run_ferry("replay", "--from=1002", "--times=2", name, "-")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "ferry replay: file: there is no message 1002 to begin with: it has 1000; begin with one that it has\n"
+    )
 
 
 def test_at_a_rate(run_ferry, receiver, file):

@@ -291,6 +291,18 @@ static int replay_send(struct replay *replay, struct ferry_error *error)
     return r < 0 ? r : sender_finish(sender, error);
 }
 
+/* Whoever asks for a message far behind the last has sent nothing, and would not notice. To go on
+ * right behind the last is to have sent all. */
+static int replay_begun(const struct replay *replay, struct ferry_error *error)
+{
+    uint64_t next = messages_number(replay->messages);
+
+    if (replay->from <= next)
+        return 0;
+    return error_set(error, -ENODATA, replay->file, "begin with one that it has",
+        "there is no message %" PRIu64 " to begin with: it has %" PRIu64, replay->from, next - 1);
+}
+
 /* What was left out has failed, although all else has gone. */
 static int replay_refused(const struct replay *replay, struct ferry_error *error)
 {
@@ -324,6 +336,8 @@ int command_replay(int argc, char **argv)
         status = command_fail("replay", &error);
     } else {
         r = replay_send(&replay, &error);
+        if (r == 0)
+            r = replay_begun(&replay, &error);
         if (r == 0)
             r = replay_refused(&replay, &error);
         status = replay_say(&replay, r < 0 ? &error : NULL);
