@@ -39,6 +39,15 @@ int error_set_errno(struct ferry_error *error, int code, const char *thing, cons
     return error_set(error, code, thing, remedy, "%s", description ? description : "unknown error");
 }
 
+int error_set_path(struct ferry_error *error, int code, const char *path)
+{
+    const char *remedy = code == -ENOENT || code == -ENOTDIR ? "check the path"
+                         : code == -EISDIR                   ? "name a file in it"
+                         : code == -EACCES                   ? "run as who may, or change its mode"
+                                                             : NULL;
+    return error_set_errno(error, code, path, remedy);
+}
+
 int ferry_error_format(const struct ferry_error *error, char *text, size_t size)
 {
     return snprintf(text, size, "%s%s%s%s%s", error->thing, error->thing[0] ? ": " : "",

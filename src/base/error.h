@@ -17,6 +17,8 @@ __attribute__((format(printf, 5, 6))) int error_set(struct ferry_error *error, i
 
 /* The same with strerror(-code) as the reason. */
 int error_set_errno(struct ferry_error *error, int code, const char *thing, const char *remedy);
+/* The same of a path that somebody named, with what mends most that goes wrong with one. */
+int error_set_path(struct ferry_error *error, int code, const char *path);
 
 /* The classes that every caller needs (design: retry, peer gone, out of resources). `code` is
  * -errno. */

@@ -44,6 +44,8 @@ const char *command_program(void);
 int command_fail(const char *verb, const struct ferry_error *error);
 /* The same for a failure without more words than its errno. */
 int command_fail_errno(const char *verb, const char *thing, int code);
+/* The same of a path that somebody named: error_set_path(). */
+int command_fail_path(const char *verb, const char *path, int code);
 /* error_set_errno() for what failed with a channel of that address. */
 int command_set_error(struct ferry_error *error, int code, const char *address);
 /* The remedy where an auto: channel has met something else. */

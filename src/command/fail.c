@@ -24,6 +24,13 @@ int command_fail_errno(const char *verb, const char *thing, int code)
     return command_fail(verb, &error);
 }
 
+int command_fail_path(const char *verb, const char *path, int code)
+{
+    struct ferry_error error;
+    error_set_path(&error, code, path);
+    return command_fail(verb, &error);
+}
+
 const char command_both_auto[] = "use auto: at both ends, or unix-seq: at both";
 
 int command_set_error(struct ferry_error *error, int code, const char *address)

@@ -112,7 +112,7 @@ static int files_open(struct pass *pass)
     for (size_t i = 0; i < pass->file_count; i++) {
         pass->descriptors[i] = file_open(pass->files[i], pass->write);
         if (pass->descriptors[i] < 0)
-            return command_fail_errno("pass", pass->files[i], pass->descriptors[i]);
+            return command_fail_path("pass", pass->files[i], pass->descriptors[i]);
     }
     return EXIT_DONE;
 }

@@ -211,8 +211,8 @@ def test_the_command_makes_it_again(report, runtime_dir):
 @pytest.mark.parametrize(
     "path, said",
     [
-        ("nowhere/report.html", "No such file or directory"),
-        (".", "Is a directory"),
+        ("nowhere/report.html", "No such file or directory; check the path"),
+        (".", "Is a directory; name a file in it"),
         ("pipe", "no regular file is there; name a file"),
         ("/dev/full", "no regular file is there; name a file"),
         ("", "No such file or directory"),

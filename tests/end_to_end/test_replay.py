@@ -326,11 +326,11 @@ def test_where_a_pipe_breaks_off(run_ferry):
     assert b"standard input: message 3001 at byte %d: the file ends" % len(whole) in done.stderr
 
 
-@pytest.mark.parametrize("path", ["missing", "."])
-def test_what_cannot_be_read(run_ferry, path):
+@pytest.mark.parametrize("path, mend", [("missing", "check the path"), (".", "name a file in it")])
+def test_what_cannot_be_read(run_ferry, path, mend):
     done = run_ferry("replay", path, "unix:r.sock")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"ferry replay: {path}: ")
+    assert done.stderr.startswith(f"ferry replay: {path}: ") and done.stderr.endswith(f"; {mend}\n")
 
 
 # --- what goes wrong -------------------------------------------------------------------------------

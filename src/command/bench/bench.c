@@ -323,7 +323,7 @@ static int bench_calibrate(struct bench *bench)
         return command_fail_errno("bench", "a socket or a ring", code);
     code = calibration_keep(&result.found, path);
     if (code < 0)
-        return command_fail_errno("bench", path, code);
+        return command_fail_path("bench", path, code);
     (bench->json ? calibrate_report_json : calibrate_report)(&result, &before, path, &text);
     return bench_say(&text);
 }
@@ -345,7 +345,7 @@ static int report_write(struct bench *bench)
 
     bench_page(&bench->findings, bench->command.data, &page);
     int code = bytes_failed(&page) ? -ENOMEM : page_file_write(bench->report, &page);
-    return code == 0 ? EXIT_DONE : command_fail_errno("bench", bench->report, code);
+    return code == 0 ? EXIT_DONE : command_fail_path("bench", bench->report, code);
 }
 
 static int report_try(const char *path)
@@ -356,7 +356,7 @@ static int report_try(const char *path)
     if (code == 0)
         return EXIT_DONE;
     if (code != -EEXIST)
-        return command_fail_errno("bench", path, code);
+        return command_fail_path("bench", path, code);
     error_set(&error, code, path, "name a file", "no regular file is there");
     return command_fail("bench", &error);
 }

@@ -74,7 +74,7 @@ static int source_begin(struct messages *messages, struct ferry_error *error)
         return r;
     }
     if (S_ISDIR(status.st_mode))
-        return error_set_errno(error, -EISDIR, messages->path, NULL);
+        return error_set_path(error, -EISDIR, messages->path);
     messages->number = 1;
     messages->piece.data = "";
     messages->buffer = malloc(REPLAY_PIECE_SIZE);
@@ -92,8 +92,7 @@ int messages_open(
     messages->path = messages->owned ? path : "standard input";
     messages->frame = frame;
     messages->fd = messages->owned ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-    int r = messages->fd < 0 ? error_set_errno(error, -errno, path, NULL)
-                             : source_begin(messages, error);
+    int r = messages->fd < 0 ? error_set_path(error, -errno, path) : source_begin(messages, error);
     if (r < 0) {
         messages_close(messages);
         return r;

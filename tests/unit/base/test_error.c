@@ -52,6 +52,25 @@ START_TEST(from_errno)
 }
 END_TEST
 
+START_TEST(of_a_path_with_what_mends_it)
+{
+    struct ferry_error error;
+    char text[200];
+
+    ck_assert_int_eq(error_set_path(&error, -ENOENT, "/x"), -ENOENT);
+    ferry_error_format(&error, text, sizeof(text));
+    ck_assert_str_eq(text, "/x: No such file or directory; check the path");
+    ck_assert_int_eq(error_set_path(&error, -ENOTDIR, "/x"), -ENOTDIR);
+    ck_assert_str_eq(error.remedy, "check the path");
+    ck_assert_int_eq(error_set_path(&error, -EISDIR, "/x"), -EISDIR);
+    ck_assert_str_eq(error.remedy, "name a file in it");
+    ck_assert_int_eq(error_set_path(&error, -EACCES, "/x"), -EACCES);
+    ck_assert_str_eq(error.remedy, "run as who may, or change its mode");
+    ck_assert_int_eq(error_set_path(&error, -EIO, "/x"), -EIO);
+    ck_assert_str_eq(error.remedy, "");
+}
+END_TEST
+
 START_TEST(made_printable_and_cut)
 {
     struct ferry_error error;
@@ -102,6 +121,7 @@ int main(void)
     tcase_add_test(tests, in_words);
     tcase_add_test(tests, with_parts_missing);
     tcase_add_test(tests, from_errno);
+    tcase_add_test(tests, of_a_path_with_what_mends_it);
     tcase_add_test(tests, made_printable_and_cut);
     tcase_add_test(tests, classes);
     suite_add_tcase(suite, tests);
