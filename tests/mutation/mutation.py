@@ -2,7 +2,7 @@
 """What do the tests see? Breaks the floors 0 to 5 in small ways, one at a time, and counts which of
 the breaks (mutants) a test catches.
 
-    mutation.py BUILD [--mutants N] [--seed N] [--seconds N] [--folders a,b] [--unit-only]
+    mutation.py BUILD [--mutants N] [--seed N] [--seconds N] [--folders a,b/c] [--unit-only]
 
 BUILD is a configured build, asked for its flags. Everything lies in BUILD/mutation: `tree`, a copy of
 the sources with all mutants compiled in (sites.py), of which MUTANT picks one at run time, so
@@ -306,7 +306,9 @@ def arguments():
     parser.add_argument("--mutants", type=int, default=300, help="how many are drawn; 0 is all")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--seconds", type=float, default=float("inf"), help="break off after so long")
-    parser.add_argument("--folders", default=",".join(FOLDERS))
+    parser.add_argument(
+        "--folders", default=",".join(FOLDERS), help="or files: how their paths under src/ begin"
+    )
     parser.add_argument("--unit-only", action="store_true", help="without end-to-end tests")
     return parser.parse_args()
 
@@ -333,8 +335,8 @@ def main():
             print(f"fails without a mutant, left out: {name}")
     numbers = list(range(1, len(mutants)))
     random.Random(asked.seed).shuffle(numbers)
-    folders = asked.folders.split(",")
-    numbers = [one for one in numbers if Path(mutants[one]["file"]).parts[1] in folders]
+    wanted = tuple(f"src/{name}" for name in asked.folders.split(","))
+    numbers = [one for one in numbers if mutants[one]["file"].startswith(wanted)]
     drawn = numbers[: asked.mutants or None]
     results = work.load("results.json", {})
     stamps = sorted((name, test.get("stamp")) for name, test in learnt.items())

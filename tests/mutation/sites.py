@@ -9,6 +9,10 @@ A mutant is one of
     negate   the condition of an if, while, do or ?: is turned round
     bound    an if that only leaves (return, goto, break, continue) by a comparison of size is left out
     guard    the same by any other condition
+    part     what && or || joins with something else is not asked
+    edge     a comparison of size is off by one
+    set      a value is not assigned, not counted up or down
+    flag     what | joins with something else is left out
 """
 
 import os
@@ -29,6 +33,7 @@ JUMPS = {
     CursorKind.BREAK_STMT,
     CursorKind.CONTINUE_STMT,
 }
+ASSIGNMENTS = {CursorKind.COMPOUND_ASSIGNMENT_OPERATOR, CursorKind.UNARY_OPERATOR}
 SEQUENCES = {CursorKind.COMPOUND_STMT, CursorKind.LABEL_STMT, CursorKind.DEFAULT_STMT}
 # Where among its children a statement has those that it runs; of the others it asks the value.
 BODIES = {
@@ -44,6 +49,18 @@ CONDITIONS = {
     CursorKind.DO_STMT: 1,
     CursorKind.CONDITIONAL_OPERATOR: 0,
 }
+
+# The text around a mutant of these kinds, {} is its number; what is around all others drops them.
+AROUND = {
+    "negate": ("(ferry_mutant({}) != !!(", "))"),
+    "part &&": ("(ferry_mutant({}) || (", "))"),
+    "part ||": ("(!ferry_mutant({}) && (", "))"),
+    "edge": ("((", ") + ferry_mutant({}))"),
+    "flag": ("(ferry_mutant({}) ? 0 : (", "))"),
+}
+DROPPED = ("(ferry_mutant({}) ? (void)0 : (void)(", "))")
+# Of these the report shows all that the mutated part stands in.
+WHOLE = ("edge", "flag")
 
 
 @dataclass(frozen=True)
@@ -97,17 +114,16 @@ def sites_within(function, source, macros):
         children = list(cursor.get_children())
         start, end = span(cursor)
         if not any(first <= start and end <= last for first, last in macros):
-            kinds, part = (), cursor
-            if cursor.kind in CONDITIONS:
-                part = children[CONDITIONS[cursor.kind]]
-                kinds = ("negate", *leaving(cursor, children))
-            elif is_statement:
-                kinds = dropping(cursor, children)
-            start, end = span(part)
-            torn = any(a < start < b or a < end < b for a, b in macros)
-            if kinds and start < end and not torn:
-                text = " ".join(source[start:end].decode().split())
-                yield Site(start, end, part.extent.start.line, kinds, text)
+            parts = mutable(cursor, children, is_statement)
+            if is_statement and source.startswith((b"atomic_", b"__atomic_"), start):
+                parts = [(cursor, ("atomic",))]
+            for part, kinds in parts:
+                start, end = span(part)
+                torn = any(a < start < b or a < end < b for a, b in macros)
+                if kinds and start < end and not torn:
+                    whole = cursor if kinds[0] in WHOLE else part
+                    text = " ".join(source[slice(*span(whole))].decode().split())
+                    yield Site(start, end, part.extent.start.line, kinds, text)
         if cursor.kind == CursorKind.CASE_STMT:
             children = bodies = children[1:]
         elif cursor.kind in BODIES:
@@ -118,6 +134,37 @@ def sites_within(function, source, macros):
             bodies = []
         if cursor.kind not in (CursorKind.VAR_DECL, CursorKind.DECL_STMT) or not is_static(cursor):
             waiting += [(child, child in bodies) for child in children]
+
+
+def mutable(cursor, children, is_statement):
+    """What of this is mutated, each with the kinds."""
+    if cursor.kind in CONDITIONS:
+        return [(children[CONDITIONS[cursor.kind]], ("negate", *leaving(cursor, children)))]
+    if is_statement:
+        return [(cursor, dropping(cursor, children))]
+    if cursor.kind != CursorKind.BINARY_OPERATOR:
+        return []
+    word = operator(cursor)
+    if word in ("&&", "||"):
+        return [(child, (f"part {word}",)) for child in children if not joins(child, word)]
+    if word == "|":
+        return [(child, ("flag",)) for child in children if not joins(child, word)]
+    if compares(cursor):
+        return [(children[word in ("<", ">=")], ("edge",))]
+    return []
+
+
+def operator(cursor):
+    """A binary operator's own token."""
+    left = next(cursor.get_children()).extent.end.offset
+    for token in cursor.get_tokens():
+        if token.extent.start.offset >= left:
+            return token.spelling
+    return ""
+
+
+def joins(cursor, word):
+    return cursor.kind == CursorKind.BINARY_OPERATOR and operator(cursor) == word
 
 
 def span(cursor):
@@ -145,26 +192,23 @@ def compares(cursor):
     """Whether an expression is a comparison of size. One with 0 asks whether something failed."""
     if cursor.kind != CursorKind.BINARY_OPERATOR:
         return False
-    left, right = cursor.get_children()
+    _, right = cursor.get_children()
     if [token.spelling for token in right.get_tokens()] == ["0"]:
         return False
-    for token in cursor.get_tokens():
-        if token.extent.start.offset >= left.extent.end.offset:
-            return token.spelling in ("<", ">", "<=", ">=")
-    return False
+    return operator(cursor) in ("<", ">", "<=", ">=")
 
 
 def dropping(cursor, children):
-    """The kind of a statement that is nothing but a call."""
+    """The kind of a statement that is nothing but a call or an assignment."""
+    if cursor.kind in ASSIGNMENTS or joins(cursor, "="):
+        return ("set",)
     if cursor.kind == CursorKind.CSTYLE_CAST_EXPR and len(children) == 1:
         [cursor] = children
+        if cursor.kind == CursorKind.UNARY_OPERATOR:  # (void)!call()
+            [cursor] = cursor.get_children()
     if cursor.kind == CursorKind.CALL_EXPR:
         words = cursor.spelling.split("_")
         return ("release",) if RELEASES.intersection(words) else ("call",)
-    if cursor.kind == CursorKind.UNEXPOSED_EXPR:
-        first = next(cursor.get_tokens(), None)
-        if first and first.spelling.startswith(("__atomic_", "atomic_")):
-            return ("atomic",)
     return ()
 
 
@@ -174,13 +218,10 @@ def instrumented(source, sites, first):
     for site in sites:
         numbers = range(number, number + len(site.kinds))
         number += len(site.kinds)
+        before, after = AROUND.get(site.kinds[0], DROPPED)
         if len(numbers) > 1:
-            before = f"(!ferry_mutant({numbers[1]}) && ferry_mutant({numbers[0]}) != !!("
-        elif "negate" in site.kinds:
-            before = f"(ferry_mutant({numbers[0]}) != !!("
-        else:
-            before = f"(ferry_mutant({numbers[0]}) ? (void)0 : (void)("
-        after = "))"
+            before = f"(!ferry_mutant({numbers[1]}) && ferry_mutant({{}}) != !!("
+        before, after = before.format(numbers[0]), after.format(numbers[0])
         # Where several meet: what ends stands before what begins, outer ones enclose inner ones.
         insertions.append((site.start, 1, -site.end, before))
         insertions.append((site.end, 0, -site.start, after))
