@@ -5,6 +5,7 @@
 #include <check.h>
 #include <ferry/window.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 enum { SIZE = 3 * 4096 + 100, SEALS = F_SEAL_SHRINK | F_SEAL_WRITE };
 
@@ -409,6 +411,13 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
+static bool is_in_memory(int fd)
+{
+    struct statfs filesystem;
+    ck_assert_int_eq(fstatfs(fd, &filesystem), 0);
+    return filesystem.f_type == TMPFS_MAGIC;
+}
+
 START_TEST(the_page_cache_keeps_it_unless_asked)
 {
     struct ferry_window_options options = {
@@ -418,6 +427,11 @@ START_TEST(the_page_cache_keeps_it_unless_asked)
     int fd = file_new(size);
 
     options.drop_cache = _i & 2;
+    if (options.drop_cache && is_in_memory(fd) &&
+        skipped("/tmp is in memory, and nothing leaves that")) {
+        close(fd);
+        return;
+    }
     ck_assert_int_eq(fsync(fd), 0);
     ck_assert_uint_eq(cached(fd, size), size / 4096);
     struct ferry_window *window = opened(fd, options);
