@@ -15,7 +15,8 @@
  *
  * Each of these must be found wrong: -DMARK_AFTER: the mark follows what it announces.
  * -DNO_SECOND_LOOK: what the socket has while the ring was empty is taken for out of turn at once.
- * -DNO_RECHECK: no second look at the ring after the bell. -DNO_FENCE: nothing waits for it.
+ * -DNO_RECHECK: no second look at the ring after the bell. -DNO_HEAD_FENCE, -DNO_BELL_FENCE: nothing
+ * waits for what was published, or for the bell of who falls asleep.
  * -DNO_LAST_LOOK: after the sender's end the ring is not looked at. -DNO_SPARE: records leave no room
  * for a mark. -DNO_BACK: what precedes the ring does not say so.
  */
@@ -46,11 +47,7 @@ byte received;
 chan sender_stores = [2] of { byte, byte };
 chan receiver_stores = [2] of { byte, byte };
 
-#ifdef NO_FENCE
-#define FENCE(stores) skip
-#else
 #define FENCE(stores) empty(stores)
-#endif
 
 active proctype memory()
 {
@@ -133,7 +130,9 @@ active proctype sender()
             STEP;
             own++;
             atomic { sender_stores ! HEAD, own; sent++ }
+#ifndef NO_HEAD_FENCE
             FENCE(sender_stores);
+#endif
             STEP;
             bell = words[BELL];
             STEP;
@@ -199,7 +198,9 @@ active proctype receiver()
         :: else ->
             sleeps++;
             receiver_stores ! BELL, sleeps * 2 + 1;
+#ifndef NO_BELL_FENCE
             FENCE(receiver_stores);
+#endif
             STEP;
 #ifndef NO_RECHECK
             seen = words[HEAD];

@@ -9,8 +9,10 @@
  *   - all that was committed is received, whenever the sender is killed (at "nothing is lost")
  *   - nobody sleeps for ever: no end but the two at "end"
  *
- * -DNO_FENCE: nothing waits for them. -DNO_RECHECK: no second look after the bell.
- * -DNO_SNAPSHOT: after the sender's death it is not looked once more. Each must be found wrong.
+ * Each of these must be found wrong: -DNO_HEAD_FENCE, -DNO_TAIL_FENCE, -DNO_RECEIVER_FENCE,
+ * -DNO_SENDER_FENCE: nothing waits for a position that was published, or for the bell of who falls
+ * asleep. -DNO_RECHECK: no second look after the bell. -DNO_SNAPSHOT: after the sender's death it is
+ * not looked once more.
  */
 #define CAPACITY 2 /* records */
 #define RECORDS  4
@@ -32,11 +34,7 @@ byte received;
 chan sender_stores = [3] of { byte, byte };
 chan receiver_stores = [3] of { byte, byte };
 
-#ifdef NO_FENCE
-#define FENCE(stores) skip
-#else
 #define FENCE(stores) empty(stores)
-#endif
 
 active proctype memory()
 {
@@ -74,7 +72,9 @@ active proctype sender()
             STEP;
             own++;
             sender_stores ! HEAD, own;
+#ifndef NO_HEAD_FENCE
             FENCE(sender_stores);
+#endif
             STEP;
             bell = words[RECEIVER_BELL];
             STEP;
@@ -89,7 +89,9 @@ active proctype sender()
             wake_sender = false;
             sleeps++;
             sender_stores ! SENDER_BELL, sleeps * 2 + 1;
+#ifndef NO_SENDER_FENCE
             FENCE(sender_stores);
+#endif
             STEP;
 #ifndef NO_RECHECK
             if
@@ -121,7 +123,9 @@ active proctype receiver()
         assert(slots[received % CAPACITY] == received); /* whole */
         received++;
         receiver_stores ! TAIL, received;
+#ifndef NO_TAIL_FENCE
         FENCE(receiver_stores);
+#endif
         bell = words[SENDER_BELL];
         if
         :: bell % 2 == 1 && bell / 2 != rung ->
@@ -138,7 +142,9 @@ active proctype receiver()
             wake_receiver = false;
             sleeps++;
             receiver_stores ! RECEIVER_BELL, sleeps * 2 + 1;
+#ifndef NO_RECEIVER_FENCE
             FENCE(receiver_stores);
+#endif
 #ifndef NO_RECHECK
             if
             :: words[HEAD] != seen
