@@ -34,8 +34,7 @@ static int memfd_allocate(int fd, size_t size)
 bool memfd_exceeds_limit(size_t size)
 {
     struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-           size > limit.rlim_cur;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur;
 }
 
 int memfd_open(const char *name)

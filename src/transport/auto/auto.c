@@ -75,14 +75,14 @@ void auto_prefer(struct auto_end *end, enum ferry_auto_preference preference)
 bool auto_is_together(const struct auto_end *end)
 {
     cpu_set_t ours, both;
-    struct ucred peer;
+    struct ucred peer = { 0 };
     socklen_t size = sizeof(peer);
 
     if (sched_getaffinity(0, sizeof(ours), &ours) < 0)
         return false;
-    /* Of a peer that can't be asked it is supposed to be as of ourselves. */
-    if (getsockopt(end->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid == 0 ||
-        sched_getaffinity(peer.pid, sizeof(both), &both) < 0)
+    /* Of a peer that can't be asked it is supposed to be as of ourselves, who are process 0. */
+    (void)getsockopt(end->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    if (sched_getaffinity(peer.pid, sizeof(both), &both) < 0)
         both = ours;
     CPU_OR(&both, &both, &ours);
     return CPU_COUNT(&both) == 1;
@@ -104,7 +104,6 @@ static int auto_start(
     end->losses = link->state;
     end->fd = link->send_fd;
     end->dialled = dialled;
-    end->only_ours = true;
     end->refuse_descriptors = refuse_descriptors;
     pace_init(&end->pace);
     auto_prefer(end, preference);

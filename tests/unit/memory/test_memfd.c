@@ -106,6 +106,70 @@ START_TEST(large_pages_are_refused)
 }
 END_TEST
 
+/* The kernel would end the process, not the call. */
+START_TEST(a_limit_of_file_sizes_is_one_to_the_byte)
+{
+    struct rlimit limit = { SIZE, SIZE };
+    int fd = -1;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(memfd_new("test", SIZE + 1, &fd), -EFBIG);
+    ck_assert_int_eq(fd, -1);
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    close(fd);
+}
+END_TEST
+
+/* Of linux/memfd.h, newer than some of its versions. */
+enum { NOEXEC_SEAL = 0x8 };
+
+/* From here on this process has a kernel before 6.3. */
+static void forget_noexec_seal(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NOEXEC_SEAL, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { COUNT_OF(code), code };
+
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(nobody_can_run_it)
+{
+    AUTO_FD int probe = memfd_create("test", NOEXEC_SEAL);
+    struct stat status;
+    int fd = -1;
+
+    if (probe < 0 && skipped("needs MFD_NOEXEC_SEAL, Linux 6.3"))
+        return;
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    ck_assert_int_eq(status.st_mode & 0111, 0);
+    close(fd);
+    forget_noexec_seal();
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    ck_assert_int_eq(memfd_check(fd, SIZE), 0);
+    close(fd);
+}
+END_TEST
+
+/* And no other error is taken for an old kernel's. */
+START_TEST(no_descriptor_is_an_error)
+{
+    int fd = -1;
+
+    system_call_fails(SYS_memfd_create, EMFILE);
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), -EMFILE);
+    ck_assert_int_eq(fd, -1);
+}
+END_TEST
+
 /* From here on this process gets `error` from fallocate(2). */
 START_TEST(full_memory_is_an_error_and_leaves_nothing)
 {
@@ -132,6 +196,9 @@ int main(void)
     tcase_add_test(tests, other_descriptors_are_refused);
     tcase_add_test(tests, large_pages_are_refused);
     tcase_add_test(tests, full_memory_is_an_error_and_leaves_nothing);
+    tcase_add_test(tests, a_limit_of_file_sizes_is_one_to_the_byte);
+    tcase_add_test(tests, nobody_can_run_it);
+    tcase_add_test(tests, no_descriptor_is_an_error);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -470,12 +470,118 @@ START_TEST(an_end_says_who_is_there)
         ferry_address_text(ferry_listener_address(pair.listener)));
     ck_assert_str_eq(ferry_channel_peer(pair.dialled), expected);
     ck_assert_str_eq(ferry_channel_peer(pair.accepted), "");
+    ck_assert(!channel_is_whole(pair.dialled)); /* there may be rings beside its socket */
     for (int i = 0; i < 2; i++) {
         struct ferry_channel *channel = i ? pair.dialled : pair.accepted;
         struct ferry_identity *identity;
         ck_assert_int_eq(ferry_channel_identity(channel, &identity), 0);
         ck_assert_int_eq(ferry_identity_pid(identity), getpid());
     }
+    pair_free(&pair);
+}
+END_TEST
+
+/* Of whatever was there before. */
+START_TEST(nobody_of_no_name_is_nobody)
+{
+    struct pair pair = pair_make("", "");
+    char text[] = "somebody";
+
+    pair.accepted->link.ops->peer(&pair.accepted->link, text, sizeof(text));
+    ck_assert_str_eq(text, "");
+    pair_free(&pair);
+}
+END_TEST
+
+/* Which processors this process may use, a copy. */
+static cpu_set_t processors_of_ours(void)
+{
+    cpu_set_t ours;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(ours), &ours), 0);
+    return ours;
+}
+
+/* From here on it is only the how manieth of them. */
+static void pin(const cpu_set_t *ours, int which)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, ours) && which-- == 0)
+            CPU_SET(cpu, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* Both in this process: with one processor, with all. */
+START_TEST(who_has_one_processor_is_together)
+{
+    struct pair pair = pair_make("", "");
+    cpu_set_t ours = processors_of_ours();
+
+    ck_assert_int_eq(auto_is_together(end_of(pair.dialled)), CPU_COUNT(&ours) == 1);
+    ck_assert_int_eq(auto_is_together(end_of(pair.accepted)), CPU_COUNT(&ours) == 1);
+    pin(&ours, 0);
+    ck_assert(auto_is_together(end_of(pair.dialled)));
+    ck_assert(auto_is_together(end_of(pair.accepted)));
+    system_call_fails(SYS_getsockopt, ENOBUFS); /* it is not known who the peer is */
+    ck_assert(auto_is_together(end_of(pair.dialled)));
+    pair_free(&pair);
+}
+END_TEST
+
+/* The peer is another process, with a processor of its own, with ours, or gone. */
+START_TEST(a_peer_of_another_processor_is_apart)
+{
+    cpu_set_t ours = processors_of_ours();
+    const char *place = place_new();
+    struct pair pair = { .listener = listen_auto(place, "", false), .inbox = inbox_of(0, 16) };
+
+    if (CPU_COUNT(&ours) == 1 && skipped("needs two processors"))
+        return;
+    pid_t child = fork();
+    if (child == 0) {
+        pin(&ours, _i == 0);
+        pair.dialled = dial_auto(place, "", false);
+        ck_assert_int_eq(say(pair.dialled, "here"), 1);
+        ck_assert_hears(pair.dialled, pair.inbox, "thanks");
+        _exit(0);
+    }
+    pair.accepted = accept_auto(pair.listener);
+    ck_assert_hears(pair.accepted, pair.inbox, "here");
+    pin(&ours, 0);
+    if (_i < 2) {
+        ck_assert_int_eq(auto_is_together(end_of(pair.accepted)), _i == 1);
+        ck_assert_int_eq(say(pair.accepted, "thanks"), 1);
+        ck_assert_int_eq(child_status(child), 0);
+    } else {
+        ck_assert_int_eq(say(pair.accepted, "thanks"), 1);
+        ck_assert_int_eq(child_status(child), 0);
+        ck_assert(auto_is_together(end_of(pair.accepted)));
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(what_has_no_two_lanes_is_refused)
+{
+    static const int kinds[][2] = { { AF_UNIX, SOCK_STREAM }, { AF_UNIX, SOCK_DGRAM },
+        { AF_VSOCK, SOCK_SEQPACKET } };
+    struct pair pair = pair_make("", "");
+    struct ferry_address *address = address_auto(place_new(), "");
+    struct link link = pair.dialled->link;
+    unsigned before = descriptors_open();
+
+    link.send_fd = _i < 3 ? socket(kinds[_i][0], kinds[_i][1] | SOCK_CLOEXEC, 0)
+                          : open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (link.send_fd < 0 && skipped("needs vsock"))
+        return;
+    link.receive_fd = link.send_fd;
+    link.ops = end_of(pair.dialled)->socket_ops;
+    link.state = NULL;
+    ck_assert_int_eq(auto_link(address, true, false, &link), -EPROTOTYPE);
+    ck_assert_uint_eq(descriptors_open(), before);
+    ferry_address_free(address);
     pair_free(&pair);
 }
 END_TEST
@@ -777,6 +883,10 @@ int main(void)
     tcase_add_loop_test(tests, an_allocation_fails, 0, 4);
     tcase_add_test(tests, an_allocation_fails_before_anybody_has_talked);
     tcase_add_test(tests, an_end_says_who_is_there);
+    tcase_add_test(tests, nobody_of_no_name_is_nobody);
+    tcase_add_test(tests, who_has_one_processor_is_together);
+    tcase_add_loop_test(tests, a_peer_of_another_processor_is_apart, 0, 3);
+    tcase_add_loop_test(tests, what_has_no_two_lanes_is_refused, 0, 4);
     tcase_add_test(tests, nobody_listens_where_somebody_does);
     tcase_add_test(tests, messages_bring_no_credentials);
     tcase_add_test(tests, nobody_else_can_be_spoken_for);

@@ -628,6 +628,28 @@ START_TEST(a_seal_that_does_not_fit_leaves_it_on_the_socket)
 }
 END_TEST
 
+/* It accepts, and shows nothing, or too little: the victim does not send by its ring, and goes on
+ * knowing why. */
+START_TEST(who_accepts_without_a_seal_is_sent_nothing_by_the_ring)
+{
+    struct victim victim = victim_at(true, HALFWAY);
+    AUTO_FD int seal = seal_of_another_connection();
+
+    MUST(raw_head(victim.raw, auto_head(AUTO_ACCEPT, 0, 0), "", &seal, (size_t)_i) == 0);
+    is_quiet(&victim);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(stats_of(victim.channel).reason, FERRY_AUTO_NOT_DIRECT);
+        ck_assert_int_eq(say(victim.channel, ""), 1);
+        ck_assert_int_eq(raw_expect(victim.raw, AUTO_MESSAGE).flags, 0);
+        ferry_auto_prefer(victim.channel, FERRY_AUTO_PREFER_RING);
+    }
+    MUST(raw_head(victim.raw, auto_head(AUTO_MESSAGE, AUTO_BACK, 0), "", NULL, 0) == 0);
+    hears(&victim); /* whatever we think of it, it may send */
+    ck_assert_int_eq(stats_of(victim.channel).lanes[FERRY_RECEIVE], FERRY_LANE_RING);
+    victim_free(&victim);
+}
+END_TEST
+
 /* Memory that says to hold a ring. */
 static int ring_memory_with(uint64_t magic, uint32_t version, uint32_t capacity, int seals)
 {
@@ -1043,6 +1065,7 @@ int main(void)
     tcase_add_loop_test(tests, a_memfd_that_is_not_as_it_should_be_ends_it, 0, 10);
     tcase_add_loop_test(tests, what_says_to_be_larger_than_the_inbox_is_lost, 0, 3);
     tcase_add_loop_test(tests, a_seal_that_does_not_fit_leaves_it_on_the_socket, 0, 7);
+    tcase_add_loop_test(tests, who_accepts_without_a_seal_is_sent_nothing_by_the_ring, 0, 2);
     tcase_add_test(tests, one_memory_for_both_ways_leaves_it_on_the_socket);
     tcase_add_loop_test(
         tests, one_memory_for_two_connections_leaves_the_second_on_the_socket, 0, 4);

@@ -307,24 +307,125 @@ START_TEST(who_receives_no_more_says_so_by_the_ring_too)
 }
 END_TEST
 
+/* By the socket it had not come to the ring: what is there already is received, and who goes on
+ * sending by the ring hears of it. */
+START_TEST(who_has_stopped_receiving_enters_the_ring_and_ends)
+{
+    struct pair pair = pair_in_ring();
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+    ck_assert_int_eq(say(pair.dialled, "by socket"), 1);
+    ck_assert_int_eq(say(pair.dialled, "by ring"), 1);
+    if (_i == 0)
+        ferry_channel_stop_receiving(pair.accepted);
+    ck_assert_hears(pair.accepted, pair.inbox, "by socket");
+    if (_i == 1)
+        ferry_channel_stop_receiving(pair.accepted);
+    ck_assert_int_eq(say(pair.dialled, "in vain"), 1);
+    ck_assert_int_eq(say(pair.dialled, "in vain"), -EPIPE);
+    ck_assert_hears(pair.accepted, pair.inbox, "by ring");
+    struct ferry_message message;
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 0);
+    pair_free(&pair);
+}
+END_TEST
+
 /* Figures in a note are numbers that somebody could have measured. */
 START_TEST(a_note_of_rubbish_is_none)
 {
-    struct ferry_auto_note good = { .socket_inode = 1, .rate_per_s = 1, .mean_size = 1 };
-    struct ferry_auto_note notes[] = { good, good, good, good, good, good, good }, found;
+    enum { GOOD = 2 };
+    struct ferry_auto_note good = { .socket_inode = 1,
+        .lane = FERRY_LANE_RING,
+        .reason = FERRY_AUTO_REASON_COUNT - 1,
+        .rate_per_s = 1e15,
+        .receive_rate_per_s = 1,
+        .mean_size = 1 };
+    struct ferry_auto_note notes[] = { [0 ... 9] = good }, found;
     AUTO_FD int fd = memfd_create("ferry-ring", MFD_CLOEXEC);
 
-    notes[1].socket_inode = 0;
-    notes[2].lane = FERRY_LANE_RING + 1;
-    notes[3].reason = FERRY_AUTO_REASON_COUNT;
-    notes[4].rate_per_s = __builtin_nan("");
-    notes[5].mean_size = 1e300;
-    notes[6].measured_ns = INT64_MIN;
+    notes[1].rate_per_s = notes[1].receive_rate_per_s = notes[1].mean_size = 0;
+    notes[2].socket_inode = 0;
+    notes[3].lane = FERRY_LANE_RING + 1;
+    notes[4].reason = FERRY_AUTO_REASON_COUNT;
+    notes[5].rate_per_s = __builtin_nan("");
+    notes[6].receive_rate_per_s = -1;
+    notes[7].mean_size = 1e300;
+    notes[8].measured_ns = INT64_MIN;
+    notes[9].rate_per_s = 1.1e15;
     for (size_t i = 0; i < COUNT_OF(notes); i++) {
+        memset(&found, 0xff, sizeof(found));
         ck_assert_int_eq(
             pwrite(fd, &notes[i], sizeof(notes[i]), RING_NOTE_OFFSET), sizeof(notes[i]));
-        ck_assert_int_eq(ferry_auto_read_note(fd, &found), i == 0 ? 0 : -EPROTO);
+        ck_assert_int_eq(ferry_auto_read_note(fd, &found), i < GOOD ? 0 : -EPROTO);
+        ck_assert_int_eq(memcmp(&found, &notes[i], sizeof(found)) == 0, i < GOOD);
     }
+}
+END_TEST
+
+START_TEST(a_note_that_is_cut_or_cannot_be_read_is_none)
+{
+    const struct ferry_auto_note good = { .socket_inode = 1 };
+    struct ferry_auto_note found;
+    AUTO_FD int fd = memfd_create("ferry-ring", MFD_CLOEXEC);
+
+    ck_assert_int_eq(ferry_auto_read_note(fd, &found), -EPROTO);
+    ck_assert_int_eq(pwrite(fd, &good, sizeof(good), RING_NOTE_OFFSET), sizeof(good));
+    ck_assert_int_eq(ferry_auto_read_note(fd, &found), 0);
+    ck_assert_int_eq(ftruncate(fd, RING_NOTE_OFFSET + sizeof(good) - 1), 0);
+    ck_assert_int_eq(ferry_auto_read_note(fd, &found), -EPROTO);
+    ck_assert_int_eq(ferry_auto_read_note(-1, &found), -EBADF);
+}
+END_TEST
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+/* By a program of an older library, and of a newer one. */
+START_TEST(as_much_is_told_as_was_asked_for)
+{
+    struct pair pair = pair_make("", "");
+    struct {
+        struct ferry_auto_stats stats;
+        unsigned char beyond[8];
+    } asked;
+    const size_t some = offsetof(struct ferry_auto_stats, moves);
+
+    memset(&asked, 0xff, sizeof(asked));
+    asked.stats.struct_size = sizeof(asked);
+    ck_assert_int_eq(ferry_auto_get_stats(pair.dialled, &asked.stats), 0);
+    ck_assert_uint_eq(asked.stats.struct_size, sizeof(asked.stats));
+    ck_assert_uint_eq(asked.stats.moves, 0);
+    for (size_t i = 0; i < sizeof(asked.beyond); i++)
+        ck_assert_uint_eq(asked.beyond[i], 0xff);
+    memset(&asked, 0xff, sizeof(asked));
+    asked.stats.struct_size = some;
+    ck_assert_int_eq(ferry_auto_get_stats(pair.dialled, &asked.stats), 0);
+    ck_assert_uint_eq(asked.stats.struct_size, some);
+    ck_assert_int_eq(asked.stats.lanes[FERRY_SEND], FERRY_LANE_SOCKET);
+    ck_assert_uint_eq(asked.stats.moves, UINT64_MAX);
+    pair_free(&pair);
+}
+END_TEST
+
+START_TEST(a_channel_of_another_scheme_has_no_lanes)
+{
+    struct ferry_channel *one, *other;
+    struct ferry_auto_stats stats = { .struct_size = sizeof(stats) };
+
+    ck_assert_int_eq(ferry_channel_pair(FERRY_UNIX_SEQ, &one, &other), 0);
+    ck_assert(!channel_is_auto(one));
+    ck_assert_int_eq(ferry_auto_get_stats(one, &stats), -EOPNOTSUPP);
+    ck_assert_int_eq(ferry_auto_prefer(one, FERRY_AUTO_PREFER_RING), -EOPNOTSUPP);
+    ck_assert_int_eq(ferry_auto_on_move(one, NULL, NULL), -EOPNOTSUPP);
+    ferry_channel_close(one);
+    ferry_channel_close(other);
+}
+END_TEST
+
+START_TEST(a_lane_has_a_name)
+{
+    ck_assert_str_eq(ferry_lane_name(FERRY_LANE_SOCKET), "socket");
+    ck_assert_str_eq(ferry_lane_name(FERRY_LANE_RING), "ring");
 }
 END_TEST
 
@@ -700,7 +801,12 @@ int main(void)
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
     tcase_add_test(tests, who_receives_no_more_says_so_by_the_ring_too);
+    tcase_add_loop_test(tests, who_has_stopped_receiving_enters_the_ring_and_ends, 0, 2);
     tcase_add_test(tests, a_note_of_rubbish_is_none);
+    tcase_add_test(tests, a_note_that_is_cut_or_cannot_be_read_is_none);
+    tcase_add_test(tests, as_much_is_told_as_was_asked_for);
+    tcase_add_test(tests, a_channel_of_another_scheme_has_no_lanes);
+    tcase_add_test(tests, a_lane_has_a_name);
     tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
     tcase_add_test(tests, what_is_measured_moves_it);
