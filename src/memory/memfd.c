@@ -68,7 +68,7 @@ int memfd_check(int fd, size_t size)
     struct statfs filesystem;
     int seals = fcntl(fd, F_GET_SEALS);
 
-    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &status) < 0 || status.st_size < 0 ||
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &status) < 0 ||
         (size_t)status.st_size < size)
         return -EPROTO;
     /* To allocate it would take a lock that whoever else has it open can hold for ever (by a write

@@ -61,8 +61,6 @@ void ring_set_state(struct ferry_ring *ring, enum ring_state state)
 
 int ring_break(struct ferry_ring *ring)
 {
-    if (ring->state == RING_ASLEEP)
-        ring_awake(ring);
     if (ring->state != RING_BROKEN)
         ring_set_state(ring, RING_BROKEN);
     return -EPROTO;

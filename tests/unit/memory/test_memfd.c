@@ -99,7 +99,11 @@ START_TEST(large_pages_are_refused)
 
     if (fd < 0)
         return; /* a kernel without them */
-    ck_assert_int_eq(ftruncate(fd, 2 << 20), 0);
+    if (fallocate(fd, 0, 0, 2 << 20) < 0 &&
+        skipped("needs a large page set aside, vm.nr_hugepages")) {
+        close(fd);
+        return;
+    }
     ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
     ck_assert_int_eq(memfd_check(fd, SIZE), -EPROTO);
     close(fd);

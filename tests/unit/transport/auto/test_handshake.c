@@ -1,5 +1,6 @@
 /* test_handshake.c - how two ends come to have rings, and that the connection goes on where they
  * don't, and says why. */
+#include "memory/limits.h"
 #include "memory/system_call.h"
 #include "peers.h"
 
@@ -217,6 +218,9 @@ START_TEST(an_offer_is_owed_until_there_is_room)
     is_in_ring(pair.accepted);
     ck_assert(stats_of(pair.dialled).reason != FERRY_AUTO_WAITING); /* it did not ask */
     ck_assert_hears(pair.dialled, pair.inbox, "back");
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING); /* and owes nothing any more */
+    talk(&pair, FEW);
+    is_in_ring(pair.dialled);
     pair_free(&pair);
     ck_assert_uint_eq(descriptors_open(), before);
 }
@@ -362,6 +366,23 @@ START_TEST(an_offer_that_does_not_go_now_is_made_again)
     ck_assert_uint_eq(descriptors_open(), before);
     ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
     ck_assert_ptr_null(end_of(pair.dialled)->ring[FERRY_SEND]);
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_WAITING);
+    ck_assert_int_gt(end_of(pair.dialled)->offer_ns, ferry_deadline(0));
+    pair_free(&pair);
+}
+END_TEST
+
+/* Rings are dear to make for nothing. */
+START_TEST(an_offer_is_made_again_after_a_while)
+{
+    struct pair pair = pair_make("", ",ring=yes");
+
+    end_of(pair.dialled)->offer_ns = ferry_deadline(1000000);
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+    end_of(pair.dialled)->offer_ns = ferry_deadline(0);
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_OFFERED);
     pair_free(&pair);
 }
 END_TEST
@@ -513,17 +534,31 @@ static void pin(const cpu_set_t *ours, int which)
     ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
 }
 
+/* Both ends by both rings, for as long at most. */
+static void look_out_for(int64_t span_ns)
+{
+    struct pair pair = pair_in_ring();
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(end_of(pair.dialled)->ring[i]->spin_max_ns, span_ns);
+        ck_assert_int_eq(end_of(pair.accepted)->ring[i]->spin_max_ns, span_ns);
+    }
+    pair_free(&pair);
+}
+
 /* Both in this process: with one processor, with all. */
 START_TEST(who_has_one_processor_is_together)
 {
     struct pair pair = pair_make("", "");
     cpu_set_t ours = processors_of_ours();
 
+    look_out_for(CPU_COUNT(&ours) == 1 ? 0 : RING_SPIN_NS);
     ck_assert_int_eq(auto_is_together(end_of(pair.dialled)), CPU_COUNT(&ours) == 1);
     ck_assert_int_eq(auto_is_together(end_of(pair.accepted)), CPU_COUNT(&ours) == 1);
     pin(&ours, 0);
     ck_assert(auto_is_together(end_of(pair.dialled)));
     ck_assert(auto_is_together(end_of(pair.accepted)));
+    look_out_for(0);
     system_call_fails(SYS_getsockopt, ENOBUFS); /* it is not known who the peer is */
     ck_assert(auto_is_together(end_of(pair.dialled)));
     pair_free(&pair);
@@ -879,6 +914,7 @@ int main(void)
     tcase_add_loop_test(tests, an_offer_is_received_without_descriptors_to_spare, 0, 12);
     tcase_add_loop_test(tests, an_answer_is_received_without_descriptors_to_spare, 0, 2);
     tcase_add_test(tests, an_offer_that_does_not_go_now_is_made_again);
+    tcase_add_test(tests, an_offer_is_made_again_after_a_while);
     tcase_add_loop_test(tests, a_system_call_fails, 0, 6);
     tcase_add_loop_test(tests, an_allocation_fails, 0, 4);
     tcase_add_test(tests, an_allocation_fails_before_anybody_has_talked);

@@ -830,6 +830,54 @@ START_TEST(a_bell_that_never_stops_costs_a_call_for_each_message)
 }
 END_TEST
 
+/* What an earlier call has left in errno says nothing of this one: each is sent once. */
+START_TEST(what_failed_before_is_forgotten)
+{
+    struct victim victim = victim_at(false, NOTHING_YET);
+
+    ferry_auto_prefer(victim.channel, FERRY_AUTO_PREFER_RING);
+    errno = EINTR;
+    ck_assert_int_eq(say(victim.channel, ""), 1);
+    (void)raw_expect(victim.raw, AUTO_ASK);
+    (void)raw_expect(victim.raw, AUTO_MESSAGE);
+    ck_assert_int_eq(recv(victim.raw, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+    victim_free(&victim);
+
+    victim = victim_at(true, IN_RING);
+    move_to_ring(&victim);
+    uint64_t before = stats_of(victim.channel).wakes;
+    atomic_store(&victim.ring[FERRY_RECEIVE]->side->bell, UINT64_C(1000) << 32 | 1);
+    errno = EPIPE;
+    ck_assert_int_eq(say(victim.channel, "text"), 1);
+    ck_assert_int_eq(say(victim.channel, "text"), 1);
+    ck_assert_uint_eq(stats_of(victim.channel).wakes, before + 1);
+    victim_free(&victim);
+}
+END_TEST
+
+/* Whoever has so much to read is awake. */
+START_TEST(a_wake_for_which_the_socket_has_no_room_is_one)
+{
+    struct victim victim = victim_at(true, IN_RING);
+    struct pollfd polled = { .fd = ferry_channel_fd(victim.channel, FERRY_SEND),
+        .events = POLLOUT };
+    uint64_t sleep = 1000;
+
+    move_to_ring(&victim);
+    while (poll(&polled, 1, 0) == 1) {
+        ck_assert_uint_lt(++sleep, 20000);
+        atomic_store(&victim.ring[FERRY_RECEIVE]->side->bell, sleep << 32 | 1);
+        ck_assert_int_eq(say(victim.channel, ""), 1);
+    }
+    uint64_t before = stats_of(victim.channel).wakes;
+    atomic_store(&victim.ring[FERRY_RECEIVE]->side->bell, ++sleep << 32 | 1);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(say(victim.channel, ""), 1);
+    ck_assert_uint_eq(stats_of(victim.channel).wakes, before + 1);
+    victim_free(&victim);
+}
+END_TEST
+
 /* --- a peer that does anything ---------------------------------------------------------------- */
 
 static uint64_t chance = 19;
@@ -1073,6 +1121,8 @@ int main(void)
     tcase_add_loop_test(tests, marks_out_of_turn_lose_and_double_nothing, 0, 2);
     tcase_add_loop_test(tests, a_broken_ring_ends_its_direction_and_the_call, 0, 2);
     tcase_add_loop_test(tests, a_bell_that_never_stops_costs_a_call_for_each_message, 0, 2);
+    tcase_add_test(tests, what_failed_before_is_forgotten);
+    tcase_add_test(tests, a_wake_for_which_the_socket_has_no_room_is_one);
     tcase_add_loop_test(tests, a_peer_that_does_anything_costs_the_connection, 0, 2);
     return scratch_run(suite);
 }

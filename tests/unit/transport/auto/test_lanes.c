@@ -331,6 +331,54 @@ START_TEST(who_has_stopped_receiving_enters_the_ring_and_ends)
 }
 END_TEST
 
+/* For whoever looks from outside: what the sender knows, when it has moved and when it has
+ * measured. */
+static void is_noted(const struct ferry_channel *channel, struct ferry_auto_note *ret_note)
+{
+    const struct auto_end *end = end_of(channel);
+    struct ferry_auto_stats stats = stats_of(channel);
+    struct stat status;
+
+    ck_assert_int_eq(ferry_auto_read_note(ring_memory_fd(end->ring[FERRY_SEND]), ret_note), 0);
+    ck_assert_int_eq(fstat(end->fd, &status), 0);
+    ck_assert_uint_eq(ret_note->socket_inode, status.st_ino);
+    ck_assert_uint_eq(ret_note->lane, stats.lanes[FERRY_SEND]);
+    ck_assert_uint_eq(ret_note->reason, stats.reason);
+    ck_assert_uint_eq(ret_note->moves, stats.moves);
+    ck_assert_double_eq(ret_note->rate_per_s, stats.rate_per_s);
+    ck_assert_double_eq(ret_note->receive_rate_per_s, end->pace.receive_rate);
+    ck_assert_double_eq(ret_note->mean_size, stats.mean_size);
+}
+
+START_TEST(a_move_is_noted)
+{
+    int64_t before_ns = ferry_deadline(0);
+    struct pair pair = pair_make("", "");
+    struct ferry_auto_note note;
+
+    for (int i = 0; i < 2; i++) {
+        struct ferry_channel *one = i ? pair.accepted : pair.dialled;
+        struct ferry_channel *other = i ? pair.dialled : pair.accepted;
+        move_to(one, other, pair.inbox, FERRY_LANE_RING);
+        is_noted(one, &note);
+        ck_assert_uint_eq(note.socket_messages, stats_of(one).socket_messages);
+        ck_assert_uint_eq(note.large_messages, 0);
+        ck_assert_int_ge(note.measured_ns, before_ns);
+        ck_assert_int_le(note.measured_ns, ferry_deadline(0));
+        ck_assert(!ferry_channel_pending(other)); /* it sleeps, and is woken */
+        ck_assert_int_eq(say(one, "wakes"), 1);
+        ck_assert_hears(other, pair.inbox, "wakes");
+        uint64_t ring_messages = stats_of(one).ring_messages, wakes = stats_of(one).wakes;
+        ck_assert_uint_gt(wakes, 0);
+        move_to(one, other, pair.inbox, FERRY_LANE_SOCKET);
+        is_noted(one, &note);
+        ck_assert_uint_eq(note.ring_messages, ring_messages);
+        ck_assert_uint_eq(note.wakes, wakes);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
 /* Figures in a note are numbers that somebody could have measured. */
 START_TEST(a_note_of_rubbish_is_none)
 {
@@ -543,6 +591,9 @@ START_TEST(what_is_measured_moves_it)
     ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_SOCKET);
     ck_assert_double_lt(stats_of(pair.dialled).rate_per_s, RATE_DOWN);
     ck_assert_uint_eq(stats_of(pair.dialled).moves, 2);
+    struct ferry_auto_note note;
+    is_noted(pair.dialled, &note);
+    ck_assert_double_lt(note.receive_rate_per_s, 1);
     pair_free(&pair);
 }
 END_TEST
@@ -803,6 +854,7 @@ int main(void)
     tcase_add_test(tests, who_receives_no_more_says_so_by_the_ring_too);
     tcase_add_loop_test(tests, who_has_stopped_receiving_enters_the_ring_and_ends, 0, 2);
     tcase_add_test(tests, a_note_of_rubbish_is_none);
+    tcase_add_test(tests, a_move_is_noted);
     tcase_add_test(tests, a_note_that_is_cut_or_cannot_be_read_is_none);
     tcase_add_test(tests, as_much_is_told_as_was_asked_for);
     tcase_add_test(tests, a_channel_of_another_scheme_has_no_lanes);
