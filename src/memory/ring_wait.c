@@ -157,13 +157,15 @@ bool ring_fall_asleep(struct ferry_ring *ring)
     return true;
 }
 
-/* A bell that nobody makes quiet any more. */
+/* A bell that nobody makes quiet any more, and then the last look, as before any sleep. */
 void ring_stop_receiving(struct ferry_ring *ring)
 {
-    ferry_ring_set_peer_gone(ring);
+    if (ring->state == RING_ASLEEP)
+        ring_awake(ring);
     ring->sleep++;
-    atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32 | 1, memory_order_release);
+    atomic_store_explicit(&ring->side->bell, (uint64_t)ring->sleep << 32 | 1, memory_order_relaxed);
     shared_fence();
+    ferry_ring_set_peer_gone(ring);
 }
 
 bool ferry_ring_prepare_sleep(struct ferry_ring *ring)

@@ -28,9 +28,11 @@ static bool auto_stop_receiving(struct link *link)
 {
     struct auto_end *end = link->state;
     end->stopped = true;
+    /* First, so that who hears of the ring's end and wakes us learns the reason. */
+    bool stopped = end->socket_ops->stop_receiving(link);
     if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && !auto_is_orphan(end))
         ring_stop_receiving(end->ring[FERRY_RECEIVE]);
-    return end->socket_ops->stop_receiving(link);
+    return stopped;
 }
 
 static void auto_peer(const struct link *link, char *text, size_t size)

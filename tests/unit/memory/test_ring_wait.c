@@ -444,35 +444,16 @@ END_TEST
 
 /* --- without descriptors that wake ------------------------------------------------------------ */
 
-static bool call_count(void *data)
-{
-    (*(int *)data)++;
-    return true;
-}
-
 static bool call_fails_first(void *data)
 {
     return (*(int *)data)++ > 0;
-}
-
-static struct ends quiet_ends_make(int *sender_calls, int *receiver_calls)
-{
-    struct ring_quiet quiet = { .spin_max_ns = -1, call_count, sender_calls };
-    struct ends ends;
-
-    ck_assert_int_eq(ring_new_quiet(FERRY_SEND, CAPACITY, &quiet, &ends.sender, NULL), 0);
-    quiet.data = receiver_calls;
-    int memory = fcntl(ring_memory_fd(ends.sender), F_DUPFD_CLOEXEC, 0);
-    ck_assert_int_eq(
-        ring_attach_quiet(FERRY_RECEIVE, memory, CAPACITY, &quiet, &ends.receiver, NULL), 0);
-    return ends;
 }
 
 /* Who could not be woken is woken by what comes next. */
 START_TEST(a_call_that_fails_is_made_again)
 {
     int calls = 0, never = 0;
-    struct ends ends = quiet_ends_make(&calls, &never);
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
 
     ends.sender->call = call_fails_first;
     ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
@@ -488,7 +469,7 @@ END_TEST
 START_TEST(who_receives_no_more_says_so)
 {
     int calls = 0, never = 0;
-    struct ends ends = quiet_ends_make(&calls, &never);
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
     char buffer[64];
     struct ferry_record record;
 
@@ -503,10 +484,30 @@ START_TEST(who_receives_no_more_says_so)
 }
 END_TEST
 
+/* Published just when the receiver has looked for the last time: it is received, or the owner of
+ * who sends hears of it. */
+START_TEST(what_comes_while_one_stops_receiving_is_received_or_told)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
+
+    if (_i) /* asleep before */
+        ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ring_test_loaded = send_between;
+    between_sender = ends.sender;
+    between_receiver = ends.receiver;
+    ring_stop_receiving(ends.receiver);
+    ck_assert_ptr_null(between_sender);
+    ck_assert_int_eq(one_receive(ends.receiver), -EPIPE);
+    ck_assert_int_eq(calls, 1);
+    ends_free(&ends);
+}
+END_TEST
+
 START_TEST(the_owner_is_called_once_for_a_sleep)
 {
     int calls = 0, never = 0;
-    struct ends ends = quiet_ends_make(&calls, &never);
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
 
     ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
     ck_assert_int_eq(calls, 0);
@@ -528,7 +529,7 @@ END_TEST
 START_TEST(a_receiver_calls_nobody)
 {
     int calls = 0, never = 0;
-    struct ends ends = quiet_ends_make(&calls, &never);
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
 
     fill(ends.sender);
     atomic_store(&ends.sender->side->bell, UINT64_C(1) << 32 | 1);
@@ -768,6 +769,7 @@ int main(void)
     tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
     tcase_add_test(tests, a_call_that_fails_is_made_again);
     tcase_add_test(tests, who_receives_no_more_says_so);
+    tcase_add_loop_test(tests, what_comes_while_one_stops_receiving_is_received_or_told, 0, 2);
     tcase_add_test(tests, a_receiver_calls_nobody);
     tcase_add_test(tests, looking_out_saves_the_sleep);
     tcase_add_test(tests, who_sleeps_does_not_look_out);

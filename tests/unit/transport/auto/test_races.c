@@ -172,6 +172,17 @@ START_TEST(what_comes_after_a_look_is_told)
 }
 END_TEST
 
+/* Whoever sends while the other stops receiving hears of it with the next at the latest. */
+START_TEST(who_sends_while_the_other_stops_hears_of_it)
+{
+    begin_after_looks(1, say_by_ring);
+    ferry_channel_stop_receiving(pair.accepted);
+    ck_assert_ptr_null(between);
+    ck_assert_int_eq(say(pair.dialled, "in vain"), -EPIPE);
+    pair_free(&pair);
+}
+END_TEST
+
 /* Whoever asks before it sleeps is told, or woken. */
 START_TEST(what_comes_while_one_asks_is_told)
 {
@@ -328,6 +339,7 @@ int main(void)
     tcase_add_loop_test(tests, what_comes_while_one_asks_is_told, 0, (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_received, 0, 3 * (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_told, 0, 2 * (int)COUNT_OF(deeds));
+    tcase_add_test(tests, who_sends_while_the_other_stops_hears_of_it);
     tcase_add_loop_test(tests, a_ring_that_breaks_between_two_looks_ends_it, 0, 2);
     tcase_add_loop_test(tests, whoever_falls_asleep_meanwhile_is_woken_or_knows, 0, 5);
     tcase_add_loop_test(tests, a_mark_alone_is_nothing, 0, 2);
