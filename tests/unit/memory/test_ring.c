@@ -205,9 +205,11 @@ START_TEST(of_a_batch_goes_what_has_room)
     ck_assert_uint_eq(stats.records, 8);
     ck_assert_uint_eq(stats.bytes, 8 * sizeof(data));
     ck_assert_uint_eq(stats.refusals, 2);
+    ck_assert_int_eq(ferry_ring_borrow(ends.receiver, batch, 10), -EAGAIN);
     ferry_ring_get_stats(ends.receiver, &stats);
     ck_assert_uint_eq(stats.records, 8);
     ck_assert_uint_eq(stats.bytes, 8 * sizeof(data));
+    ck_assert_uint_eq(stats.refusals, 1);
     ends_free(&ends);
 }
 END_TEST
@@ -511,6 +513,140 @@ START_TEST(by_default_it_has_a_mebibyte)
 }
 END_TEST
 
+/* --- of two ways between the same processes ----------------------------------------------------
+ */
+
+static int calls;
+
+static struct ends quiet_pair(void)
+{
+    calls = 0;
+    return quiet_ends_make(CAPACITY, &calls, &calls);
+}
+
+static int empty_add(struct ferry_ring *ring)
+{
+    return ring_add(ring, NULL, 0, 0);
+}
+
+START_TEST(pieces_are_one_record)
+{
+    struct ends ends = quiet_pair();
+    char one[] = "one", two[] = "two", three[] = "three";
+    /* The last is none of them. */
+    const struct iovec pieces[] = { { one, 3 }, { NULL, 0 }, { two, 3 }, { three, 5 },
+        { (void *)1, 1 } };
+
+    ck_assert_int_eq(ring_add(ends.sender, pieces, 4, 11), 0);
+    ck_assert_int_eq(ring_add(ends.sender, pieces, 1, 3), 0);
+    ck_assert_int_eq(one_receive(ends.receiver), -EAGAIN);
+    ring_show(ends.sender);
+    text_expect(ends.receiver, "onetwothree", 0);
+    text_expect(ends.receiver, "one", 0);
+    ck_assert_int_eq(ring_add(ends.sender, pieces, 1, MAX + 1), -EMSGSIZE);
+    ends_free(&ends);
+}
+END_TEST
+
+/* For which there is always room, once; and of which only what comes by the other way tells. */
+START_TEST(records_leave_room_for_a_mark)
+{
+    struct ends ends = quiet_pair();
+    int count = 0;
+
+    while (empty_add(ends.sender) == 0)
+        count++;
+    ck_assert_int_eq(count, CAPACITY / RING_HEAD_SIZE - 1);
+    ck_assert_uint_eq(ring_room(ends.sender), RING_HEAD_SIZE);
+    ring_show(ends.sender);
+    while (count-- > 0)
+        text_expect(ends.receiver, "", 0);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    while (empty_add(ends.sender) == 0)
+        continue;
+    ck_assert_int_eq(ring_mark(ends.sender), 0);
+    ck_assert_int_eq(ring_mark(ends.sender), -EAGAIN);
+    ck_assert_uint_eq(ring_room(ends.sender), 0);
+    ck_assert_int_eq(calls, 0);
+    for (int i = 1; i < CAPACITY / (int)RING_HEAD_SIZE; i++)
+        text_expect(ends.receiver, "", 0);
+    text_expect(ends.receiver, "", RING_MARK);
+    ck_assert_uint_eq(ring_room(ends.sender), CAPACITY);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_receive_brings_nothing_beyond_a_mark)
+{
+    struct ends ends = quiet_pair();
+    struct ferry_record batch[8];
+    char buffer[64];
+
+    ck_assert_int_eq(empty_add(ends.sender), 0);
+    ck_assert_int_eq(ring_mark(ends.sender), 0);
+    ck_assert_int_eq(empty_add(ends.sender), 0);
+    ck_assert_int_eq(empty_add(ends.sender), 0);
+    ring_show(ends.sender);
+    ck_assert_int_eq(ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 8), 2);
+    ck_assert_uint_eq(batch[1].type, RING_MARK);
+    ck_assert_int_eq(ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 8), 2);
+    ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_ring_is_drained_when_all_was_received)
+{
+    struct ends ends = quiet_pair();
+
+    ck_assert(ring_is_drained(ends.sender));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert(!ring_is_drained(ends.sender));
+    text_expect(ends.receiver, "text", 0);
+    ck_assert(ring_is_drained(ends.sender));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ferry_ring_set_peer_gone(ends.sender);
+    ck_assert(!ring_is_drained(ends.sender));
+    ck_assert_uint_eq(ring_room(ends.sender), 0);
+    ck_assert_int_eq(empty_add(ends.sender), -EPIPE);
+    ck_assert_int_eq(ring_mark(ends.sender), -EPIPE);
+    text_expect(ends.receiver, "text", 0);
+    ck_assert(ring_is_drained(ends.sender));
+    ends_free(&ends);
+}
+END_TEST
+
+/* Of a ring that the peer has broken nothing is used any more, whatever it says later. */
+START_TEST(a_broken_ring_has_no_room_and_stays_broken)
+{
+    struct ends ends = quiet_pair();
+
+    switch (_i) {
+    case 0:
+        atomic_store(&ends.receiver->side->position, 3);
+        ck_assert(!ring_is_drained(ends.sender)); /* just found out */
+        break;
+    case 1:
+        atomic_store(&ends.receiver->side->position, 3);
+        ck_assert_uint_eq(ring_room(ends.sender), 0);
+        break;
+    default:
+        atomic_store(&ends.sender->side->position, 3);
+        ck_assert_int_eq(one_receive(ends.receiver), -EPROTO);
+        atomic_store(&ends.sender->side->position, 0);
+        ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+        ck_assert_int_eq(one_receive(ends.receiver), -EPROTO);
+        ends_free(&ends);
+        return;
+    }
+    atomic_store(&ends.receiver->side->position, 0);
+    ck_assert(ring_is_drained(ends.sender));
+    ck_assert_uint_eq(ring_room(ends.sender), 0);
+    ck_assert_int_eq(empty_add(ends.sender), -EPROTO);
+    ck_assert_int_eq(ring_mark(ends.sender), -EPROTO);
+    ends_free(&ends);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("ring");
@@ -539,5 +675,10 @@ int main(void)
     tcase_add_test(tests, a_limit_of_file_sizes_is_an_error);
     tcase_add_loop_test(tests, capacities_that_are_none_are_refused, 0, 6);
     tcase_add_test(tests, by_default_it_has_a_mebibyte);
+    tcase_add_test(tests, pieces_are_one_record);
+    tcase_add_test(tests, records_leave_room_for_a_mark);
+    tcase_add_test(tests, a_receive_brings_nothing_beyond_a_mark);
+    tcase_add_test(tests, a_ring_is_drained_when_all_was_received);
+    tcase_add_loop_test(tests, a_broken_ring_has_no_room_and_stays_broken, 0, 3);
     return run_tests(tests, "memory/ring");
 }
