@@ -73,7 +73,7 @@ enum pace_verdict pace_judge(
     bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
     enum pace_verdict verdict = PACE_STAY;
 
-    pace->slow = in_ring && !for_ring ? pace->slow + 1 : 0;
+    pace->slow = for_ring ? 0 : pace->slow + 1;
     /* One alone may be a pause of the processor's. */
     if (in_ring && (sleepy || pace->slow >= PACE_SLOW_WINDOWS)) {
         pace_back_off(pace, now_ns);

@@ -231,6 +231,133 @@ START_TEST(a_peer_that_moves_encourages_once_in_a_while)
 }
 END_TEST
 
+/* --- exactly where it turns ------------------------------------------------------------------- */
+
+enum { NOW = 2000000000 };
+
+/* As if it had just been measured so. */
+static struct pace pace_measured(double rate, double receive_rate)
+{
+    struct pace pace;
+    pace_init(&pace);
+    pace.rate = rate;
+    pace.receive_rate = receive_rate;
+    pace.mean_size = 100;
+    pace.count = 400;
+    return pace;
+}
+
+START_TEST(a_window_ends_when_its_time_is_over)
+{
+    int64_t now_ns;
+    struct pace pace = pace_at(&now_ns);
+
+    ck_assert(!pace_measure(&pace, 5, now_ns));
+    (void)pace_count(&pace, 10);
+    (void)pace_count(&pace, 30);
+    ck_assert(!pace_measure(&pace, 6, now_ns + PACE_WINDOW_NS - 1));
+    ck_assert(pace_measure(&pace, 7, now_ns + PACE_WINDOW_NS));
+    ck_assert_double_eq_tol(pace.rate, 2 * 1e9 / PACE_WINDOW_NS, 0.001);
+    ck_assert_double_eq_tol(pace.receive_rate, 2 * 1e9 / PACE_WINDOW_NS, 0.001);
+    ck_assert_double_eq(pace.mean_size, 20);
+    pace_pass(&pace, now_ns + PACE_WINDOW_NS);
+    (void)pace_count(&pace, 50);
+    ck_assert(pace_measure(&pace, 7, now_ns + 2 * PACE_WINDOW_NS));
+    ck_assert_double_eq_tol(pace.rate, 1e9 / PACE_WINDOW_NS, 0.001);
+    ck_assert_double_eq(pace.receive_rate, 0);
+    ck_assert_double_eq(pace.mean_size, 50);
+}
+END_TEST
+
+/* Half as many answers as requests to twice as many. */
+START_TEST(whoever_waits_for_answers_hopes)
+{
+    static const struct {
+        double rate, receive_rate;
+        enum pace_verdict verdict;
+    } rates[] = { { 1400, 699, PACE_STAY }, { 1400, 700, PACE_FAST }, { 1400, 1400, PACE_FAST },
+        { 1400, 2800, PACE_FAST }, { 1400, 2801, PACE_STAY }, { 1400, 3500, PACE_STAY } };
+    struct pace pace = pace_measured(rates[_i].rate, rates[_i].receive_rate);
+
+    ck_assert_int_eq(pace_judge(&pace, false, &thresholds, NOW), rates[_i].verdict);
+}
+END_TEST
+
+START_TEST(a_share_of_sleepers_is_too_much_beyond_it)
+{
+    struct pace pace = pace_measured(20000, 0);
+
+    pace.wakes = (uint32_t)(PACE_SLEEPY_SHARE * pace.count);
+    ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_STAY);
+    pace.count = 400;
+    pace.wakes = (uint32_t)(PACE_SLEEPY_SHARE * pace.count) + 1;
+    ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_SLEEPY);
+}
+END_TEST
+
+/* So many one after the other, since it was entered. */
+START_TEST(slow_windows_count_in_the_ring)
+{
+    struct pace slow = pace_measured(100, 0), pace = slow;
+
+    for (unsigned i = 0; i < 3 * PACE_SLOW_WINDOWS; i++)
+        ck_assert_int_eq(pace_judge(&pace, false, &thresholds, NOW), PACE_STAY);
+    ck_assert_int_eq(pace.retry_ns, 0);
+    pace_entered(&pace, NOW);
+    for (unsigned i = 1; i < PACE_SLOW_WINDOWS; i++)
+        ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_STAY);
+    pace.rate = 20000;
+    ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_STAY);
+    pace.rate = slow.rate;
+    for (unsigned i = 1; i < PACE_SLOW_WINDOWS; i++)
+        ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_STAY);
+    ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_SLOW);
+}
+END_TEST
+
+START_TEST(a_pause_ends_when_its_time_is_over)
+{
+    struct pace pace = pace_measured(20000, 0);
+
+    pace.retry_ns = NOW + 1;
+    ck_assert_int_eq(pace_judge(&pace, false, &thresholds, NOW), PACE_STAY);
+    ck_assert_int_eq(pace_judge(&pace, false, &thresholds, NOW + 1), PACE_FAST);
+}
+END_TEST
+
+/* One that was worth it, to the nanosecond, is followed by the shortest pause; no pause is longer
+ * than the longest. */
+START_TEST(a_stay_is_worth_it_after_its_time)
+{
+    struct pace pace = pace_measured(20000, 0);
+
+    pace.wakes = pace.count;
+    pace.backoff_ns = PACE_BACKOFF_NS_MAX;
+    pace.entered_ns = NOW - PACE_WORTH_NS + 1;
+    ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_SLEEPY);
+    ck_assert_int_eq(pace.retry_ns, NOW + PACE_BACKOFF_NS_MAX);
+    ck_assert_int_eq(pace.backoff_ns, PACE_BACKOFF_NS_MAX);
+    pace.wakes = pace.count = 1;
+    pace.entered_ns = NOW - PACE_WORTH_NS;
+    ck_assert_int_eq(pace_judge(&pace, true, &thresholds, NOW), PACE_SLEEPY);
+    ck_assert_int_eq(pace.retry_ns, NOW + PACE_BACKOFF_NS);
+    ck_assert_int_eq(pace.backoff_ns, 2 * PACE_BACKOFF_NS);
+}
+END_TEST
+
+START_TEST(it_is_encouraged_again_after_the_shortest_pause)
+{
+    struct pace pace = pace_measured(20000, 0);
+
+    pace.retry_ns = INT64_MAX;
+    pace.encouraged_ns = NOW;
+    pace_encourage(&pace, NOW + PACE_BACKOFF_NS - 1);
+    ck_assert_int_eq(pace.retry_ns, INT64_MAX);
+    pace_encourage(&pace, NOW + PACE_BACKOFF_NS);
+    ck_assert_int_eq(pace.retry_ns, NOW + PACE_BACKOFF_NS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transport/auto/pace");
@@ -247,5 +374,12 @@ int main(void)
     tcase_add_loop_test(tests, only_enough_sleepers_are_sleepy, 0, 4);
     tcase_add_test(tests, what_does_not_pay_is_tried_later_and_later);
     tcase_add_test(tests, a_peer_that_moves_encourages_once_in_a_while);
+    tcase_add_test(tests, a_window_ends_when_its_time_is_over);
+    tcase_add_loop_test(tests, whoever_waits_for_answers_hopes, 0, 6);
+    tcase_add_test(tests, a_share_of_sleepers_is_too_much_beyond_it);
+    tcase_add_test(tests, slow_windows_count_in_the_ring);
+    tcase_add_test(tests, a_pause_ends_when_its_time_is_over);
+    tcase_add_test(tests, a_stay_is_worth_it_after_its_time);
+    tcase_add_test(tests, it_is_encouraged_again_after_the_shortest_pause);
     return suite_run(suite);
 }
