@@ -179,7 +179,6 @@ __attribute__((format(printf, 2, 3))) static void use_built_in(
     va_list arguments;
 
     calibration->costs = choice_costs_built_in;
-    calibration->time_s = 0;
     va_start(arguments, format);
     (void)vsnprintf(calibration->reason, sizeof(calibration->reason), format, arguments);
     va_end(arguments);

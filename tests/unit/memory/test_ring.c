@@ -399,12 +399,16 @@ START_TEST(what_could_not_be_attached_to_leaves_nothing)
 {
     const struct ferry_ring_options options = { .struct_size = 1 };
     struct ferry_ring *ring = ring_make_one(FERRY_SEND, CAPACITY), *other;
-    int copies[FERRY_RING_DESCRIPTORS];
+    int copies[FERRY_RING_DESCRIPTORS + 1], none = dup(0); /* which is no business of the ring's */
 
+    copies[FERRY_RING_DESCRIPTORS] = none;
     descriptors_copy(ring, copies);
+    ck_assert_int_eq(copies[FERRY_RING_DESCRIPTORS], none);
     ck_assert_int_eq(ferry_ring_attach(FERRY_RECEIVE, copies, &options, &other, NULL), -EINVAL);
     for (int i = 0; i < FERRY_RING_DESCRIPTORS; i++)
         ck_assert_int_eq(fcntl(copies[i], F_GETFD), -1);
+    ck_assert_int_ne(fcntl(none, F_GETFD), -1);
+    close(none);
     ferry_ring_free(ring);
 }
 END_TEST
@@ -521,7 +525,10 @@ static int calls;
 static struct ends quiet_pair(void)
 {
     calls = 0;
-    return quiet_ends_make(CAPACITY, &calls, &calls);
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &calls);
+    ck_assert_int_eq(ends.sender->spin_max_ns, -1); /* as was asked for */
+    ck_assert_int_eq(ends.receiver->spin_ns, -1);
+    return ends;
 }
 
 static int empty_add(struct ferry_ring *ring)

@@ -424,6 +424,23 @@ START_TEST(a_successor_wakes_who_slept_before_it_came)
 }
 END_TEST
 
+/* Whatever the number of that sleep is: they are counted modulo 2^32. */
+START_TEST(a_successor_wakes_whose_sleeps_were_many)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    fill(ends.sender);
+    ends.sender->sleep = UINT32_MAX;
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    ck_assert_uint_eq(ends.sender->sleep, 0);
+    ferry_ring_free(ends.receiver);
+    ends.receiver = ring_attach_to(ends.sender);
+    ck_assert_int_eq(one_receive(ends.receiver), 1);
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ends_free(&ends);
+}
+END_TEST
+
 /* Its sleeps are no others' that were ended already. */
 START_TEST(a_successor_is_woken_like_the_last)
 {
@@ -765,6 +782,7 @@ int main(void)
     tcase_add_test(tests, a_receive_of_nothing_releases_what_was_borrowed);
     tcase_add_test(tests, a_successor_wakes_whom_the_last_has_not);
     tcase_add_test(tests, a_successor_wakes_who_slept_before_it_came);
+    tcase_add_test(tests, a_successor_wakes_whose_sleeps_were_many);
     tcase_add_test(tests, a_successor_is_woken_like_the_last);
     tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
     tcase_add_test(tests, a_call_that_fails_is_made_again);

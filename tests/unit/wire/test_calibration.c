@@ -103,6 +103,7 @@ START_TEST(what_is_wrong_is_told_by_its_line)
         { "version", "Version", 1 },
         { "processors 2", "processors x", 3 },
         { "time 1", "time -", 5 },
+        { "time 1796029234", "time 0000000000", 5 },
         { "apart pipe 64", "apart pipe 65", 7 },
         { "apart pipe", "apart pope", 7 },
         { "apart pipe", "among pipe", 7 },
@@ -133,6 +134,68 @@ START_TEST(a_size_is_missing)
     memmove(line, next, text.size - (size_t)(next - text.data) + 1);
     text.size -= (size_t)(next - line);
     expect_reason(0, "it is incomplete");
+}
+END_TEST
+
+static void lines_remove(const char *start)
+{
+    char *line;
+
+    while ((line = strstr(text.data, start))) {
+        char *next = strchr(line, '\n') + 1;
+        memmove(line, next, text.size - (size_t)(next - text.data) + 1);
+        text.size -= (size_t)(next - line);
+    }
+}
+
+/* Where one cannot be had, as a queue, there is no line of it; but for the two that are compared.
+ */
+START_TEST(a_mechanism_is_missing)
+{
+    static const struct {
+        const char *start;
+        bool needed;
+    } lines[] = { { "apart mq", false }, { "together ring", false }, { "apart unix", true },
+        { "apart ring", true } };
+    struct calibration read;
+
+    lines_remove(lines[_i].start);
+    calibration_make(0, &text, &here, &read);
+    ck_assert_str_eq(read.reason, lines[_i].needed ? "it is incomplete" : "");
+}
+END_TEST
+
+/* Whole nanoseconds, and one at least where nothing would mean that there is none. */
+START_TEST(what_takes_no_time_takes_a_nanosecond)
+{
+    struct calibration calibration = { .machine = here, .time_s = 1 };
+
+    calibration.costs.of[CHOICE_APART][CHOICE_PIPE][0] =
+        (struct choice_cost){ 0.4, 1.4, 1.6, 0.2, 0.4, 1.6 };
+    text.size = 0;
+    calibration_print(&calibration, &text);
+    ck_assert_ptr_nonnull(strstr(text.data, "apart pipe 64 1 1 2 1 0 2\n"));
+}
+END_TEST
+
+/* It would be another kernel's then, cut. */
+START_TEST(a_name_is_whole_or_none)
+{
+    struct machine long_one = here;
+    struct calibration calibration = { .costs = choice_costs_built_in, .time_s = 1 }, read;
+
+    memset(long_one.kernel, 'k', sizeof(long_one.kernel) - 1);
+    long_one.kernel[sizeof(long_one.kernel) - 1] = '\0';
+    calibration.machine = long_one;
+    text.size = 0;
+    calibration_print(&calibration, &text);
+    calibration_make(0, &text, &long_one, &read);
+    ck_assert_str_eq(read.reason, "");
+    teardown();
+    text = BYTES_EMPTY;
+    bytes_print(&text, "version 1\nkernel %sk\n", long_one.kernel);
+    calibration_make(0, &text, &long_one, &read);
+    ck_assert_str_eq(read.reason, "line 2 of it is wrong");
 }
 END_TEST
 
@@ -227,6 +290,9 @@ int main(void)
     tcase_add_test(tests, another_machine);
     tcase_add_test(tests, what_is_wrong_is_told_by_its_line);
     tcase_add_test(tests, a_size_is_missing);
+    tcase_add_loop_test(tests, a_mechanism_is_missing, 0, 4);
+    tcase_add_test(tests, what_takes_no_time_takes_a_nanosecond);
+    tcase_add_test(tests, a_name_is_whole_or_none);
     tcase_add_test(tests, what_stands_twice);
     tcase_add_test(tests, half_a_file);
     tcase_add_test(tests, rubbish);
