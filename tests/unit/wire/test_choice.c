@@ -9,6 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An assertion for what happens a million times: those of Check leave a mark each. */
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            ck_abort_msg("line %d: %s", __LINE__, #condition);                                     \
+    } while (0)
+
 static const size_t sizes[] = { 0, 1, 64, 65, 4096, 8192, 8193, 60000, 1 << 20, 16 << 20,
     SIZE_MAX };
 static const double rates[] = { 0, 1, 10, 1000, 10000, 10001, 50000, 1e6, 1e9 };
@@ -75,24 +82,24 @@ static void check_ranking(const struct workload *workload, const struct choice_c
     choice_make(workload, costs, &choice);
     for (size_t i = 0; i < CHOICE_MECHANISMS; i++) {
         const struct choice_prediction *one = &choice.ranking[i];
-        ck_assert_int_eq(!one->excluded, i < choice.candidates);
+        MUST(!one->excluded == (i < choice.candidates));
         seen |= 1u << one->mechanism;
-        ck_assert_ptr_eq(choice_find(&choice, one->mechanism), one);
-        ck_assert(one->excluded || (isfinite(choice_score(one)) && choice_score(one) > 0));
-        ck_assert(one->wakes >= 0 && one->wakes <= 1);
+        MUST(choice_find(&choice, one->mechanism) == one);
+        MUST(one->excluded || (isfinite(choice_score(one)) && choice_score(one) > 0));
+        MUST(one->wakes >= 0 && one->wakes <= 1);
         if (i > 0 && !one->excluded && one[-1].is_late == one->is_late)
-            ck_assert(
+            MUST(
                 one->is_late ? one[-1].most_per_s >= one->most_per_s : rank(&one[-1]) <= rank(one));
-        ck_assert(i == 0 || one->excluded || one[-1].is_late <= one->is_late);
+        MUST(i == 0 || one->excluded || one[-1].is_late <= one->is_late);
     }
-    ck_assert_uint_eq(seen, (1u << CHOICE_MECHANISMS) - 1);
-    ck_assert_int_eq(choice.candidates == 0, workload->remote && workload->descriptors);
+    MUST(seen == (1u << CHOICE_MECHANISMS) - 1);
+    MUST((choice.candidates == 0) == (workload->remote && workload->descriptors));
     if (choice.candidates == 0)
         return;
     enum choice_mechanism first = choice.ranking[0].mechanism;
-    ck_assert(!workload->remote || first == CHOICE_TCP);
-    ck_assert(!workload->descriptors || first == CHOICE_SOCKET || first == CHOICE_MEMFD);
-    ck_assert(workload->size <= 8192 || first != CHOICE_QUEUE);
+    MUST(!workload->remote || first == CHOICE_TCP);
+    MUST(!workload->descriptors || first == CHOICE_SOCKET || first == CHOICE_MEMFD);
+    MUST(workload->size <= 8192 || first != CHOICE_QUEUE);
 }
 
 static void check_words(const struct workload *workload, const struct choice_costs *costs)
@@ -103,12 +110,12 @@ static void check_words(const struct workload *workload, const struct choice_cos
     choice_make(workload, costs, &choice);
     choice_explain(workload, &choice, &text);
     const char *name = choice.candidates ? choice_name(choice.ranking[0].mechanism) : "nothing";
-    ck_assert(strncmp(text.data, name, strlen(name)) == 0 && text.data[strlen(name)] == ':');
-    ck_assert_ptr_null(strchr(text.data, '\n'));
+    MUST(strncmp(text.data, name, strlen(name)) == 0 && text.data[strlen(name)] == ':');
+    MUST(!strchr(text.data, '\n'));
     size_t explained = text.size;
     choice_advise(workload, costs, &choice, &text);
-    ck_assert(text.size == explained || text.data[text.size - 1] == '\n');
-    ck_assert_ptr_null(strstr(text.data, "nan"));
+    MUST(text.size == explained || text.data[text.size - 1] == '\n');
+    MUST(!strstr(text.data, "nan"));
 }
 
 START_TEST(no_excluded_mechanism_is_chosen)
@@ -292,9 +299,9 @@ END_TEST
 static void check_move(const struct choice_move *move)
 {
     if (move->from_per_s == CHOICE_NEVER)
-        ck_assert_uint_eq(move->back_per_s, 0);
+        MUST(move->back_per_s == 0);
     else
-        ck_assert(move->from_per_s >= 1 && move->back_per_s <= move->from_per_s / 2);
+        MUST(move->from_per_s >= 1 && move->back_per_s <= move->from_per_s / 2);
 }
 
 /* Whoever has just moved does not move back at the same rate, in either direction. */
@@ -305,7 +312,7 @@ static void check_hysteresis(const struct choice_thresholds *thresholds)
             for (uint32_t back = 0; back <= 1; back++) {
                 bool moves = choice_is_for_ring(thresholds, false, sizes[size], rate, back * rate);
                 bool stays = choice_is_for_ring(thresholds, true, sizes[size], rate, back * rate);
-                ck_assert(!moves || stays);
+                MUST(!moves || stays);
             }
 }
 
