@@ -501,6 +501,30 @@ START_TEST(who_receives_no_more_says_so)
 }
 END_TEST
 
+/* As of a sleep of its own, that nobody has ended yet; whoever sends may be a successor. */
+START_TEST(who_receives_no_more_says_so_after_other_sleeps)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
+
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(calls, 1);
+    text_expect(ends.receiver, "text", 0);
+    if (_i) {
+        const struct ring_quiet quiet = { .spin_max_ns = -1, call_count, &calls };
+        int memory = fcntl(ring_memory_fd(ends.sender), F_DUPFD_CLOEXEC, 0);
+        ferry_ring_free(ends.sender);
+        ck_assert_int_eq(
+            ring_attach_quiet(FERRY_SEND, memory, CAPACITY, &quiet, &ends.sender, NULL), 0);
+    }
+    ring_stop_receiving(ends.receiver);
+    ck_assert_int_eq(text_send(ends.sender, "more", 0), 1);
+    ck_assert_int_eq(calls, 2);
+    ends_free(&ends);
+}
+END_TEST
+
 /* Published just when the receiver has looked for the last time: it is received, or the owner of
  * who sends hears of it. */
 START_TEST(what_comes_while_one_stops_receiving_is_received_or_told)
@@ -705,6 +729,62 @@ START_TEST(what_is_tried_again_is_tried_for_long)
 }
 END_TEST
 
+/* And no longer than at first: what is more has to pay. */
+START_TEST(what_is_tried_again_begins_as_the_first)
+{
+    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
+    struct ferry_ring *receiver = spinning_receiver(sender, 8 * RING_SPIN_NS);
+
+    ring_test_loaded = send_later;
+    between_sender = sender;
+    between_receiver = receiver;
+    for (int i = 0; i < 100 && processors_are_many() && !stats_of(receiver).spins_paid; i++) {
+        receiver->spin_ns = 0;
+        receiver->unspun = RING_SPIN_RETRY - 1;
+        loads_until_sent = 3;
+        if (ferry_ring_prepare_sleep(receiver))
+            ck_assert_int_eq(receiver->spin_ns, 2 * RING_SPIN_NS);
+        loads_until_sent = 0;
+        int r = one_receive(receiver);
+        ck_assert(r == 1 || r == -EAGAIN);
+    }
+    ck_assert_uint_eq(stats_of(receiver).spins_paid, processors_are_many());
+    ferry_ring_free(sender);
+    ferry_ring_free(receiver);
+}
+END_TEST
+
+/* By whoever has another descriptor to sleep on: awake meanwhile, so that nobody is called. */
+START_TEST(who_looks_out_is_awake)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
+
+    ck_assert(!ring_look_out(ends.receiver));
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    ck_assert(!ring_look_out(ends.receiver));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    ck_assert_int_eq(calls, 0);
+    ck_assert(ring_look_out(ends.receiver));
+    text_expect(ends.receiver, "text", 0);
+    ck_assert(!ring_look_out(ends.receiver));
+
+    ends.receiver->spin_max_ns = 10 * INT64_C(1000000000);
+    ring_look_out_anew(ends.receiver);
+    ck_assert_int_eq(ends.receiver->spin_ns, ends.receiver->spin_max_ns);
+    ring_test_loaded = send_later;
+    between_sender = ends.sender;
+    between_receiver = ends.receiver;
+    loads_until_sent = 3;
+    ck_assert(ring_look_out(ends.receiver));
+    text_expect(ends.receiver, "later", 0);
+    ends.receiver->spin_max_ns = -1;
+    ferry_ring_set_peer_gone(ends.receiver);
+    ck_assert(ring_look_out(ends.receiver)); /* the end */
+    ends_free(&ends);
+}
+END_TEST
+
 /* In vain (8 us), with success (4), in vain (8, 4, 2, 1). */
 START_TEST(what_pays_is_done_for_longer)
 {
@@ -787,6 +867,7 @@ int main(void)
     tcase_add_test(tests, the_owner_is_called_once_for_a_sleep);
     tcase_add_test(tests, a_call_that_fails_is_made_again);
     tcase_add_test(tests, who_receives_no_more_says_so);
+    tcase_add_loop_test(tests, who_receives_no_more_says_so_after_other_sleeps, 0, 2);
     tcase_add_loop_test(tests, what_comes_while_one_stops_receiving_is_received_or_told, 0, 2);
     tcase_add_test(tests, a_receiver_calls_nobody);
     tcase_add_test(tests, looking_out_saves_the_sleep);
@@ -795,6 +876,8 @@ int main(void)
     tcase_add_test(tests, nobody_looks_out_for_long);
     tcase_add_test(tests, what_does_not_pay_is_left);
     tcase_add_test(tests, what_is_tried_again_is_tried_for_long);
+    tcase_add_test(tests, what_is_tried_again_begins_as_the_first);
+    tcase_add_test(tests, who_looks_out_is_awake);
     tcase_add_test(tests, what_pays_is_done_for_longer);
     tcase_add_test(tests, on_one_processor_nobody_looks_out);
     tcase_add_test(tests, nobody_looks_out_who_was_told_not_to);

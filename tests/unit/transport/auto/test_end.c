@@ -133,6 +133,20 @@ START_TEST(what_is_left_unread_is_a_reset)
 }
 END_TEST
 
+/* Nor does it matter that we have ended our sending: what woke it is unread as well. */
+START_TEST(what_is_left_unread_after_half_closing_is_a_reset)
+{
+    struct ends ends = ends_make(_i % 2);
+
+    ck_assert(!ferry_channel_pending(ends.one)); /* it sleeps, and is woken */
+    ck_assert_int_eq(say(ends.other, "unread"), 1);
+    ck_assert_int_eq(ferry_channel_shutdown(ends.other), 0);
+    close_one(&ends);
+    has_ended(&ends, ends.other, -ECONNRESET);
+    pair_free(&ends.pair);
+}
+END_TEST
+
 /* What says that the rest comes by the ring, and nothing does. */
 START_TEST(the_last_by_the_socket_is_left_unread)
 {
@@ -250,6 +264,7 @@ int main(void)
     tcase_add_loop_test(tests, half_closing_ends_one_way, 0, 4);
     tcase_add_loop_test(tests, who_stops_receiving_has_what_is_there, 0, 4);
     tcase_add_loop_test(tests, what_is_left_unread_is_a_reset, 0, 8);
+    tcase_add_loop_test(tests, what_is_left_unread_after_half_closing_is_a_reset, 0, 2);
     tcase_add_loop_test(tests, the_last_by_the_socket_is_left_unread, 0, 4);
     tcase_add_loop_test(tests, what_is_yet_to_be_read_is_no_reset, 0, 8);
     tcase_add_loop_test(tests, a_wake_left_unread_is_no_reset, 0, 4);

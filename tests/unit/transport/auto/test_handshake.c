@@ -176,6 +176,23 @@ START_TEST(who_only_sends_has_its_answer)
 }
 END_TEST
 
+/* Each so many sends it costs a call. */
+START_TEST(the_answer_is_looked_for_now_and_then)
+{
+    struct pair pair = pair_make("", ",ring=yes");
+
+    for (unsigned i = 1; i < 2 * AUTO_ANSWER_SENDS; i++) {
+        ck_assert_int_eq(say(pair.dialled, "text"), 1);
+        ck_assert_uint_eq(end_of(pair.dialled)->unanswered, i % AUTO_ANSWER_SENDS);
+    }
+    ck_assert_hears(pair.accepted, pair.inbox, "text"); /* and the offer before it */
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_OFFERED);
+    ck_assert_int_eq(say(pair.dialled, "text"), 1);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_THERE);
+    pair_free(&pair);
+}
+END_TEST
+
 /* --- no room for an answer -------------------------------------------------------------------- */
 
 static unsigned fill(struct ferry_channel *channel)
@@ -908,6 +925,7 @@ int main(void)
     tcase_add_test(tests, both_may_ask_at_once);
     tcase_add_loop_test(tests, what_is_forbidden_meanwhile_is_refused, 0, 2);
     tcase_add_loop_test(tests, who_only_sends_has_its_answer, 0, 2);
+    tcase_add_test(tests, the_answer_is_looked_for_now_and_then);
     tcase_add_test(tests, an_offer_is_owed_until_there_is_room);
     tcase_add_loop_test(tests, an_answer_is_owed_until_there_is_room, 0, 2);
     tcase_add_loop_test(tests, an_offer_without_descriptors_to_spare, 0, 6);

@@ -187,6 +187,49 @@ START_TEST(what_has_no_room_in_the_inbox_is_lost_alone)
 }
 END_TEST
 
+/* Of records as of any message, and of what lies in a memfd: to the byte. */
+START_TEST(what_just_has_room_in_the_inbox_is_received)
+{
+    static const size_t sizes[] = { 100, RECORD_MAX, SIZE_MAX_SENT };
+    struct pair pair = pair_make("", "");
+    struct ferry_message message = { 0 };
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, (enum ferry_lane)(_i % 2));
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct ferry_inbox *just = inbox_of(sizes[i], 1), *small = inbox_of(sizes[i] - 1, 1);
+        ck_assert_int_eq(send_bytes(pair.dialled, data, sizes[i], NULL, 0), 1);
+        ck_assert_int_eq(receive_one(pair.accepted, just, &message), 1);
+        ck_assert_uint_eq(message.size, sizes[i]);
+        ck_assert_int_eq(send_bytes(pair.dialled, data, sizes[i], NULL, 0), 1);
+        ck_assert_int_eq(receive_one(pair.accepted, small, &message), -EMSGSIZE);
+        ck_assert_int_eq(say(pair.dialled, "after"), 1);
+        ck_assert_hears(pair.accepted, pair.inbox, "after");
+        ferry_inbox_free(just);
+        ferry_inbox_free(small);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+/* Whoever has room for more is given so many at a time. */
+START_TEST(many_come_at_a_time_and_no_more)
+{
+    enum { MANY = RECEIVE_BATCH_MAX + 8 };
+    struct pair pair = pair_make("", "");
+    struct ferry_inbox *wide = inbox_of(4096, MANY);
+    struct ferry_message batch[MANY];
+
+    if (_i)
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(say(pair.dialled, "text"), 1);
+    ck_assert_int_eq(receive_some(pair.accepted, wide, batch, MANY), RECEIVE_BATCH_MAX);
+    ck_assert_int_eq(receive_some(pair.accepted, wide, batch, MANY), MANY - (int)RECEIVE_BATCH_MAX);
+    ferry_inbox_free(wide);
+    pair_free(&pair);
+}
+END_TEST
+
 /* It came in a batch with others, which were given out before. */
 START_TEST(what_is_lost_is_pending_until_it_is_said)
 {
@@ -847,6 +890,8 @@ int main(void)
     tcase_add_test(tests, all_arrives_once_and_in_order_whatever_moves);
     tcase_add_loop_test(tests, every_size_is_whole_by_either_lane, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_inbox_is_lost_alone, 0, 2);
+    tcase_add_loop_test(tests, what_just_has_room_in_the_inbox_is_received, 0, 2);
+    tcase_add_loop_test(tests, many_come_at_a_time_and_no_more, 0, 2);
     tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
     tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
