@@ -54,10 +54,9 @@ bool choice_cost_at(
         right++;
     size_t left = right > 0 ? right - 1 : 0;
     const struct choice_cost *from = &costs[left], *to = &costs[right];
-    double share = left == right || size <= choice_sizes[left]
-                       ? 0
-                       : (double)(size - choice_sizes[left]) /
-                             (double)(choice_sizes[right] - choice_sizes[left]);
+    double share = left == right ? 0
+                                 : (double)(size - choice_sizes[left]) /
+                                       (double)(choice_sizes[right] - choice_sizes[left]);
     *ret_cost = (struct choice_cost){ .busy_ns = between(from->busy_ns, to->busy_ns, share),
         .way_ns = between(from->way_ns, to->way_ns, share),
         .asleep_ns = between(from->asleep_ns, to->asleep_ns, share),
