@@ -194,7 +194,7 @@ static bool populate(const struct ferry_window *window, void *memory, size_t siz
     return madvise(memory, size, MADV_POPULATE_READ) == 0 || (errno == EINVAL && window->trusted);
 }
 
-/* Returns 1, 0 at the end, -errno: nothing is mapped. */
+/* Returns 1, 0 at the end, -errno: what may be mapped is of no use. */
 static int window_map(struct ferry_window *window, size_t kept_size)
 {
     struct stat status;
@@ -214,10 +214,8 @@ static int window_map(struct ferry_window *window, size_t kept_size)
         return -errno;
     window->memory = memory;
     window->mapped_size = size;
-    if (!populate(window, memory, size)) {
-        window_unmap(window);
+    if (!populate(window, memory, size))
         return -EFAULT;
-    }
     window->piece =
         (struct ferry_piece){ memory + (begin - aligned), (size_t)(end - begin), begin };
     window->position = end;

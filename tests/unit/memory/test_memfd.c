@@ -163,6 +163,19 @@ START_TEST(nobody_can_run_it)
 }
 END_TEST
 
+/* What an earlier call has left in errno is no old kernel's. */
+START_TEST(one_descriptor_is_made_whatever_failed_before)
+{
+    int fd, before = dup(0);
+
+    close(before);
+    errno = EINVAL;
+    ck_assert_int_eq(memfd_new("test", SIZE, &fd), 0);
+    close(fd);
+    ck_assert_int_eq(dup(0), before);
+}
+END_TEST
+
 /* And no other error is taken for an old kernel's. */
 START_TEST(no_descriptor_is_an_error)
 {
@@ -202,6 +215,7 @@ int main(void)
     tcase_add_test(tests, full_memory_is_an_error_and_leaves_nothing);
     tcase_add_test(tests, a_limit_of_file_sizes_is_one_to_the_byte);
     tcase_add_test(tests, nobody_can_run_it);
+    tcase_add_test(tests, one_descriptor_is_made_whatever_failed_before);
     tcase_add_test(tests, no_descriptor_is_an_error);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

@@ -1,5 +1,6 @@
 /* test_window.c - every byte of a file once, in pieces, whatever becomes of the file meanwhile. */
 #include "base/cleanup.h"
+#include "memory/limits.h"
 #include "suite.h"
 
 #include <check.h>
@@ -315,6 +316,106 @@ START_TEST(a_failed_read_is_told_and_the_place_is_kept)
 }
 END_TEST
 
+/* A file with a size that nobody can map. */
+START_TEST(what_cannot_be_mapped_is_read)
+{
+    int fd = open("/sys/kernel/uevent_seqnum", O_RDONLY | O_CLOEXEC);
+    struct ferry_piece piece;
+    char expected[64];
+
+    if (fd < 0 && skipped("needs /sys"))
+        return;
+    ssize_t size = pread(fd, expected, sizeof(expected), 0);
+    struct ferry_window *window =
+        opened(fd, (struct ferry_window_options){ .mapped = true, .trusted = true });
+    ck_assert(ferry_window_is_mapped(window));
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
+    ck_assert(!ferry_window_is_mapped(window));
+    ck_assert_uint_eq(piece.size, (size_t)size);
+    ck_assert_int_ne(piece.size, 0);
+    ferry_window_close(window);
+    close(fd);
+}
+END_TEST
+
+/* What an earlier call has left in errno interrupts nothing. */
+START_TEST(a_read_ends_whatever_failed_before)
+{
+    int fd = file_new(SIZE);
+    struct ferry_window *window =
+        opened(fd, (struct ferry_window_options){ .piece_size = 2 * SIZE });
+    struct ferry_piece piece;
+
+    errno = EINTR;
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
+    ck_assert_uint_eq(piece.size, SIZE);
+    ferry_window_close(window);
+    close(fd);
+}
+END_TEST
+
+/* Of a file that is large enough for more: holes cost nothing. */
+START_TEST(a_piece_has_a_size_of_its_own)
+{
+    struct ferry_window_options options = { .mapped = _i, .trusted = _i };
+    int fd = file_new(0);
+    struct ferry_piece piece;
+
+    ck_assert_int_eq(ftruncate(fd, 2 * WINDOW_MAPPED_SIZE), 0);
+    struct ferry_window *window = opened(fd, options);
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
+    ck_assert_uint_eq(piece.size, _i ? WINDOW_MAPPED_SIZE : WINDOW_READ_SIZE);
+    ferry_window_close(window);
+    close(fd);
+}
+END_TEST
+
+/* Bounds that are not crossed, and what is given back. */
+START_TEST(as_large_as_can_be_is_not_too_large)
+{
+    struct ferry_window_options options = { .struct_size = sizeof(options),
+        .piece_size = WINDOW_PIECE_SIZE_MAX };
+    struct ferry_window *window;
+    struct ferry_piece piece;
+    int fd = file_new(1), next = dup(fd);
+
+    close(next);
+    ck_assert_int_eq(ferry_window_open(fd, &options, &window, NULL), 0);
+    ferry_window_close(window);
+    options.piece_size = 0;
+    options.offset = INT64_MAX;
+    ck_assert_int_eq(ferry_window_open(fd, &options, &window, NULL), 0);
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), 0);
+    ferry_window_close(window);
+    options.offset = 1;
+    options.size = INT64_MAX - 1;
+    ck_assert_int_eq(ferry_window_open(fd, &options, &window, NULL), 0);
+    ferry_window_close(window);
+    options.struct_size = 1;
+    ck_assert_int_eq(ferry_window_open(fd, &options, &window, NULL), -EINVAL);
+    ck_assert_int_eq(dup(fd), next); /* nothing stayed open */
+    close(next);
+    close(fd);
+}
+END_TEST
+
+START_TEST(no_descriptor_is_an_error)
+{
+    int fd = file_new(1);
+    struct ferry_window *window;
+    struct rlimit usual, none;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = (struct rlimit){ 0, usual.rlim_max };
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    /* The lowest that a copy may have is beyond the limit, which fcntl(2) calls invalid. */
+    int r = ferry_window_open(fd, NULL, &window, NULL);
+    ck_assert(r == -EMFILE || r == -EINVAL);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    close(fd);
+}
+END_TEST
+
 START_TEST(what_is_no_file_is_refused)
 {
     struct ferry_window_options options = { .struct_size = sizeof(options) };
@@ -327,6 +428,9 @@ START_TEST(what_is_no_file_is_refused)
     ck_assert_str_eq(error.remedy, "receive from it as a channel");
     ck_assert_int_eq(ferry_window_open(open("/tmp", O_RDONLY), NULL, &window, NULL), -EISDIR);
     ck_assert_int_eq(ferry_window_open(path, NULL, &window, NULL), -EISDIR);
+    path = open("/proc/self/exe", O_PATH);
+    ck_assert_int_eq(ferry_window_open(path, NULL, &window, &error), -EBADF);
+    ck_assert_str_eq(error.remedy, "open it for reading");
     ck_assert_int_eq(ferry_window_open(writer, NULL, &window, &error), -EBADF);
     ck_assert_str_eq(error.remedy, "open it for reading");
     ck_assert_int_eq(ferry_window_open(-1, NULL, &window, NULL), -EBADF);
@@ -462,6 +566,11 @@ int main(void)
     tcase_add_test(tests, a_memfd_with_holes_is_read);
     tcase_add_loop_test(tests, reading_goes_on_where_mapping_fails, 0, 3);
     tcase_add_test(tests, a_failed_read_is_told_and_the_place_is_kept);
+    tcase_add_test(tests, what_cannot_be_mapped_is_read);
+    tcase_add_test(tests, a_read_ends_whatever_failed_before);
+    tcase_add_loop_test(tests, a_piece_has_a_size_of_its_own, 0, 2);
+    tcase_add_test(tests, as_large_as_can_be_is_not_too_large);
+    tcase_add_test(tests, no_descriptor_is_an_error);
     tcase_add_test(tests, what_is_no_file_is_refused);
     tcase_add_test(tests, a_file_that_does_not_know_its_size_is_read);
     tcase_add_loop_test(tests, memory_is_bounded, 0, 3);

@@ -135,6 +135,35 @@ START_TEST(both_may_ask_at_once)
 }
 END_TEST
 
+/* And all lies there when it is looked for: what names the ring ends a batch. */
+START_TEST(the_answer_and_what_follows_it_come_at_once)
+{
+    struct pair pair = pair_make("", ",ring=yes");
+    AUTO_FD int event = dup(0);
+    struct ferry_message batch[16];
+    static const char *const expected[] = { "one", "two", "three", "four" };
+
+    ck_assert_int_eq(say(pair.dialled, "forth"), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "forth");
+    ferry_auto_prefer(pair.accepted, FERRY_AUTO_PREFER_RING);
+    ck_assert_int_eq(say(pair.accepted, "one"), 1);
+    ck_assert_int_eq(say(pair.accepted, "two"), 1);
+    ck_assert_int_eq(send_bytes(pair.accepted, "three", 5, &event, 1), 1);
+    ck_assert_int_eq(say(pair.accepted, "four"), 1);
+    ck_assert_uint_eq(stats_of(pair.accepted).ring_messages, 2);
+    for (size_t i = 0; i < COUNT_OF(expected);) {
+        int r = receive_some(pair.dialled, pair.inbox, batch, 16);
+        ck_assert_int_gt(r, 0);
+        for (int j = 0; j < r; j++, i++) {
+            ck_assert_mem_eq(batch[j].data, expected[i], strlen(expected[i]));
+            ck_assert_uint_eq(batch[j].descriptor_count, i == 2);
+            ferry_message_fini(&batch[j]);
+        }
+    }
+    pair_free(&pair);
+}
+END_TEST
+
 /* It changes its mind while the other asks, or offers. */
 START_TEST(what_is_forbidden_meanwhile_is_refused)
 {
@@ -923,6 +952,7 @@ int main(void)
     tcase_add_loop_test(tests, either_may_ask_for_rings_and_either_refuse, 0, 7);
     tcase_add_test(tests, what_was_refused_is_not_asked_for_again);
     tcase_add_test(tests, both_may_ask_at_once);
+    tcase_add_test(tests, the_answer_and_what_follows_it_come_at_once);
     tcase_add_loop_test(tests, what_is_forbidden_meanwhile_is_refused, 0, 2);
     tcase_add_loop_test(tests, who_only_sends_has_its_answer, 0, 2);
     tcase_add_test(tests, the_answer_is_looked_for_now_and_then);

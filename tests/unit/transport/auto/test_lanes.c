@@ -225,7 +225,67 @@ START_TEST(many_come_at_a_time_and_no_more)
         ck_assert_int_eq(say(pair.dialled, "text"), 1);
     ck_assert_int_eq(receive_some(pair.accepted, wide, batch, MANY), RECEIVE_BATCH_MAX);
     ck_assert_int_eq(receive_some(pair.accepted, wide, batch, MANY), MANY - (int)RECEIVE_BATCH_MAX);
+    ck_assert_uint_eq(end_of(pair.accepted)->received, MANY + (_i ? 20 : 0)); /* to move */
+    ck_assert_uint_eq(end_of(pair.dialled)->received, 0);
     ferry_inbox_free(wide);
+    pair_free(&pair);
+}
+END_TEST
+
+/* It is known how long it was, whatever it was lost for. */
+START_TEST(what_had_descriptors_for_which_there_was_no_room_is_lost)
+{
+    struct pair pair = pair_make("", "");
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+    struct ferry_message message = { 0 };
+    struct rlimit usual, none;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = (struct rlimit){ 0, usual.rlim_max };
+    ck_assert_int_eq(send_bytes(pair.dialled, "seven..", 7, &event, 1), 1);
+    ck_assert_int_eq(say(pair.dialled, "after"), 1);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_eq(receive_some(pair.accepted, pair.inbox, &message, 1), -EBADMSG);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    ck_assert_uint_eq(message.size, 7);
+    ck_assert_hears(pair.accepted, pair.inbox, "after");
+    pair_free(&pair);
+}
+END_TEST
+
+static bool looks_out(const struct ferry_channel *channel, int64_t deadline_ns)
+{
+    struct link link = channel->link;
+    return link.ops->look_out(&link, deadline_ns);
+}
+
+static uint64_t spins_of(const struct ferry_channel *channel)
+{
+    struct ferry_ring_stats stats;
+    ferry_ring_get_stats(end_of(channel)->ring[FERRY_RECEIVE], &stats);
+    return stats.spins;
+}
+
+/* In the ring alone, and not when there is no time. */
+START_TEST(what_may_come_at_once_is_looked_out_for)
+{
+    struct pair pair = pair_in_ring();
+    bool are_many = !auto_is_together(end_of(pair.accepted));
+    uint64_t before = spins_of(pair.accepted);
+
+    ring_look_out_anew(end_of(pair.accepted)->ring[FERRY_RECEIVE]);
+    ck_assert(!looks_out(pair.accepted, ferry_deadline(0)));
+    ck_assert_uint_eq(spins_of(pair.accepted), before);
+    ck_assert(!looks_out(pair.accepted, ferry_deadline(PATIENCE_MS)));
+    ck_assert_uint_eq(spins_of(pair.accepted), before + are_many);
+    ck_assert_int_eq(say(pair.dialled, "text"), 1);
+    ck_assert(looks_out(pair.accepted, ferry_deadline(0)));
+    ck_assert_hears(pair.accepted, pair.inbox, "text");
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    before = spins_of(pair.accepted);
+    ck_assert_int_eq(say(pair.dialled, "text"), 1);
+    ck_assert(!looks_out(pair.accepted, ferry_deadline(PATIENCE_MS)));
+    ck_assert_uint_eq(spins_of(pair.accepted), before);
     pair_free(&pair);
 }
 END_TEST
@@ -892,6 +952,8 @@ int main(void)
     tcase_add_loop_test(tests, what_has_no_room_in_the_inbox_is_lost_alone, 0, 2);
     tcase_add_loop_test(tests, what_just_has_room_in_the_inbox_is_received, 0, 2);
     tcase_add_loop_test(tests, many_come_at_a_time_and_no_more, 0, 2);
+    tcase_add_test(tests, what_had_descriptors_for_which_there_was_no_room_is_lost);
+    tcase_add_test(tests, what_may_come_at_once_is_looked_out_for);
     tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
     tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
