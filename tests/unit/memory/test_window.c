@@ -338,6 +338,27 @@ START_TEST(what_cannot_be_mapped_is_read)
 }
 END_TEST
 
+/* Memory of this process, of which the second page is not there. */
+START_TEST(what_was_read_before_a_failure_is_given)
+{
+    int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    unsigned char *pages =
+        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct ferry_piece piece;
+
+    memset(pages, 'x', 4096);
+    munmap(pages + 4096, 4096);
+    struct ferry_window *window =
+        opened(fd, (struct ferry_window_options){ .offset = (uintptr_t)pages, .piece_size = 8192 });
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
+    ck_assert_uint_eq(piece.size, 4096);
+    ck_assert_int_eq(((const char *)piece.data)[4095], 'x');
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), -EIO);
+    ferry_window_close(window);
+    close(fd);
+}
+END_TEST
+
 /* What an earlier call has left in errno interrupts nothing. */
 START_TEST(a_read_ends_whatever_failed_before)
 {
@@ -567,6 +588,7 @@ int main(void)
     tcase_add_loop_test(tests, reading_goes_on_where_mapping_fails, 0, 3);
     tcase_add_test(tests, a_failed_read_is_told_and_the_place_is_kept);
     tcase_add_test(tests, what_cannot_be_mapped_is_read);
+    tcase_add_test(tests, what_was_read_before_a_failure_is_given);
     tcase_add_test(tests, a_read_ends_whatever_failed_before);
     tcase_add_loop_test(tests, a_piece_has_a_size_of_its_own, 0, 2);
     tcase_add_test(tests, as_large_as_can_be_is_not_too_large);

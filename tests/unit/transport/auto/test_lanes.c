@@ -2,6 +2,7 @@
 #include "memory/system_call.h"
 #include "peers.h"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
@@ -718,6 +719,146 @@ START_TEST(a_peer_that_sleeps_before_each_message_is_left_alone)
 }
 END_TEST
 
+/* As what was not measured before: once more, when its pause is over. */
+START_TEST(what_was_slow_may_be_fast_again)
+{
+    struct pair pair = pair_measuring();
+    struct pace *pace = &end_of(pair.dialled)->pace;
+
+    pass_until(&pair, FERRY_AUTO_FAST, true);
+    pass_until(&pair, FERRY_AUTO_SLEEPY, true);
+    pass_one(&pair, true);
+    pace->retry_ns = 0;
+    pass_until(&pair, FERRY_AUTO_FAST, false);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Whoever has asked for rings and has no answer is on the socket still, however few it sends. */
+START_TEST(who_waits_for_rings_is_not_in_them)
+{
+    struct pair pair = pair_measuring();
+    struct auto_end *end = end_of(pair.accepted);
+
+    end->thresholds = end_of(pair.dialled)->thresholds;
+    end->wanted = FERRY_LANE_RING;
+    for (int i = 0; i < 100; i++) {
+        usleep(1000);
+        MUST(say(pair.accepted, "text") == 1);
+    }
+    ck_assert_int_eq(end->rings, AUTO_RINGS_ASKED);
+    ck_assert_int_eq(end->wanted, FERRY_LANE_RING);
+    ck_assert_int_eq(end->stats.reason, FERRY_AUTO_WAITING);
+    ck_assert_int_gt(end->pace.rate, 0);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Those of this machine, once for all: built in, since nobody has measured it. */
+static void decides_by(const struct ferry_channel *channel, enum choice_place place)
+{
+    struct choice_thresholds expected;
+    const struct choice_thresholds *found = end_of(channel)->thresholds;
+
+    choice_thresholds_make(&choice_costs_built_in, place, &expected);
+    ck_assert_ptr_nonnull(found);
+    ck_assert_mem_eq(found->one_way, expected.one_way, sizeof(expected.one_way));
+    ck_assert_mem_eq(found->answered, expected.answered, sizeof(expected.answered));
+    ck_assert_uint_eq(found->memfd_size_min, expected.memfd_size_min);
+}
+
+START_TEST(what_was_measured_here_decides)
+{
+    struct pair pair = pair_make("", "");
+    cpu_set_t ours, one;
+
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(ours), &ours), 0);
+    if (_i) {
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    }
+    enum choice_place place = _i || CPU_COUNT(&ours) == 1 ? CHOICE_TOGETHER : CHOICE_APART;
+    for (int i = 0; i < 2; i++) {
+        struct ferry_channel *channel = i ? pair.accepted : pair.dialled;
+        ck_assert_ptr_null(end_of(channel)->thresholds);
+        ck_assert_int_eq(send_bytes(channel, data, AUTO_LARGE_LOOK - 1, NULL, 0), 1);
+        ck_assert_ptr_null(end_of(channel)->thresholds); /* it was not asked yet */
+        ck_assert_int_eq(send_bytes(channel, data, AUTO_LARGE_LOOK, NULL, 0), 1);
+        decides_by(channel, place);
+    }
+    ck_assert_ptr_eq(end_of(pair.dialled)->thresholds, end_of(pair.accepted)->thresholds);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Nobody reads a file for what is slow anyway. */
+START_TEST(what_is_slow_by_any_measure_asks_for_none)
+{
+    struct pair pair = pair_make("", "");
+
+    for (int i = 0; i < 100; i++) {
+        usleep(2000);
+        pass_one(&pair, false);
+    }
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_SLOW);
+    ck_assert_ptr_null(end_of(pair.dialled)->thresholds);
+    pair_free(&pair);
+}
+END_TEST
+
+/* --- the socket's queue ----------------------------------------------------------------------- */
+
+static int queue_of(const struct ferry_channel *channel)
+{
+    int size = 0;
+    socklen_t length = sizeof(size);
+
+    ck_assert_int_eq(getsockopt(end_of(channel)->fd, SOL_SOCKET, SO_SNDBUF, &size, &length), 0);
+    return size;
+}
+
+/* While it is in the ring; then as before. The kernel doubles what it is told. */
+START_TEST(the_queue_beside_a_ring_is_short)
+{
+    struct pair pair = pair_make("", "");
+    int wide = queue_of(pair.dialled);
+
+    ck_assert_int_gt(wide, 2 * (int)AUTO_NARROW_SIZE);
+    for (int i = 0; i < 2; i++) {
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+        ck_assert_int_eq(queue_of(pair.dialled), 2 * (int)AUTO_NARROW_SIZE);
+        ck_assert_int_eq(queue_of(pair.accepted), wide);
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+        ck_assert_int_eq(queue_of(pair.dialled), wide);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
+/* It is widened for what would have no room in it, and short again when that is sent. */
+START_TEST(the_queue_is_widened_for_a_message)
+{
+    struct pair pair = pair_make("", "");
+    struct ferry_message message = { 0 };
+    const size_t size = RECORD_MAX + 1;
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_RING);
+    int narrow = queue_of(pair.dialled);
+    ck_assert_int_lt(narrow, (int)size);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(send_bytes(pair.dialled, data, size, NULL, 0), 1);
+        ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+        ck_assert_int_eq(queue_of(pair.dialled), narrow);
+        ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+        ck_assert_uint_eq(message.size, size);
+    }
+    ck_assert_uint_eq(stats_of(pair.dialled).large_messages, 0);
+    pair_free(&pair);
+}
+END_TEST
+
 /* Few messages are slow, as soon as that is known. */
 START_TEST(what_is_slow_stays_on_the_socket)
 {
@@ -970,6 +1111,12 @@ int main(void)
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
     tcase_add_test(tests, what_is_measured_moves_it);
     tcase_add_test(tests, a_peer_that_sleeps_before_each_message_is_left_alone);
+    tcase_add_test(tests, what_was_slow_may_be_fast_again);
+    tcase_add_test(tests, who_waits_for_rings_is_not_in_them);
+    tcase_add_loop_test(tests, what_was_measured_here_decides, 0, 2);
+    tcase_add_test(tests, what_is_slow_by_any_measure_asks_for_none);
+    tcase_add_test(tests, the_queue_beside_a_ring_is_short);
+    tcase_add_test(tests, the_queue_is_widened_for_a_message);
     tcase_add_test(tests, what_is_slow_stays_on_the_socket);
     tcase_add_test(tests, moves_are_told_and_moments_are_not);
     tcase_add_test(tests, the_queue_is_as_its_owner_wants_it_afterwards);

@@ -232,6 +232,35 @@ START_TEST(a_seal_fits_the_other_end_alone)
 }
 END_TEST
 
+/* Whoever is another user by now has it from somebody. */
+START_TEST(a_seal_of_another_user_does_not_fit)
+{
+    enum ferry_auto_reason reason = FERRY_AUTO_NEW;
+    int ends[2], fds[3] = { -1 };
+    size_t count;
+    char byte;
+
+    if (skipped_without_root())
+        return;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        MUST(setresuid(65534, 65534, 65534) == 0);
+        int seal = seal_make(ends[1]);
+        _exit(raw_send(ends[1], "x", 1, &seal, 1) != 0);
+    }
+    ck_assert_int_eq(raw_receive(ends[0], &byte, 1, fds, &count), 1);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_int_eq(child_status(child), 0);
+    ck_assert(is_seal(fds[0]));
+    ck_assert(!seal_fits(ends[0], fds[0], true, &reason));
+    ck_assert_int_eq(reason, FERRY_AUTO_NOT_DIRECT);
+    close(fds[0]);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
 /* Why it is not known is another thing than that it does not fit. */
 START_TEST(what_cannot_be_asked_is_not_known)
 {
@@ -263,6 +292,7 @@ int main(void)
     tcase_add_test(tests, what_is_no_answer_is_none);
     tcase_add_test(tests, the_kernel_says_who_is_at_the_other_end);
     tcase_add_test(tests, a_seal_fits_the_other_end_alone);
+    tcase_add_test(tests, a_seal_of_another_user_does_not_fit);
     tcase_add_loop_test(tests, what_cannot_be_asked_is_not_known, 0, 2);
     return scratch_run(suite);
 }
