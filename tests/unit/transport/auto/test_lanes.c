@@ -804,6 +804,50 @@ START_TEST(what_is_slow_by_any_measure_asks_for_none)
     }
     ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_SLOW);
     ck_assert_ptr_null(end_of(pair.dialled)->thresholds);
+    ck_assert_uint_le(end_of(pair.dialled)->pace.count, 2 * PACE_LOOK_FIRST); /* of one window */
+    pair_free(&pair);
+}
+END_TEST
+
+/* And for what is not it is read before it is needed; the clock is not looked at for each. */
+START_TEST(what_is_fast_asks_for_it)
+{
+    struct pair pair = pair_make("", "");
+    const struct auto_end *end = end_of(pair.dialled);
+    int64_t deadline_ns = ferry_deadline(PATIENCE_MS);
+
+    for (unsigned i = 1; i <= PACE_LOOK_FIRST; i++) {
+        ck_assert_int_eq(end->pace.start_ns, 0);
+        pass_one(&pair, false);
+    }
+    ck_assert_int_gt(end->pace.start_ns, 0);
+    while (end->stats.rate_per_s < AUTO_RATE_LOOK) {
+        MUST(ferry_deadline(0) < deadline_ns);
+        pass_one(&pair, false);
+    }
+    ck_assert_ptr_nonnull(end->thresholds);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Whoever looks from outside sees it as soon as it is known. */
+START_TEST(what_is_measured_is_noted)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_auto_note note;
+
+    for (int i = 0; i < 2; i++) {
+        double before = stats_of(pair.dialled).rate_per_s;
+        uint64_t moves = stats_of(pair.dialled).moves;
+        int64_t deadline_ns = ferry_deadline(PATIENCE_MS);
+        while (stats_of(pair.dialled).rate_per_s == before) { /* until it is measured anew */
+            MUST(ferry_deadline(0) < deadline_ns);
+            pass_one(&pair, false);
+        }
+        is_noted(pair.dialled, &note);
+        ck_assert_double_gt(note.rate_per_s, 0);
+        ck_assert_uint_eq(note.moves, moves);
+    }
     pair_free(&pair);
 }
 END_TEST
@@ -986,6 +1030,8 @@ START_TEST(a_batch_goes_by_both_lanes_in_order)
     }
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         ck_assert(batch[i].complete);
+    for (size_t i = 1; i < COUNT_OF(texts); i++)
+        ck_assert_uint_eq(batch[i].sent_size, strlen(texts[i]));
     pair_free(&pair);
 }
 END_TEST
@@ -1115,6 +1161,8 @@ int main(void)
     tcase_add_test(tests, who_waits_for_rings_is_not_in_them);
     tcase_add_loop_test(tests, what_was_measured_here_decides, 0, 2);
     tcase_add_test(tests, what_is_slow_by_any_measure_asks_for_none);
+    tcase_add_test(tests, what_is_fast_asks_for_it);
+    tcase_add_test(tests, what_is_measured_is_noted);
     tcase_add_test(tests, the_queue_beside_a_ring_is_short);
     tcase_add_test(tests, the_queue_is_widened_for_a_message);
     tcase_add_test(tests, what_is_slow_stays_on_the_socket);

@@ -172,6 +172,35 @@ START_TEST(what_comes_after_a_look_is_told)
 }
 END_TEST
 
+/* Who receives makes room just when there is none: it is not gone round. */
+static void receive_all(void)
+{
+    struct ferry_message message;
+    while (ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1) == 1)
+        continue;
+}
+
+START_TEST(a_full_ring_is_looked_out_for)
+{
+    enum { SIZE = 32 << 10 };
+    static char data[SIZE];
+
+    begin_after_looks(1, receive_all);
+    struct ferry_ring *ring = end_of(pair.dialled)->ring[FERRY_SEND];
+    looked_at = NULL;
+    while (ring_room(ring) >= SIZE + 2 * RING_HEAD_SIZE)
+        ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE, NULL, 0), 1);
+    uint64_t moves = stats_of(pair.dialled).moves;
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+    looked_at = &ring->other->position;
+    ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE, NULL, 0), 1);
+    ck_assert_ptr_null(between);
+    ck_assert_uint_eq(stats_of(pair.dialled).moves, moves);
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
+    pair_free(&pair);
+}
+END_TEST
+
 /* Whoever sends while the other stops receiving hears of it with the next at the latest. */
 START_TEST(who_sends_while_the_other_stops_hears_of_it)
 {
@@ -339,6 +368,7 @@ int main(void)
     tcase_add_loop_test(tests, what_comes_while_one_asks_is_told, 0, (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_received, 0, 3 * (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_told, 0, 2 * (int)COUNT_OF(deeds));
+    tcase_add_test(tests, a_full_ring_is_looked_out_for);
     tcase_add_test(tests, who_sends_while_the_other_stops_hears_of_it);
     tcase_add_loop_test(tests, a_ring_that_breaks_between_two_looks_ends_it, 0, 2);
     tcase_add_loop_test(tests, whoever_falls_asleep_meanwhile_is_woken_or_knows, 0, 5);
