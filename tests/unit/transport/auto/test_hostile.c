@@ -532,6 +532,32 @@ START_TEST(what_says_to_be_larger_than_the_inbox_is_lost)
 }
 END_TEST
 
+/* What says where a large message lies is as long as a few of them fill the queue; where that is
+ * short, no longer than it must be. */
+START_TEST(a_large_message_fills_the_queue)
+{
+    static const struct choice_thresholds thresholds = { .memfd_size_min = AUTO_LARGE_LOOK };
+    static char data[RECORD_MAX + 1], packet[2 * AUTO_BALLAST_SIZE];
+    struct victim victim = victim_at(true, RINGS_THERE);
+    int fds[3];
+    size_t count;
+
+    end_of(victim.channel)->thresholds = &thresholds;
+    ferry_auto_prefer(victim.channel, FERRY_AUTO_PREFER_SOCKET);
+    for (int narrow = 0; narrow < 2; narrow++) {
+        if (narrow)
+            move_to_ring(&victim);
+        ck_assert_int_eq(send_bytes(victim.channel, data, sizeof(data), NULL, 0), 1);
+        ssize_t size = raw_receive(victim.raw, packet, sizeof(packet), fds, &count);
+        ck_assert_int_eq(size, 8 + (narrow ? 0 : (ssize_t)AUTO_BALLAST_SIZE));
+        ck_assert_uint_eq(count, 1);
+        ck_assert_int_eq(lseek(fds[0], 0, SEEK_END), sizeof(data));
+        close(fds[0]);
+    }
+    victim_free(&victim);
+}
+END_TEST
+
 /* --- offers that are not what they should be -------------------------------------------------- */
 
 static int seal_of_another(int connection)
@@ -1108,6 +1134,7 @@ int main(void)
     tcase_add_loop_test(tests, what_lies_in_a_memfd_as_it_should_is_received, 0, 2 * POINT_COUNT);
     tcase_add_loop_test(tests, a_memfd_that_is_not_as_it_should_be_ends_it, 0, 10);
     tcase_add_loop_test(tests, what_says_to_be_larger_than_the_inbox_is_lost, 0, 3);
+    tcase_add_test(tests, a_large_message_fills_the_queue);
     tcase_add_loop_test(tests, a_seal_that_does_not_fit_leaves_it_on_the_socket, 0, 7);
     tcase_add_loop_test(tests, who_accepts_without_a_seal_is_sent_nothing_by_the_ring, 0, 2);
     tcase_add_test(tests, one_memory_for_both_ways_leaves_it_on_the_socket);

@@ -344,6 +344,7 @@ START_TEST(what_has_no_room_in_the_machine_is_an_error_of_the_sender)
     ck_assert_int_eq(send_bytes(pair.dialled, data, AUTO_LARGE_MAX + 1, NULL, 0), -EMSGSIZE);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &less), 0);
     ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), -EFBIG);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, AUTO_LARGE_MAX, NULL, 0), -EFBIG);
     system_call_fails(SYS_memfd_create, ENFILE);
     ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), -EFBIG);
     const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
@@ -611,6 +612,27 @@ START_TEST(a_full_ring_is_gone_round_and_come_back_to)
     for (; way.received < way.sent; way.received++)
         MUST(receive_one(pair.accepted, pair.inbox, &message) == 1 && message.size == SIZE);
     ck_assert_int_eq(ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), -EAGAIN);
+    pair_free(&pair);
+}
+END_TEST
+
+/* From just half of it on, to the byte, what passes is followed by the ring again. */
+START_TEST(half_a_ring_is_room_enough)
+{
+    enum { TOTAL = 32 << 10, COUNT = AUTO_RING_CAPACITY / 2 / TOTAL };
+    struct pair pair = pair_in_ring();
+    struct ferry_ring *ring = end_of(pair.dialled)->ring[FERRY_SEND];
+    AUTO_FD int event = eventfd(0, EFD_CLOEXEC);
+
+    for (int i = 1; i <= COUNT; i++) /* the last leaves room for the mark; or it takes 8 more */
+        ck_assert_int_eq(
+            send_bytes(pair.dialled, data,
+                TOTAL - RING_HEAD_SIZE * (i < COUNT ? 1u : 2u - (unsigned)_i), NULL, 0),
+            1);
+    ck_assert_int_eq(send_bytes(pair.dialled, "x", 1, &event, 1), 1);
+    ck_assert_uint_eq(ring_room(ring), AUTO_RING_CAPACITY / 2 - (unsigned)_i * RING_HEAD_SIZE);
+    ck_assert_int_eq(
+        stats_of(pair.dialled).lanes[FERRY_SEND], _i ? FERRY_LANE_SOCKET : FERRY_LANE_RING);
     pair_free(&pair);
 }
 END_TEST
@@ -1074,6 +1096,30 @@ START_TEST(many_pieces_are_one_message)
 }
 END_TEST
 
+/* As many as one call takes, the head before them; what is more lies in a memfd. */
+START_TEST(as_many_pieces_as_a_call_takes_are_sent_by_it)
+{
+    struct pair pair = pair_make("", "");
+    struct iovec buffers[STREAM_BUFFERS_MAX];
+    struct ferry_outgoing outgoing = { .buffers = buffers };
+    struct ferry_message message = { 0 };
+
+    for (size_t i = 0; i < COUNT_OF(buffers); i++)
+        buffers[i] = (struct iovec){ data + i, 1 };
+    bytes_fill(data, COUNT_OF(buffers), 3);
+    for (size_t more = 0; more < 2; more++) {
+        outgoing.buffer_count = STREAM_BUFFERS_MAX - 1 + more;
+        outgoing.complete = false;
+        ck_assert_int_eq(ferry_channel_try_send(pair.dialled, &outgoing, 1), 1);
+        ck_assert_uint_eq(stats_of(pair.dialled).large_messages, more);
+        ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+        ck_assert_uint_eq(message.size, outgoing.buffer_count);
+        ck_assert_mem_eq(message.data, data, message.size);
+    }
+    pair_free(&pair);
+}
+END_TEST
+
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 START_TEST(whoever_wants_no_descriptors_has_none)
@@ -1154,6 +1200,7 @@ int main(void)
     tcase_add_test(tests, a_channel_of_another_scheme_has_no_lanes);
     tcase_add_test(tests, a_lane_has_a_name);
     tcase_add_test(tests, a_full_ring_is_gone_round_and_come_back_to);
+    tcase_add_loop_test(tests, half_a_ring_is_room_enough, 0, 2);
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
     tcase_add_test(tests, what_is_measured_moves_it);
     tcase_add_test(tests, a_peer_that_sleeps_before_each_message_is_left_alone);
@@ -1171,6 +1218,7 @@ int main(void)
     tcase_add_test(tests, a_batch_goes_by_both_lanes_in_order);
     tcase_add_loop_test(tests, nobody_is_spoken_for, 0, 2);
     tcase_add_loop_test(tests, many_pieces_are_one_message, 0, 4);
+    tcase_add_test(tests, as_many_pieces_as_a_call_takes_are_sent_by_it);
     tcase_add_loop_test(tests, whoever_wants_no_descriptors_has_none, 0, 4);
     tcase_add_loop_test(tests, as_many_descriptors_as_any_socket_takes, 0, 2);
     return scratch_run(suite);
