@@ -569,6 +569,38 @@ START_TEST(the_page_cache_keeps_it_unless_asked)
 }
 END_TEST
 
+/* As one goes, not at the end only; and what lies before the window, or is yet to be looked at,
+ * stays. */
+START_TEST(only_what_was_looked_at_leaves_the_page_cache)
+{
+    enum { PAGES = 4096 / 4 }; /* of 4 MiB */
+    struct ferry_window_options options = { .piece_size = 1 << 20,
+        .offset = 4 << 20,
+        .mapped = _i & 1,
+        .trusted = true,
+        .drop_cache = true };
+    size_t size = 16 << 20;
+    int fd = file_new(size);
+    struct ferry_piece piece;
+
+    if (is_in_memory(fd) && skipped("/tmp is in memory, and nothing leaves that")) {
+        close(fd);
+        return;
+    }
+    ck_assert_int_eq(fsync(fd), 0);
+    struct ferry_window *window = opened(fd, options);
+    ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
+    ck_assert_uint_eq(cached(fd, size), 4 * PAGES);
+    for (int i = 1; i < 8; i++)
+        ck_assert_int_eq(ferry_window_next(window, 0, &piece), 1);
+    ck_assert_uint_le(cached(fd, size), 3 * PAGES); /* of what is looked at some is still there */
+    ck_assert_uint_eq(walk(window, 12 << 20, 1 << 20, 0), size);
+    ferry_window_close(window);
+    ck_assert_uint_eq(cached(fd, size), PAGES);
+    close(fd);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("memory/window");
@@ -587,6 +619,7 @@ int main(void)
     tcase_add_test(tests, a_memfd_with_holes_is_read);
     tcase_add_loop_test(tests, reading_goes_on_where_mapping_fails, 0, 3);
     tcase_add_test(tests, a_failed_read_is_told_and_the_place_is_kept);
+    tcase_add_loop_test(tests, only_what_was_looked_at_leaves_the_page_cache, 0, 2);
     tcase_add_test(tests, what_cannot_be_mapped_is_read);
     tcase_add_test(tests, what_was_read_before_a_failure_is_given);
     tcase_add_test(tests, a_read_ends_whatever_failed_before);
