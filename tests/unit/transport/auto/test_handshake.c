@@ -272,6 +272,20 @@ START_TEST(an_offer_is_owed_until_there_is_room)
 }
 END_TEST
 
+/* Nor is it said that an answer is waited for. */
+START_TEST(what_could_not_be_offered_is_not_waited_for)
+{
+    struct pair pair = pair_make("", "");
+
+    (void)fill(pair.dialled);
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+    ck_assert_int_eq(say(pair.dialled, "text"), -EAGAIN);
+    ck_assert_int_eq(end_of(pair.dialled)->rings, AUTO_RINGS_NONE);
+    ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_FORCED);
+    pair_free(&pair);
+}
+END_TEST
+
 /* Nothing goes by the ring before the other knows of it. */
 START_TEST(an_answer_is_owed_until_there_is_room)
 {
@@ -957,6 +971,7 @@ int main(void)
     tcase_add_loop_test(tests, who_only_sends_has_its_answer, 0, 2);
     tcase_add_test(tests, the_answer_is_looked_for_now_and_then);
     tcase_add_test(tests, an_offer_is_owed_until_there_is_room);
+    tcase_add_test(tests, what_could_not_be_offered_is_not_waited_for);
     tcase_add_loop_test(tests, an_answer_is_owed_until_there_is_room, 0, 2);
     tcase_add_loop_test(tests, an_offer_without_descriptors_to_spare, 0, 6);
     tcase_add_loop_test(tests, an_offer_is_received_without_descriptors_to_spare, 0, 12);

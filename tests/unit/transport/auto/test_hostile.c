@@ -312,6 +312,23 @@ END_TEST
 
 /* --- many at once ----------------------------------------------------------------------------- */
 
+/* Whatever it prefers by now: rings that are there are not taken from under it. */
+START_TEST(who_asks_for_what_is_there_is_refused_nothing)
+{
+    struct victim victim = victim_at(true, _i ? IN_RING : RINGS_THERE);
+
+    move_to_ring(&victim);
+    ferry_auto_prefer(victim.channel, FERRY_AUTO_PREFER_SOCKET);
+    MUST(raw_head(victim.raw, auto_head(AUTO_ASK, 0, 0), "", NULL, 0) == 0);
+    is_quiet(&victim);
+    ck_assert_int_eq(end_of(victim.channel)->rings, AUTO_RINGS_THERE);
+    ck_assert_int_eq(recv(victim.raw, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+    ck_assert_int_eq(say(victim.channel, "by socket"), 1);
+    (void)raw_expect(victim.raw, AUTO_MESSAGE);
+    victim_free(&victim);
+}
+END_TEST
+
 /* Linux 6.5; older headers lack it. */
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76
@@ -579,15 +596,20 @@ static int seal_of_another(int connection)
     return fds[0];
 }
 
-/* What whoever connects to a relay has: the kernel says of it that the relay made it. */
+/* What whoever connects to a relay has: the kernel says of it that the relay made it, and its name
+ * may say anything. */
 static int seal_of_who_listens(int connection)
 {
     AUTO_FD int listener = seal_make(connection);
-    struct sockaddr_un name;
+    struct sockaddr_un name, own;
     socklen_t size = sizeof(name);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     MUST(getsockname(listener, (struct sockaddr *)&name, &size) == 0);
+    own = name;
+    char *last = (char *)&own + size - 1;
+    *last = *last == '0' ? '1' : '0';
+    MUST(bind(fd, (struct sockaddr *)&own, size) == 0);
     MUST(connect(fd, (struct sockaddr *)&name, size) == 0);
     return fd;
 }
@@ -1127,6 +1149,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 50);
     tcase_add_loop_test(tests, each_message_is_worth_what_it_is_at_its_time, 0, 2 * POINT_COUNT);
+    tcase_add_loop_test(tests, who_asks_for_what_is_there_is_refused_nothing, 0, 2);
     tcase_add_loop_test(tests, what_comes_out_of_turn_in_a_batch_is_an_error, 0, 2);
     tcase_add_loop_test(tests, an_empty_packet_is_the_end_and_leaves_nothing, 0, 2 * POINT_COUNT);
     tcase_add_loop_test(tests, a_flood_has_its_turn_and_no_more, 0, 4);
