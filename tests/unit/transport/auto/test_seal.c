@@ -199,13 +199,13 @@ START_TEST(the_kernel_says_who_is_at_the_other_end)
     uint32_t is = 0, expected = 1;
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    ck_assert_int_eq(peer_inode_of(ends[0], &is), 0);
+    ck_assert_int_eq(seal_peer_number(ends[0], &is), 0);
     ck_assert_int_eq(inode_of(ends[1], &expected), 0);
     ck_assert_uint_eq(is, expected);
     close(ends[1]);
-    ck_assert(peer_inode_of(ends[0], &is) < 0 || is != expected);
+    ck_assert(seal_peer_number(ends[0], &is) < 0 || is != expected);
     close(ends[0]);
-    ck_assert_int_eq(peer_inode_of(ends[0], &is), -EBADF);
+    ck_assert_int_eq(seal_peer_number(ends[0], &is), -EBADF);
 }
 END_TEST
 
