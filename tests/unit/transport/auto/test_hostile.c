@@ -312,6 +312,31 @@ END_TEST
 
 /* --- many at once ----------------------------------------------------------------------------- */
 
+/* As far as it makes sense of who answers; else it is forbidden there. */
+START_TEST(a_refusal_has_a_reason)
+{
+    static const struct {
+        uint32_t said;
+        enum ferry_auto_reason taken;
+    } reasons[] = { { FERRY_AUTO_NOT_DIRECT, FERRY_AUTO_NOT_DIRECT },
+        { FERRY_AUTO_UNKNOWN_PEER, FERRY_AUTO_UNKNOWN_PEER },
+        { FERRY_AUTO_NO_MEMORY, FERRY_AUTO_NO_MEMORY },
+        { FERRY_AUTO_UNUSABLE, FERRY_AUTO_UNUSABLE },
+        { FERRY_AUTO_PEER_FORBIDS, FERRY_AUTO_PEER_FORBIDS },
+        { FERRY_AUTO_FAST, FERRY_AUTO_PEER_FORBIDS }, { 0, FERRY_AUTO_PEER_FORBIDS },
+        { UINT32_MAX, FERRY_AUTO_PEER_FORBIDS } };
+
+    for (size_t i = 0; i < COUNT_OF(reasons); i++) {
+        struct victim victim = victim_at(true, HALFWAY);
+        MUST(raw_head(victim.raw, auto_head(AUTO_REFUSE, 0, reasons[i].said), "", NULL, 0) == 0);
+        is_quiet(&victim);
+        ck_assert_int_eq(stats_of(victim.channel).reason, reasons[i].taken);
+        ck_assert_int_eq(end_of(victim.channel)->rings, AUTO_RINGS_REFUSED);
+        victim_free(&victim);
+    }
+}
+END_TEST
+
 /* Whatever it prefers by now: rings that are there are not taken from under it. */
 START_TEST(who_asks_for_what_is_there_is_refused_nothing)
 {
@@ -1149,6 +1174,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 50);
     tcase_add_loop_test(tests, each_message_is_worth_what_it_is_at_its_time, 0, 2 * POINT_COUNT);
+    tcase_add_test(tests, a_refusal_has_a_reason);
     tcase_add_loop_test(tests, who_asks_for_what_is_there_is_refused_nothing, 0, 2);
     tcase_add_loop_test(tests, what_comes_out_of_turn_in_a_batch_is_an_error, 0, 2);
     tcase_add_loop_test(tests, an_empty_packet_is_the_end_and_leaves_nothing, 0, 2 * POINT_COUNT);
