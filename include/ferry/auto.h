@@ -54,6 +54,8 @@ enum ferry_auto_reason {
     FERRY_AUTO_NO_MEMORY,    /* on the socket: no memory or descriptors for rings */
     FERRY_AUTO_UNUSABLE, /* on the socket: what was offered is of another version, larger than is
                             accepted, or not sealed */
+    FERRY_AUTO_HOPEFUL,  /* in the ring, to try: each message is answered before the next, and
+                            answers come sooner there */
     FERRY_AUTO_REASON_COUNT
 };
 
@@ -73,7 +75,7 @@ struct ferry_auto_stats {
 
 /* What it does now, and has done.
  *   ret_stats  with its struct_size set; the caller's
- * Returns 0, -EOPNOTSUPP (it is no auto: channel). */
+ * Returns 0, -EOPNOTSUPP (it is no auto: channel), -EINVAL (struct_size is not set). */
 FERRY_PUBLIC FERRY_CHECK int ferry_auto_get_stats(
     const struct ferry_channel *channel, struct ferry_auto_stats *ret_stats);
 

@@ -106,7 +106,7 @@ FERRY_PUBLIC FERRY_CHECK int ferry_ring_try_send(
     struct ferry_ring *ring, const struct ferry_record *batch, size_t count);
 
 /* Lends room for a record, to be filled in place: no copy is made. It lasts until it is committed,
- * or until the next loan or send; what was not committed nobody sees.
+ * or until the next loan or send, failed ones too; what was not committed nobody sees.
  *   size      bytes that are wanted
  *   ret_data  so many bytes, aligned to 8, of undefined content
  * Returns 0, or as ferry_ring_try_send(). */

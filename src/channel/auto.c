@@ -29,6 +29,8 @@ static const struct {
     [FERRY_AUTO_NO_MEMORY] = { "no-memory", "there was no memory, or no descriptor, for it" },
     [FERRY_AUTO_UNUSABLE] = { "unusable",
         "what was offered is of another version, too large, or not sealed" },
+    [FERRY_AUTO_HOPEFUL] = { "hopeful",
+        "answers are waited for, which come sooner through shared memory, so that it is tried" },
 };
 
 static_assert(COUNT_OF(reasons) == FERRY_AUTO_REASON_COUNT, "each has a text");
@@ -66,6 +68,8 @@ int ferry_auto_get_stats(const struct ferry_channel *channel, struct ferry_auto_
 
     if (!end)
         return -EOPNOTSUPP;
+    if (size < sizeof(size))
+        return -EINVAL;
     if (size > sizeof(end->stats))
         size = sizeof(end->stats);
     memcpy(ret_stats, &end->stats, size);

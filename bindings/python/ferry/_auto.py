@@ -34,6 +34,7 @@ class AutoReason(enum.IntEnum):
     UNKNOWN_PEER = 11
     NO_MEMORY = 12
     UNUSABLE = 13
+    HOPEFUL = 14
 
     def __str__(self) -> str:
         return lib.ferry_auto_reason_name(self).decode()

@@ -111,11 +111,12 @@ struct auto_end {
     struct auto_claim *claim;   /* to their memory; NULL: there are none */
     bool ring_used;             /* something was sent by the ring since it was entered */
     enum ferry_auto_preference preference;
-    enum ferry_lane wanted; /* for sending, but for moments */
-    enum ferry_lane told;   /* to on_move */
-    bool narrow;            /* the socket's queue is short */
-    int send_buffer;        /* its size otherwise, as getsockopt(2) has it */
-    enum auto_kind owed;    /* an answer, or an offer, for which the socket had no room; 0: none */
+    enum ferry_lane wanted;             /* for sending, but for moments */
+    enum ferry_auto_reason ring_reason; /* why it is wanted, once it was measured */
+    enum ferry_lane told;               /* to on_move */
+    bool narrow;                        /* the socket's queue is short */
+    int send_buffer;                    /* its size otherwise, as getsockopt(2) has it */
+    enum auto_kind owed; /* an answer, or an offer, for which the socket had no room; 0: none */
     enum ferry_auto_reason owed_reason;
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */

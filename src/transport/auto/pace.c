@@ -56,20 +56,26 @@ static void pace_back_off(struct pace *pace, int64_t now_ns)
         pace->backoff_ns = PACE_BACKOFF_NS_MAX;
 }
 
+/* With so many times as many messages as were measured. */
+static bool is_for_ring(
+    const struct pace *pace, bool in_ring, const struct choice_thresholds *thresholds, double times)
+{
+    return choice_is_for_ring(thresholds, in_ring, (size_t)pace->mean_size,
+        (uint32_t)(pace->rate * times), (uint32_t)(pace->receive_rate * times));
+}
+
 /* Whoever waits for each answer before it asks again asks as often as the socket lets it, and in
  * the ring much oftener: what it does is no measure of what it would. */
-static double hope(const struct pace *pace, bool in_ring)
+static bool is_hopeful(const struct pace *pace, const struct choice_thresholds *thresholds)
 {
     bool answered = pace->receive_rate * 2 >= pace->rate && pace->receive_rate <= pace->rate * 2;
-    return answered && !in_ring ? PACE_ANSWERED_HOPE : 1;
+    return answered && is_for_ring(pace, false, thresholds, PACE_ANSWERED_HOPE);
 }
 
 enum pace_verdict pace_judge(
     struct pace *pace, bool in_ring, const struct choice_thresholds *thresholds, int64_t now_ns)
 {
-    double factor = hope(pace, in_ring);
-    bool for_ring = choice_is_for_ring(thresholds, in_ring, (size_t)pace->mean_size,
-        (uint32_t)(pace->rate * factor), (uint32_t)(pace->receive_rate * factor));
+    bool for_ring = is_for_ring(pace, in_ring, thresholds, 1);
     bool sleepy = (double)pace->wakes > PACE_SLEEPY_SHARE * (double)pace->count;
     enum pace_verdict verdict = PACE_STAY;
 
@@ -78,8 +84,11 @@ enum pace_verdict pace_judge(
     if (in_ring && (sleepy || pace->slow >= PACE_SLOW_WINDOWS)) {
         pace_back_off(pace, now_ns);
         verdict = sleepy ? PACE_SLEEPY : PACE_SLOW;
-    } else if (!in_ring && for_ring && now_ns >= pace->retry_ns) {
-        verdict = PACE_FAST;
+    } else if (!in_ring && now_ns >= pace->retry_ns) {
+        if (for_ring)
+            verdict = PACE_FAST;
+        else if (is_hopeful(pace, thresholds))
+            verdict = PACE_HOPEFUL;
     }
     pace_pass(pace, now_ns);
     return verdict;

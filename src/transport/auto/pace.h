@@ -28,7 +28,13 @@ struct pace {
     double rate, receive_rate, mean_size; /* of the last window that was judged by; 0: none was */
 };
 
-enum pace_verdict { PACE_STAY, PACE_FAST, PACE_SLOW, PACE_SLEEPY };
+enum pace_verdict {
+    PACE_STAY,
+    PACE_FAST,
+    PACE_HOPEFUL, /* it may be fast in the ring, where answers come sooner */
+    PACE_SLOW,
+    PACE_SLEEPY,
+};
 
 void pace_init(struct pace *pace);
 /* Counts a message. True: it is time for pace_judge(). */

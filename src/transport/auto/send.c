@@ -99,9 +99,13 @@ static void follow(struct auto_end *end, enum pace_verdict verdict)
 {
     switch (verdict) {
     case PACE_STAY:
+        if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && end->ring_reason == FERRY_AUTO_HOPEFUL)
+            end->ring_reason = end->stats.reason = FERRY_AUTO_FAST;
         return;
     case PACE_FAST:
+    case PACE_HOPEFUL:
         end->wanted = FERRY_LANE_RING;
+        end->ring_reason = verdict == PACE_FAST ? FERRY_AUTO_FAST : FERRY_AUTO_HOPEFUL;
         return;
     case PACE_SLOW:
     case PACE_SLEEPY:
@@ -328,7 +332,7 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
         if (end->told != FERRY_LANE_RING)
             pace_entered(&end->pace, clock_now_ns());
         auto_set_lane(end, FERRY_SEND, FERRY_LANE_RING,
-            end->preference == FERRY_AUTO_MEASURE ? FERRY_AUTO_FAST : FERRY_AUTO_FORCED);
+            end->preference == FERRY_AUTO_MEASURE ? end->ring_reason : FERRY_AUTO_FORCED);
         set_narrow(end, true); /* again, if it had to be wide for this one */
     }
     count_sent(end, outgoing, size);

@@ -702,7 +702,9 @@ static void pass_until(struct pair *pair, enum ferry_auto_reason reason, bool as
 START_TEST(what_is_measured_moves_it)
 {
     struct pair pair = pair_measuring();
+    struct ferry_auto_stats unsized = { 0 };
 
+    ck_assert_int_eq(ferry_auto_get_stats(pair.dialled, &unsized), -EINVAL);
     ck_assert_int_eq(stats_of(pair.dialled).reason, FERRY_AUTO_NEW);
     pass_until(&pair, FERRY_AUTO_WAITING, false);
     pass_until(&pair, FERRY_AUTO_FAST, false);
@@ -720,6 +722,31 @@ START_TEST(what_is_measured_moves_it)
     struct ferry_auto_note note;
     is_noted(pair.dialled, &note);
     ck_assert_double_lt(note.receive_rate_per_s, 1);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Slower than would pay, but each waits for its answer; in the ring it turns out to pay. */
+START_TEST(what_is_answered_is_tried)
+{
+    struct pair pair = pair_measuring();
+    struct ferry_message message;
+    int64_t deadline_ns = ferry_deadline(PATIENCE_MS);
+    enum ferry_auto_reason reason = FERRY_AUTO_NEW, before = FERRY_AUTO_NEW;
+
+    while (reason != FERRY_AUTO_FAST) {
+        MUST(ferry_deadline(0) < deadline_ns);
+        usleep(200);
+        pass_one(&pair, false);
+        MUST(say(pair.accepted, "yes") == 1);
+        MUST(receive_one(pair.dialled, pair.inbox, &message) == 1);
+        before = reason;
+        reason = stats_of(pair.dialled).reason;
+        if (reason == FERRY_AUTO_HOPEFUL)
+            ck_assert_double_lt(stats_of(pair.dialled).rate_per_s, RATE_UP);
+        ck_assert(reason != FERRY_AUTO_FAST || before == FERRY_AUTO_HOPEFUL);
+    }
+    ck_assert_int_eq(stats_of(pair.dialled).lanes[FERRY_SEND], FERRY_LANE_RING);
     pair_free(&pair);
 }
 END_TEST
@@ -1213,6 +1240,7 @@ int main(void)
     tcase_add_loop_test(tests, half_a_ring_is_room_enough, 0, 2);
     tcase_add_test(tests, a_ring_full_to_the_last_byte_has_room_for_a_mark);
     tcase_add_test(tests, what_is_measured_moves_it);
+    tcase_add_test(tests, what_is_answered_is_tried);
     tcase_add_test(tests, a_peer_that_sleeps_before_each_message_is_left_alone);
     tcase_add_test(tests, what_was_slow_may_be_fast_again);
     tcase_add_test(tests, who_waits_for_rings_is_not_in_them);

@@ -126,7 +126,7 @@ START_TEST(answers_count_too)
     static const struct {
         int64_t rate;
         enum pace_verdict out, in; /* of the ring */
-    } rates[] = { { 900, PACE_STAY, PACE_SLOW }, { 1400, PACE_FAST, PACE_STAY },
+    } rates[] = { { 900, PACE_STAY, PACE_SLOW }, { 1400, PACE_HOPEFUL, PACE_STAY },
         { 6000, PACE_FAST, PACE_STAY } };
     bool in_ring = _i % 2;
     int64_t now_ns;
@@ -275,8 +275,9 @@ START_TEST(whoever_waits_for_answers_hopes)
     static const struct {
         double rate, receive_rate;
         enum pace_verdict verdict;
-    } rates[] = { { 1400, 699, PACE_STAY }, { 1400, 700, PACE_FAST }, { 1400, 1400, PACE_FAST },
-        { 1400, 2800, PACE_FAST }, { 1400, 2801, PACE_STAY }, { 1400, 3500, PACE_STAY } };
+    } rates[] = { { 1400, 699, PACE_STAY }, { 1400, 700, PACE_HOPEFUL },
+        { 1400, 1400, PACE_HOPEFUL }, { 1400, 2800, PACE_HOPEFUL }, { 1400, 2801, PACE_STAY },
+        { 1400, 3500, PACE_STAY } };
     struct pace pace = pace_measured(rates[_i].rate, rates[_i].receive_rate);
 
     ck_assert_int_eq(pace_judge(&pace, false, &thresholds, NOW), rates[_i].verdict);
