@@ -381,16 +381,18 @@ def test_a_backlog_below_is_nothing(machine):
 def test_a_stopped_server_that_somebody_waits_for_breaks_now(machine):
     process = machine.serve(fill("AF_UNIX", 9, 1))
 
-    def send(signal):
-        command = machine.enter("sh", "-c", f"kill -{signal} {process.inner}")
+    def send(signal, state):
+        """A signal is there at once, what it does is not."""
+        until = f"until grep -q '^State:.{state}' /proc/{process.inner}/status; do sleep 0.01; done"
+        command = machine.enter("sh", "-c", f"kill -{signal} {process.inner}; {until}")
         subprocess.run(command, check=True, timeout=20)
 
-    send("STOP")
+    send("STOP", "T")
     finding = machine.only("stopped")
     assert finding["severity"] == "breaks now"
     assert (finding["waiting"], finding["pid"]) == (1, process.inner)
     assert f"[{process.inner}] is stopped, and 1 wait" in finding["headline"]
-    send("CONT")
+    send("CONT", "S")
     assert machine.why() == {}
 
 
