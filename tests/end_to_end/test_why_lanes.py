@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,15 @@ def test_a_note_counts_for_who_has_the_socket(conversation, notes):
         assert len(lanes(notes(f"auto:{path}"))) == 1
     finally:
         os.close(forged)
+
+
+def test_what_would_be_faster_is_said_of_what_was_measured(conversation, notes):
+    path, server, client, say = conversation(",ring=yes")
+    for _ in range(60):
+        say(1)
+        time.sleep(0.005)
+    said = notes(f"auto:{path}")
+    costs = [i for i, note in enumerate(said) if note.startswith("processor time of such a message, ")]
+    assert costs, said
+    for i in costs:
+        assert said[i + 1].startswith("faster: ") and "both ends on one processor: " in said[i + 1]

@@ -125,6 +125,22 @@ static struct workload workload_of(const struct ferry_auto_note *note)
         .answered = other >= note->rate_per_s / 2 && other <= note->rate_per_s * 2 };
 }
 
+/* What who has both ends in his hands could do. */
+static void say_faster(struct why *why, const struct workload *workload,
+    const struct calibration *calibration, const struct choice *choice)
+{
+    AUTO_BYTES struct bytes advice = BYTES_EMPTY, line = BYTES_EMPTY;
+
+    choice_advise(workload, &calibration->costs, choice, &advice);
+    for (const char *from = advice.data; from && *from;) {
+        size_t size = strcspn(from, "\n");
+        bytes_print(&line, "%s%.*s", line.size ? "; " : "", (int)size, from);
+        from += size + (from[size] == '\n');
+    }
+    if (!bytes_failed(&advice) && !bytes_failed(&line) && line.size)
+        diagnosis_note(&why->diagnosis, "faster: %s", line.data);
+}
+
 /* What carrying such messages costs by each mechanism, as it was measured. */
 static void say_costs(struct why *why, const struct ferry_auto_note *note)
 {
@@ -149,6 +165,7 @@ static void say_costs(struct why *why, const struct ferry_auto_note *note)
         diagnosis_note(&why->diagnosis,
             "processor time of such a message, %s, best first: %s (figures %s)",
             workload.answered ? "each answered" : "one way", costs.data, source.data);
+    say_faster(why, &workload, &calibration, &choice);
 }
 
 /* Connections at the name that was asked about, by their accepted sockets. */
