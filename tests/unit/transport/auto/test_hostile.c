@@ -453,6 +453,8 @@ START_TEST(what_is_no_head_ends_it_and_strangers_are_told)
         size_t count;
 
         MUST(raw_send(victim.raw, packets[i].bytes, packets[i].size, &event, 1) == 0);
+        /* Nor is what follows it received. */
+        MUST(raw_head(victim.raw, auto_head(AUTO_MESSAGE, 0, 0), "text", &event, 1) == 0);
         ck_assert_int_eq(victim_receive(&victim, 16, &count), -EPROTO);
         ck_assert_uint_eq(count, 0);
         if (!victim.dialled && _i / 2 == NOTHING_YET) {
