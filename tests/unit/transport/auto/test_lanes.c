@@ -412,6 +412,22 @@ START_TEST(who_receives_no_more_says_so_by_the_ring_too)
 }
 END_TEST
 
+/* What has not paid may pay now. */
+START_TEST(who_enters_the_ring_looks_out_anew)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_ring *ring = end_of(pair.accepted)->ring[FERRY_RECEIVE];
+
+    move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ring->spin_ns = 0;
+    ferry_auto_prefer(pair.dialled, FERRY_AUTO_PREFER_RING);
+    ck_assert_int_eq(say(pair.dialled, "enters"), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "enters");
+    ck_assert_int_eq(ring->spin_ns, ring->spin_max_ns);
+    pair_free(&pair);
+}
+END_TEST
+
 /* By the socket it had not come to the ring: what is there already is received, and who goes on
  * sending by the ring hears of it. */
 START_TEST(who_has_stopped_receiving_enters_the_ring_and_ends)
@@ -1229,6 +1245,7 @@ int main(void)
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
     tcase_add_test(tests, who_receives_no_more_says_so_by_the_ring_too);
+    tcase_add_test(tests, who_enters_the_ring_looks_out_anew);
     tcase_add_loop_test(tests, who_has_stopped_receiving_enters_the_ring_and_ends, 0, 2);
     tcase_add_test(tests, a_note_of_rubbish_is_none);
     tcase_add_test(tests, a_move_is_noted);
