@@ -296,9 +296,11 @@ static int send_large(
     return r;
 }
 
-static bool is_large(struct auto_end *end, size_t size)
+/* Whether it is cheaper in a memfd, which is a descriptor more. */
+static bool is_large(struct auto_end *end, const struct ferry_outgoing *outgoing, size_t size)
 {
-    return size >= AUTO_LARGE_LOOK && thresholds_of(end) && size >= end->thresholds->memfd_size_min;
+    return size >= AUTO_LARGE_LOOK && outgoing->descriptor_count < FERRY_DESCRIPTORS_MAX &&
+           thresholds_of(end) && size >= end->thresholds->memfd_size_min;
 }
 
 static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
@@ -310,7 +312,7 @@ static int send_by_socket(struct auto_end *end, struct ferry_outgoing *outgoing)
     unsigned flags = back ? AUTO_BACK : 0;
     struct auto_head head = auto_head(AUTO_MESSAGE, flags, 0);
 
-    bool large = is_large(end, size);
+    bool large = is_large(end, outgoing, size);
     int r = large ? send_large(end, outgoing, size, flags)
                   : send_message(end, &head, outgoing->buffers, outgoing->buffer_count,
                         outgoing->descriptors, outgoing->descriptor_count);
