@@ -27,6 +27,7 @@
 
 #include "transport/auto/peers.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -322,6 +323,28 @@ static void survivor_judge(struct end *end)
         shared->corrupt++;
 }
 
+/* Steps that come only where somebody sleeps. */
+static bool is_of_sleep(int step)
+{
+    return (step >= AUTO_TO_WAKE && step <= AUTO_ASLEEP) || step == RING_STEP(RING_TO_SLEEP);
+}
+
+/* On two processors both ends may keep each other awake for as long as they like; on one, each
+ * sleeps before the other goes on. Of this process, and what it starts from now on. */
+static void processors_share(bool one)
+{
+    static cpu_set_t all;
+    cpu_set_t first;
+
+    if (CPU_COUNT(&all) == 0)
+        MUST(sched_getaffinity(0, sizeof(all), &all) == 0);
+    CPU_ZERO(&first);
+    for (int cpu = 0; CPU_COUNT(&first) == 0; cpu++)
+        if (CPU_ISSET(cpu, &all))
+            CPU_SET(cpu, &first);
+    MUST(sched_setaffinity(0, sizeof(first), one ? &first : &all) == 0);
+}
+
 struct place {
     const char *name;
     struct ferry_listener *listener;
@@ -334,6 +357,7 @@ static int64_t live_and_die(const struct place *place, struct end end, bool dial
     int status;
 
     shared->done = 0;
+    processors_share(is_of_sleep(fatal_step));
     steps_left = fatal_step <= AUTO_ACCEPT_TAKEN ? 1 : draw(&chance) % 12 + 1;
     if (dials)
         end.channel = dial_auto(place->name, "", false);
