@@ -275,7 +275,8 @@ __attribute__((noreturn)) static void victim_run(struct end *end)
 /* Does its part until the end. Returns when it knew, 0: never. */
 static int64_t survivor_run(struct end *end, pid_t victim)
 {
-    uint32_t enough = fatal_step == ANY_STEP ? draw(&chance) % 500 : UINT32_MAX;
+    /* Not before it has accepted: an end of ours would wait in our own listener for ever. */
+    uint32_t enough = fatal_step == ANY_STEP ? draw(&chance) % 500 + 1 : UINT32_MAX;
     int r;
 
     do {
