@@ -120,6 +120,21 @@ static bool is_in_ring(const struct ferry_auto_stats *stats)
            stats->reason == FERRY_AUTO_PASSING;
 }
 
+/* For longer than a slice: it need neither measure nor ask the peer any more. */
+static bool stays_on_socket(enum ferry_auto_reason reason)
+{
+    switch (reason) {
+    case FERRY_AUTO_NEW:
+    case FERRY_AUTO_SLOW:
+    case FERRY_AUTO_FAST:
+    case FERRY_AUTO_HOPEFUL:
+    case FERRY_AUTO_WAITING:
+        return false;
+    default:
+        return true;
+    }
+}
+
 bool moving_is_settled(struct bench_end *end)
 {
     struct ferry_auto_stats stats = stats_of(end);
@@ -127,8 +142,7 @@ bool moving_is_settled(struct bench_end *end)
 
     if (!is_in_ring(&stats)) {
         end->moved_ns = 0;
-        /* Once it has measured, and need not ask the peer, it stays for longer than a slice. */
-        return stats.reason == FERRY_AUTO_SLEEPY || stats.reason >= FERRY_AUTO_FORCED;
+        return stays_on_socket(stats.reason);
     }
     if (!end->moved_ns)
         end->moved_ns = now_ns;

@@ -159,7 +159,7 @@ void roudi_users_unname(const char *link)
         roudi_user_print(link, side, name);
         snprintf(path, sizeof(path), "/tmp/%s", name);
         unlink(path);
-        strcat(path, ".lock");
+        snprintf(path, sizeof(path), "/tmp/%s.lock", name);
         unlink(path);
     }
 }

@@ -701,12 +701,12 @@ START_TEST(what_does_not_pay_is_left)
 }
 END_TEST
 
-/* Long enough then for a peer that had to be woken: as many looks as fit into the shortest span
- * would not find it. It is tried until nothing has kept us from looking meanwhile. */
-START_TEST(what_is_tried_again_is_tried_for_long)
+/* Has what had not paid tried again, with a record after so many looks, until nothing has kept us
+ * from looking meanwhile. It lasts so long afterwards if it paid; else it is left. */
+static void try_again(int64_t spin_max_ns, int looks, int64_t then_ns)
 {
     struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
-    struct ferry_ring *receiver = spinning_receiver(sender, 0);
+    struct ferry_ring *receiver = spinning_receiver(sender, spin_max_ns);
 
     ring_test_loaded = send_later;
     between_sender = sender;
@@ -714,11 +714,9 @@ START_TEST(what_is_tried_again_is_tried_for_long)
     for (int i = 0; i < 100 && processors_are_many() && !stats_of(receiver).spins_paid; i++) {
         receiver->spin_ns = 0;
         receiver->unspun = RING_SPIN_RETRY - 1;
-        loads_until_sent = 300;
-        if (ferry_ring_prepare_sleep(receiver))
-            ck_assert_int_eq(receiver->spin_ns, receiver->spin_max_ns);
-        else
-            ck_assert_int_eq(receiver->spin_ns, 0);
+        loads_until_sent = looks;
+        bool paid = ferry_ring_prepare_sleep(receiver);
+        ck_assert_int_eq(receiver->spin_ns, paid ? then_ns : 0);
         loads_until_sent = 0;
         int r = one_receive(receiver);
         ck_assert(r == 1 || r == -EAGAIN);
@@ -727,30 +725,19 @@ START_TEST(what_is_tried_again_is_tried_for_long)
     ferry_ring_free(sender);
     ferry_ring_free(receiver);
 }
+
+/* Long enough then for a peer that had to be woken: as many looks as fit into the shortest span
+ * would not find it. */
+START_TEST(what_is_tried_again_is_tried_for_long)
+{
+    try_again(0, 300, RING_SPIN_NS);
+}
 END_TEST
 
 /* And no longer than at first: what is more has to pay. */
 START_TEST(what_is_tried_again_begins_as_the_first)
 {
-    struct ferry_ring *sender = ring_make_one(FERRY_SEND, CAPACITY);
-    struct ferry_ring *receiver = spinning_receiver(sender, 8 * RING_SPIN_NS);
-
-    ring_test_loaded = send_later;
-    between_sender = sender;
-    between_receiver = receiver;
-    for (int i = 0; i < 100 && processors_are_many() && !stats_of(receiver).spins_paid; i++) {
-        receiver->spin_ns = 0;
-        receiver->unspun = RING_SPIN_RETRY - 1;
-        loads_until_sent = 3;
-        if (ferry_ring_prepare_sleep(receiver))
-            ck_assert_int_eq(receiver->spin_ns, 2 * RING_SPIN_NS);
-        loads_until_sent = 0;
-        int r = one_receive(receiver);
-        ck_assert(r == 1 || r == -EAGAIN);
-    }
-    ck_assert_uint_eq(stats_of(receiver).spins_paid, processors_are_many());
-    ferry_ring_free(sender);
-    ferry_ring_free(receiver);
+    try_again(8 * RING_SPIN_NS, 3, 2 * RING_SPIN_NS);
 }
 END_TEST
 
