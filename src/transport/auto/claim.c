@@ -105,7 +105,7 @@ int auto_claim(struct auto_end *end)
     makers += end->dialled;
     pthread_mutex_unlock(&lock);
     end->claim = claim;
-    if (claim->memory[0] == claim->memory[1] || count > 1)
+    if (claim->memory[0] == claim->memory[1])
         return -EPROTO;
     bool is_partner =
         maker && seal_peer_number(end->fd, &partner) == 0 && partner == maker && !end->dialled;
