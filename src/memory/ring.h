@@ -163,7 +163,6 @@ struct ferry_ring {
     bool (*call)(void *data); /* NULL: it has descriptors that wake */
     void *call_data;
     uint32_t spare; /* bytes that the sender's records leave free, for ring_mark() */
-    unsigned stop;  /* the type that ends a receive; 0: none */
     /* In a fan-in */
     struct ferry_fan_in *fan_in; /* NULL: in none */
     struct list turn;
@@ -181,7 +180,7 @@ struct ferry_ring {
  * receivers that sleep: a sender that finds no room goes the other way too.
  *
  * Between the two the order is kept by marks: records of the type RING_MARK, empty, for which there
- * is always room once; a receive brings nothing beyond one. */
+ * is always room once. */
 #define RING_MARK 1u
 
 struct ring_quiet {
@@ -201,11 +200,6 @@ int ring_memory_fd(const struct ferry_ring *ring);
 /* Its note, to be written. */
 void *ring_note(const struct ferry_ring *ring);
 
-/* Adds a record of several pieces, which nobody sees before ring_show().
- * Returns 0, or as ferry_ring_try_send() does. */
-int ring_add(struct ferry_ring *ring, const struct iovec *pieces, size_t count, size_t size);
-/* Shows the peer what was added, and wakes it if it sleeps. */
-void ring_show(struct ferry_ring *ring);
 /* Adds a mark and shows it, but wakes nobody: what comes the other way does. 0, -EPIPE, -EPROTO. */
 int ring_mark(struct ferry_ring *ring);
 /* Bytes that have room now, heads included; 0: it has ended. */

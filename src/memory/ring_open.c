@@ -131,7 +131,6 @@ static void ring_make_quiet(struct ferry_ring *ring, const struct ring_quiet *qu
     ring->call = quiet->call;
     ring->call_data = quiet->data;
     ring->spare = RING_HEAD_SIZE;
-    ring->stop = RING_MARK;
 }
 
 /*   quiet  NULL: it has descriptors that wake */

@@ -1,6 +1,7 @@
 /* receive.c - the next message, by whichever lane it comes. */
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "memory/ring_record.h"
 #include "transport/auto/auto.h"
 
 #include <string.h>
@@ -118,23 +119,26 @@ static int receive_by_ring(
     struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
     struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
-    struct ferry_record records[RECEIVE_BATCH_MAX];
+    struct ring_copies copies = { inbox->slots[0].buffer.iov_base, inbox->size };
+    struct ferry_record record = { 0 };
+    bool marked = false;
+    int received = 0, r = ring_expect(ring);
 
-    if (count > COUNT_OF(records))
-        count = COUNT_OF(records);
-    int r =
-        ferry_ring_try_receive(ring, inbox->slots[0].buffer.iov_base, inbox->size, records, count);
-    if (r == -EMSGSIZE)
-        return drop_record(ring, &batch[0]);
-    for (int i = 0; i < r; i++) {
-        if (records[i].type == RING_MARK) {
-            auto_test_step(AUTO_MARK_TAKEN);
-            auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_SOCKET, 0);
-            return i;
-        }
-        batch[i] = (struct ferry_message){ .data = records[i].data, .size = records[i].size };
+    while (r == 0 && !marked && (size_t)received < count) {
+        r = ring_take(ring, &copies, &record);
+        marked = r == 0 && record.type == RING_MARK;
+        if (r == 0 && !marked)
+            batch[received++] = (struct ferry_message){ .data = record.data, .size = record.size };
     }
-    return r;
+    ring_give_back(ring);
+    if (r == -EMSGSIZE && received == 0)
+        return drop_record(ring, &batch[0]);
+    if (marked) {
+        auto_test_step(AUTO_MARK_TAKEN);
+        auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_SOCKET, 0);
+        return received;
+    }
+    return received ? received : r;
 }
 
 /* The ring has nothing: is there a message of ours, or the end?

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "memory/ring_record.h"
 #include "transport/auto/auto.h"
 #include "transport/calibration.h"
 #include "transport/outgoing.h"
@@ -200,9 +201,12 @@ static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
         return -EOPNOTSUPP;
     if (outgoing->descriptor_count > 0 || size > ring->record_max)
         return -EXDEV;
-    int r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
-    if (r == -EAGAIN && ring_look_out(ring))
+    int r;
+    for (bool looked = false;; looked = true) {
         r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
+        if (r != -EAGAIN || looked || !ring_look_out(ring))
+            break;
+    }
     if (r == 0) {
         end->ring_used = true;
         end->stats.ring_messages++;

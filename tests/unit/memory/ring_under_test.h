@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "memory/bell.h"
-#include "memory/ring.h"
+#include "memory/ring_record.h"
 #include "suite.h"
 
 #include <check.h>

@@ -583,24 +583,6 @@ START_TEST(records_leave_room_for_a_mark)
 }
 END_TEST
 
-START_TEST(a_receive_brings_nothing_beyond_a_mark)
-{
-    struct ends ends = quiet_pair();
-    struct ferry_record batch[8];
-    char buffer[64];
-
-    ck_assert_int_eq(empty_add(ends.sender), 0);
-    ck_assert_int_eq(ring_mark(ends.sender), 0);
-    ck_assert_int_eq(empty_add(ends.sender), 0);
-    ck_assert_int_eq(empty_add(ends.sender), 0);
-    ring_show(ends.sender);
-    ck_assert_int_eq(ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 8), 2);
-    ck_assert_uint_eq(batch[1].type, RING_MARK);
-    ck_assert_int_eq(ferry_ring_try_receive(ends.receiver, buffer, sizeof(buffer), batch, 8), 2);
-    ends_free(&ends);
-}
-END_TEST
-
 START_TEST(a_ring_is_drained_when_all_was_received)
 {
     struct ends ends = quiet_pair();
@@ -684,7 +666,6 @@ int main(void)
     tcase_add_test(tests, by_default_it_has_a_mebibyte);
     tcase_add_test(tests, pieces_are_one_record);
     tcase_add_test(tests, records_leave_room_for_a_mark);
-    tcase_add_test(tests, a_receive_brings_nothing_beyond_a_mark);
     tcase_add_test(tests, a_ring_is_drained_when_all_was_received);
     tcase_add_loop_test(tests, a_broken_ring_has_no_room_and_stays_broken, 0, 3);
     return run_tests(tests, "memory/ring");
