@@ -144,8 +144,8 @@ FERRY_PUBLIC int ferry_ring_fd(const struct ferry_ring *ring);
 
 /* Ask before each sleep: any other call but a release ends the permission. True: don't, there is
  * something to receive (to send: room for what was refused last), or the ring has ended. False:
- * sleep, the peer will wake ferry_ring_fd(), which is quiet from here on until it does. Then
- * receive (send) again. */
+ * sleep, the peer will wake ferry_ring_fd(), which is quiet from here on until it does (a sender,
+ * when there is room and an eighth of the ring was received). Then receive (send) again. */
 FERRY_PUBLIC FERRY_CHECK bool ferry_ring_prepare_sleep(struct ferry_ring *ring);
 
 /* Waits until ferry_ring_prepare_sleep() would say true.

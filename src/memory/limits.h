@@ -13,6 +13,9 @@
 /* The largest record has this part of the ring, so that one always has room in an empty ring, what
  * is left unused at its end included, and several are on their way. */
 #define RING_RECORD_SHARE 8
+/* The receiver looks whether the sender sleeps each time it has given back this part of the ring.
+ */
+#define RING_HEED_SHARE 8
 
 /* Nanoseconds to look out for the peer before sleeping: what it takes to be woken across processors
  * and to answer, so that looking out in vain costs at most as much as sleeping too early. */

@@ -29,6 +29,9 @@
  *   whether something was published" there (ring_wait.c) must not both miss. Each is a store,
  *   then a load of another word, so between the two stands a fence, on both sides.
  *   tests/model/ring.pml shows what is lost without, and test_ring_threads.c has the two meet.
+ *   The receiver has that fence, and looks at the sender's bell, each time it has given back an
+ *   eighth of the ring, not for each record: a sender sleeps only where the ring is so full that
+ *   there is more than that to be received.
  *
  * States
  *   AWAKE <-> ASLEEP         we said that we sleep (ring_wait.c); any other call ends it
@@ -39,7 +42,6 @@
  * end. Nor can it keep us awake for nothing: too many wake-ups that nothing came with end the ring.
  */
 #include "memory/ring.h"
-#include "memory/limits.h"
 #include "memory/ring_record.h"
 
 void ring_set_state(struct ferry_ring *ring, enum ring_state state)

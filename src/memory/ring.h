@@ -148,6 +148,7 @@ struct ferry_ring {
     uint32_t published;   /* our position as the peer knows it */
     uint32_t seen;        /* the peer's position as we know it */
     uint32_t need;        /* the sender: room that was missing last; 0: none was */
+    uint32_t heeded;      /* the receiver: our position when we last looked at the bell */
     uint32_t rung;        /* of the peer's sleeps: the last that we ended */
     unsigned false_wakes; /* since the peer's position last changed */
     struct ferry_ring_stats stats;

@@ -8,6 +8,7 @@
 #ifndef FERRY_MEMORY_RING_RECORD_H
 #define FERRY_MEMORY_RING_RECORD_H
 
+#include "memory/limits.h"
 #include "memory/ring.h"
 
 #include <string.h>
@@ -49,14 +50,9 @@ ALWAYS_INLINE bool ring_store_position(struct ferry_ring *ring)
     return true;
 }
 
-/* And wakes it if it sleeps. */
-ALWAYS_INLINE void ring_publish(struct ferry_ring *ring)
+/* Wakes the peer if it sleeps for what it was shown. */
+ALWAYS_INLINE void ring_heed(struct ferry_ring *ring)
 {
-    if (!ring_store_position(ring))
-        return;
-    /* Of a quiet ring the sender never sleeps, whatever its bell says. */
-    if (ring->call && ring->direction == FERRY_RECEIVE)
-        return;
     shared_fence();
     uint64_t bell = shared_load_64(&ring->other->bell);
     if ((uint32_t)bell && (uint32_t)(bell >> 32) != ring->rung)
@@ -156,7 +152,8 @@ ALWAYS_INLINE int ring_add(
 /* Shows the peer what was added, and wakes it if it sleeps. */
 ALWAYS_INLINE void ring_show(struct ferry_ring *ring)
 {
-    ring_publish(ring);
+    if (ring_store_position(ring))
+        ring_heed(ring);
     ring_fetch_next(ring);
 }
 
@@ -247,8 +244,14 @@ ALWAYS_INLINE int ring_take(
 /* Gives back the room of what was received. */
 ALWAYS_INLINE void ring_give_back(struct ferry_ring *ring)
 {
-    if (ring->state != RING_BROKEN)
-        ring_publish(ring);
+    if (ring->state == RING_BROKEN)
+        return;
+    (void)ring_store_position(ring);
+    /* Of a quiet ring the sender never sleeps, whatever its bell says. */
+    if (ring->call || ring->published - ring->heeded < ring->capacity / RING_HEED_SHARE)
+        return;
+    ring->heeded = ring->published;
+    ring_heed(ring);
 }
 
 #endif

@@ -1,9 +1,10 @@
 /* ring_wait.c - sleeping until the peer has done something, and waking it.
  *
  * Each end has a bell (ring.h), a word that it alone writes: the number of its sleep, and what it
- * sleeps for. The peer, whenever it has published something, looks at it; what it finds there for
- * the first time it answers by ringing what the sleeper waits for (bell.h). So a sleep
- * costs its peer one system call, whatever is published meanwhile, and nothing while nobody sleeps.
+ * sleeps for. The peer, when it has published something (a receiver: an eighth of the ring), looks
+ * at it; what it finds there for the first time it answers by ringing what the sleeper waits for
+ * (bell.h). So a sleep costs its peer one system call, whatever is published meanwhile, and nothing
+ * while nobody sleeps.
  *
  *     sleeper: bell = {number, need}; position of the peer? as before: sleep
  *     peer:    position = ...;        bell of the sleeper? a new number: wake it

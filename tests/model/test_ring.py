@@ -12,7 +12,7 @@ def test_nothing_is_lost_and_nobody_sleeps_for_ever(tmp_path):
 
 @pytest.mark.parametrize(
     "part",
-    ["NO_HEAD_FENCE", "NO_TAIL_FENCE", "NO_RECEIVER_FENCE", "NO_SENDER_FENCE", "NO_RECHECK", "NO_SNAPSHOT"],
+    ["NO_HEAD_FENCE", "NO_TAIL_FENCE", "NO_RECEIVER_FENCE", "NO_SENDER_FENCE", "NO_RECHECK", "NO_SNAPSHOT", "HEED=4"],
 )
 def test_what_is_left_out_is_missed(tmp_path, part):
     assert errors("ring.pml", tmp_path, f"-D{part}") == 1

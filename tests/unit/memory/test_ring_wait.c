@@ -170,6 +170,38 @@ START_TEST(exactly_enough_room_is_enough)
 }
 END_TEST
 
+/* The receiver looks whether it sleeps for each eighth that was given back, however that was. */
+START_TEST(a_sender_is_woken_for_an_eighth)
+{
+    struct ends ends = ends_make(CAPACITY);
+    struct ferry_record record;
+    unsigned given_back = 0;
+
+    while (text_send(ends.sender, "text", 0) == 1)
+        ;
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender));
+    for (bool borrows = _i; given_back < CAPACITY / 8; given_back += 16) {
+        ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+        ck_assert_int_eq(
+            borrows ? ferry_ring_borrow(ends.receiver, &record, 1) : one_receive(ends.receiver), 1);
+        if (borrows)
+            ferry_ring_release(ends.receiver);
+    }
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
+    while (text_send(ends.sender, "text", 0) == 1)
+        ;
+    ck_assert(!ferry_ring_prepare_sleep(ends.sender)); /* and what is given back is counted anew */
+    for (given_back = 0; given_back < CAPACITY / 8; given_back += 16) {
+        ck_assert(!is_readable(ferry_ring_fd(ends.sender)));
+        ck_assert_int_eq(one_receive(ends.receiver), 1);
+    }
+    ck_assert(is_readable(ferry_ring_fd(ends.sender)));
+    ck_assert_uint_eq(stats_of(ends.receiver).wakes, 2);
+    ends_free(&ends);
+}
+END_TEST
+
 START_TEST(a_sender_that_was_not_refused_has_nothing_to_wait_for)
 {
     struct ends ends = ends_make(CAPACITY);
@@ -835,6 +867,7 @@ int main(void)
     tcase_add_test(tests, what_comes_before_the_bell_is_seen_after_it);
     tcase_add_test(tests, a_sender_is_woken_when_its_record_has_room);
     tcase_add_test(tests, exactly_enough_room_is_enough);
+    tcase_add_loop_test(tests, a_sender_is_woken_for_an_eighth, 0, 2);
     tcase_add_test(tests, a_sender_that_was_not_refused_has_nothing_to_wait_for);
     tcase_add_test(tests, a_successor_is_woken);
     tcase_add_test(tests, a_wait_ends_at_its_deadline);
