@@ -18,6 +18,7 @@
  * to be woken first can answer, or two that sleep would never find out that neither need.
  */
 #include "base/clock.h"
+#include "base/processor.h"
 #include "memory/bell.h"
 #include "memory/limits.h"
 #include "memory/ring.h"
@@ -59,15 +60,6 @@ void ring_wake_peer(struct ferry_ring *ring, uint64_t bell)
 static bool ring_is_ready(struct ferry_ring *ring)
 {
     return ring_is_satisfied(ring) || ring_look(ring) < 0 || ring_is_satisfied(ring);
-}
-
-static inline void processor_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-    __asm__ __volatile__("yield");
-#endif
 }
 
 static bool ring_look_for(struct ferry_ring *ring, int64_t span_ns)

@@ -357,6 +357,24 @@ def test_who_sleeps_polls(traced):
 
 
 @two_cpus
+def test_how_near_the_processors_are_is_said(ferry, bench):
+    """In whatever takes part in it: a cache line is nearer than any message."""
+    document = bench("-m", "ring", "-s", "64", "-w", "adaptive", "-t", "20ms", "-r", "5")
+    line, (case,) = document["method"]["cache_line"], document["cases"]
+    assert 0 < line["least_ns"] <= line["median_ns"] <= line["most_ns"]
+    assert line["least_ns"] < case["round_trip"]["median_ns"]
+    done = subprocess.run(
+        [ferry, "bench", "-m", "pipe", "-s", "64", "-w", "sleep", *QUICK], capture_output=True, text=True
+    )
+    assert re.search(r"in turns\nA cache line goes there and back between the two in [\d.]+[num]s$", done.stdout, re.M)
+    for arguments in (["--one-cpu", "-m", "pipe", "-s", "64"], ["steps"]):
+        assert "cache_line" not in bench(*arguments, *QUICK)["method"]
+        assert "cache line" not in subprocess.run(
+            [ferry, "bench", *arguments, *QUICK], capture_output=True, text=True
+        ).stdout
+
+
+@two_cpus
 def test_who_spins_never_sleeps(traced):
     ((case,), calls, _) = traced("-m", "unix", "-s", "64", "-w", "spin", "-t", "50ms", "-r", "1")
     assert case["round_trip"]["count"] > 1 and calls["poll"] == 0
@@ -379,8 +397,8 @@ def test_processes_stay_where_they_are_put(traced, bench):
     pinned = re.findall(r"^(\d+) +sched_setaffinity\(0, \d+, \[(\d+)\]", text, re.M)
     parents = {pid for pid, cpu in pinned if int(cpu) == first}
     children = {pid for pid, cpu in pinned if int(cpu) == (rest or [first])[0]}
-    assert len(parents | children) == 4, "one that measures and one that answers, for each way"
-    assert len(parents) == len(children) == 2 or not rest
+    assert len(parents | children) == (6 if rest else 4), "who measures and who answers, each way and of the line"
+    assert len(parents) == len(children) == 3 or not rest
     document = bench("--one-cpu", "-m", "pipe,ring", "-s", "64", *QUICK)
     assert document["method"]["processors"] == [first, first]
     assert {case["wait"] for case in document["cases"]} == {"sleep"}

@@ -1,6 +1,7 @@
 /* cases.c - slices, and what they come to. */
 #include "command/bench/cases.h"
 #include "base/clock.h"
+#include "command/bench/line.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -64,15 +65,26 @@ void bench_case_run(struct bench_case *one)
         one->fastest = rate;
 }
 
-void bench_cases_run(struct bench_cases *cases, unsigned rounds, struct slices *slices)
+static void line_look(struct times *lines, const int cpus[2])
+{
+    int64_t each_ns = line_ns(cpus);
+
+    if (each_ns > 0)
+        times_add(lines, each_ns);
+}
+
+void bench_cases_run(
+    struct bench_cases *cases, unsigned rounds, struct slices *slices, struct times *lines)
 {
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < cases->count; i++) {
             struct bench_case *one = &cases->list[round % 2 ? cases->count - 1 - i : i];
-            if (slices_step(slices, one->crossing.mechanism->name))
+            if (slices_step(slices, one->crossing.mechanism->name)) {
+                line_look(lines, one->crossing.cpus);
                 bench_case_run(one);
-            else if (one->code == 0 && !one->trips.messages)
+            } else if (one->code == 0 && !one->trips.messages) {
                 one->code = -ETIME;
+            }
         }
     }
 }

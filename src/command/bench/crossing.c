@@ -50,17 +50,6 @@ struct side {
     bool is_answered;          /* the other one sends, too */
 };
 
-static void pin(int cpu)
-{
-    cpu_set_t cpus;
-
-    if (cpu < 0)
-        return;
-    CPU_ZERO(&cpus);
-    CPU_SET((size_t)cpu, &cpus);
-    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
-}
-
 /* --- whole messages --------------------------------------------------------------------------- */
 
 /* How long it has gone on that nothing came, or went. Who spins does not look at the clock for each
@@ -327,10 +316,10 @@ static int side_join(struct side *side, struct bench_link *link)
     int cpu = crossing->cpus[side->number];
 
     if (first)
-        pin(cpu);
+        cpu_pin(cpu);
     int code = bench_link_take(link, side->number, &side->end);
     if (!first)
-        pin(cpu);
+        cpu_pin(cpu);
     return code;
 }
 

@@ -174,6 +174,16 @@ static void set_printed(json_t *object, const char *key, void (*print)(struct by
     json_object_set_new(object, key, json_string(text.data ? text.data : ""));
 }
 
+static json_t *line_json(const struct times *lines)
+{
+    json_t *object = json_object();
+
+    set_number(object, "median_ns", (double)times_quantile(lines, 500));
+    set_number(object, "least_ns", (double)lines->min_ns);
+    set_number(object, "most_ns", (double)lines->max_ns);
+    return object;
+}
+
 static json_t *method_json(const struct bench_findings *findings)
 {
     const struct bench_method *method = &findings->method;
@@ -194,6 +204,8 @@ static json_t *method_json(const struct bench_findings *findings)
         json_object_set_new(object, "cut", json_true());
     if (method->rate > 0)
         set_number(object, "rate", method->rate);
+    if (findings->lines.count > 0)
+        json_object_set_new(object, "cache_line", line_json(&findings->lines));
     return object;
 }
 

@@ -30,6 +30,11 @@ double figure_per(double amount, double count)
     return count > 0 ? amount / count : 0;
 }
 
+bool lines_are_steady(const struct times *lines)
+{
+    return lines->count == 0 || lines->max_ns * 2 <= lines->min_ns * 3;
+}
+
 double figure_spread(double slowest, double fastest)
 {
     double difference = slowest > fastest ? slowest - fastest : fastest - slowest;

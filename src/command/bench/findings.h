@@ -32,6 +32,7 @@ struct bench_findings {
     struct bench_method method;
     unsigned parts; /* 1 << enum bench_part: what was asked for */
     struct bench_cases crossings, buffers, profiles;
+    struct times lines; /* there and back between both processors, before each slice of theirs */
     struct ready_result ready;
     struct step_figure steps[STEP_COUNT];
     struct claim claims[CLAIM_COUNT];
@@ -52,6 +53,8 @@ const char *bench_part_name(enum bench_part part);
 
 /* 0 where there is nothing to divide by. */
 double figure_per(double amount, double count);
+/* Whether both processors were equally near each other all the time, as far as that is known. */
+bool lines_are_steady(const struct times *lines);
 /* Half of what lies between the slowest and the fastest slice, of their mean: percent. */
 double figure_spread(double slowest, double fastest);
 

@@ -240,10 +240,10 @@ static void part_start(
 }
 
 static void cases_run(
-    struct slices *slices, const struct bench_findings *findings, struct bench_cases *cases)
+    struct slices *slices, struct bench_findings *findings, struct bench_cases *cases)
 {
     part_start(slices, findings, cases_load(cases));
-    bench_cases_run(cases, findings->method.rounds, slices);
+    bench_cases_run(cases, findings->method.rounds, slices, &findings->lines);
 }
 
 static int parts_run(struct bench_findings *findings)

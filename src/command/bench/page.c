@@ -498,8 +498,10 @@ static void method_print(
             page, ", two processes on processors %d and %d", method->cpus[0], method->cpus[1]);
     bytes_print(page,
         ". How far the slices of one case lie apart is its spread, in the tables; what "
-        "differs by less is chance. It took %.1f s.%s The same again:</p>\n<pre><code>",
+        "differs by less is chance. It took %.1f s.%s ",
         (double)findings->took_ms / 1000, findings->is_cut ? " " BENCH_CUT_TEXT : "");
+    bench_lines_remark(&findings->lines, page);
+    bytes_print(page, "%sThe same again:</p>\n<pre><code>", findings->lines.count ? ". " : "");
     markup_text(page, command);
     bytes_append_text(page, "</code></pre>\n");
 }

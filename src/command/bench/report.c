@@ -25,8 +25,27 @@ static void slices_report(const struct bench_method *method, const char *what, s
         method->rounds == 1 ? "" : "s", method->slice_ms, what);
 }
 
-static void crossing_method_report(const struct bench_method *method, struct bytes *text)
+void bench_lines_remark(const struct times *lines, struct bytes *text)
 {
+    char median[24], least[24], most[24];
+
+    if (lines->count == 0)
+        return;
+    time_print(times_quantile(lines, 500), median);
+    time_print(lines->min_ns, least);
+    time_print(lines->max_ns, most);
+    bytes_print(text, "A cache line goes there and back between the two in %s", median);
+    if (!lines_are_steady(lines))
+        bytes_print(text,
+            ", from %s to %s in the course of this: they were not equally near all the time, as "
+            "when a host moves them, and slices differ for that alone",
+            least, most);
+}
+
+static void crossing_method_report(const struct bench_findings *findings, struct bytes *text)
+{
+    const struct bench_method *method = &findings->method;
+
     machine_report(text);
     if (method->cpus[0] < 0)
         bytes_append_text(text, "; two processes, anywhere");
@@ -38,6 +57,9 @@ static void crossing_method_report(const struct bench_method *method, struct byt
     if (method->rate > 0)
         bytes_print(text, "; %.0f a second", method->rate);
     slices_report(method, "each way", text);
+    bench_lines_remark(&findings->lines, text);
+    if (findings->lines.count > 0)
+        bytes_append_char(text, '\n');
 }
 
 static void table_end(struct table *table, struct bytes *text)
@@ -115,7 +137,7 @@ static void crossings_report(const struct bench_findings *findings, struct bytes
         text->failed = true;
         return;
     }
-    crossing_method_report(&findings->method, text);
+    crossing_method_report(findings, text);
     for (size_t first = 0, next; first < cases->count; first = next) {
         next = bench_size_end(cases, first);
         (void)bench_order(&cases->list[first], next - first, order);
@@ -133,7 +155,7 @@ static void buffers_report(const struct bench_findings *findings, struct bytes *
     struct table table;
     char size[24];
 
-    crossing_method_report(&findings->method, text);
+    crossing_method_report(findings, text);
     size_print(true, BUFFER_MESSAGE_SIZE, size);
     bytes_print(text, "\nMessages of %s bytes one way, asleep, by the size of the buffers\n", size);
     buffers_table(&findings->method, &findings->buffers, &table);
@@ -146,7 +168,7 @@ static void profiles_report(const struct bench_findings *findings, struct bytes 
 {
     struct table table;
 
-    crossing_method_report(&findings->method, text);
+    crossing_method_report(findings, text);
     bytes_append_text(text, "\nMessages by TCP, asleep, by the profile of both ends\n");
     profiles_table(&findings->method, &findings->profiles, &table);
     table_end(&table, text);
@@ -219,7 +241,7 @@ static void claims_report(const struct bench_findings *findings, struct bytes *t
 {
     struct table table;
 
-    crossing_method_report(&findings->method, text);
+    crossing_method_report(findings, text);
     bytes_append_char(text, '\n');
     claims_table(findings->claims, &table);
     table_end(&table, text);

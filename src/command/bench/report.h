@@ -21,6 +21,9 @@ size_t bench_order(
     const struct bench_case *cases, size_t count, const struct bench_case **ret_order);
 /* Append lines for what a table has no column for: what was not measured, lost, and why. */
 void bench_remark(const struct bench_case *one, struct bytes *text);
+/* How far apart the processors were: a sentence without its end; nothing where that is not known.
+ */
+void bench_lines_remark(const struct times *lines, struct bytes *text);
 void ready_remarks(const struct ready_result *result, struct bytes *text);
 void claims_remarks(const struct claim claims[CLAIM_COUNT], struct bytes *text);
 
