@@ -3,20 +3,18 @@
 with both sides looking out, with both asleep, messages of 1 KiB one way, from many to one, and what is
 lent in place.
 
-Two processes on two cores, or several that send on one of them. Cases take turns, forth and back, at least 20 times, the first twice under
-two names: what lies between these two is chance.
+Two processes on two cores, or several that send on one of them. Cases take turns, forth and back, at least
+20 times, the first twice under two names: what lies between these two is chance. Compared is within a round,
+and only in rounds during which the cores stayed as near each other as they were.
 """
 
 import os
-import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build")).resolve()
-PROGRAM = BUILD / "bench" / "bench-ring"
-QUICK = "--quick" in sys.argv
-ROUNDS = 2 if QUICK else 20
+from turns import QUICK, head, in_near_rounds, middle, program, row, times_the_first
+
+PROGRAM = program("ring")
 SHARE = 10 if QUICK else 1
 
 TRIPS = [
@@ -60,24 +58,16 @@ def run(what, way, count):
 
 
 def table(title, what, ways, count):
-    print(f"\n{title}\n")
-    print("| | ns, median | lowest | highest | CPU-ns | of the first |")
-    print("|---|---|---|---|---|---|")
     count //= SHARE
-    runs = {name: [] for name, _ in ways}
-    for turn in range(ROUNDS):
-        for name, way in ways if turn % 2 == 0 else reversed(ways):
-            runs[name].append(run(what, way, count))
-    first = statistics.median(wall for wall, _ in runs[ways[0][0]])
+    rounds, note = in_near_rounds(ways, lambda way: run(what, way, count))
+    head(title, "ns, median", "lowest", "highest", "CPU-ns", "of the first")
     for name, _ in ways:
-        walls = [wall for wall, _ in runs[name]]
-        median = statistics.median(walls)
-        cpu = statistics.median(cpu for _, cpu in runs[name])
-        print(
-            f"| {name} | {median:.0f} | {min(walls):.0f} | {max(walls):.0f} | {cpu:.0f} "
-            f"| {median / first:.2f} |",
-            flush=True,
-        )
+        walls = [one[name][0] for one in rounds]
+        times = times_the_first(rounds, ways[0][0], name, 0)
+        figures = (middle([one[name] for one in rounds], 0), min(walls), max(walls),
+                   middle([one[name] for one in rounds], 1))
+        row(name, *(f"{figure:.0f}" for figure in figures), f"{times:.2f}")
+    print(f"\n{note}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -43,6 +44,42 @@ def in_turns(cases, rounds=ROUNDS):
     for turn in range(rounds):
         for case in cases if turn % 2 == 0 else reversed(cases):
             yield turn, case
+
+
+def near_ns():
+    """A cache line there and back between the first and the last core, as the host has them just now."""
+    trips = 20_000
+    done = subprocess.run([program("ring"), "trips", "line", str(trips)], stdout=subprocess.PIPE, check=True)
+    return int(done.stdout.split()[0]) / trips
+
+
+def is_steady(times):
+    """Of cache lines: whether the cores stayed as near each other as they were."""
+    return max(times) <= 1.5 * min(times)
+
+
+def in_near_rounds(ways, run, rounds=ROUNDS):
+    """Each of (name, way) in turns, until there are so many rounds in which the cores stayed where they were, or
+    twice as many were tried: ([{name: what run(way) said}], which rounds these are, in words)."""
+    kept, tried, nears = [], 0, []
+    while len(kept) < rounds and tried < 2 * rounds:
+        near, one = [near_ns()], {}
+        for name, way in ways if tried % 2 == 0 else reversed(ways):
+            one[name] = run(way)
+            near.append(near_ns())
+        tried += 1
+        if is_steady(near):
+            kept.append(one)
+            nears += near
+    if not kept:
+        sys.exit(f"{sys.argv[0]}: in each of {tried} rounds the host moved the cores: nothing can be compared")
+    apart = f"a cache line took {min(nears):.0f} to {max(nears):.0f} ns there and back"
+    return kept, f"{len(kept)} rounds of {tried}, in which {apart}, and the same throughout each."
+
+
+def times_the_first(rounds, first, name, place):
+    """The median of what one figure is, in each round, of that of the first."""
+    return statistics.median(one[name][place] / one[first][place] for one in rounds)
 
 
 def middle(runs, place):
