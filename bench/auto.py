@@ -2,7 +2,8 @@
 """auto.py [--quick] - what an auto: channel costs before it moves, and what it has once it has moved.
 
 `ferry bench` measures in turns, forth and back; each table takes at least 20 runs, of which every other
-one counts as "again" for the first row: what lies between these two is chance.
+one counts as "again" for the first row: what lies between these two is chance. Compared is within a run, and
+only in runs during which the cores stayed as near each other as they were.
 """
 
 import json
@@ -10,11 +11,8 @@ import os
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-BUILD = Path(os.environ.get("FERRY_BUILD", Path(__file__).resolve().parent.parent / "build")).resolve()
-QUICK = "--quick" in sys.argv
-RUNS = 2 if QUICK else 20
+from turns import FERRY, ROUNDS, head, is_steady, row
 
 
 def trip_ns(case):
@@ -33,34 +31,42 @@ def one_way_cpu_ns(case):
     return case["one_way"]["cpu_ns_per_message"]
 
 
+def stayed(document):
+    """Whether the cores did; where there is one there is nothing to move."""
+    line = document["method"].get("cache_line")
+    return not line or is_steady((line["least_ns"], line["most_ns"]))
+
+
 def measure(mechanisms, size, options):
     """Of each run its cases, by mechanism."""
-    command = [BUILD / "ferry", "bench", "-m", ",".join(mechanisms), "-s", size, "-r", "2", "--json", *options]
+    command = [FERRY, "bench", "-m", ",".join(mechanisms), "-s", size, "-r", "2", "--json", *options]
     found = []
-    for _ in range(RUNS):
+    for _ in range(2 * ROUNDS):
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120)
-        cases = json.loads(done.stdout)["cases"]
-        found.append({case["mechanism"]: case for case in cases if "missing" not in case})
+        document = json.loads(done.stdout)
+        if len(found) < ROUNDS and stayed(document):
+            found.append({case["mechanism"]: case for case in document["cases"] if "missing" not in case})
+        if len(found) == ROUNDS:
+            return found
+    if not found:
+        sys.exit(f"auto.py: in each of {2 * ROUNDS} runs the host moved the cores: nothing can be compared")
     return found
 
 
-def row(name, values, first):
-    print(
-        f"| {name} | {statistics.median(values):,.0f} | {min(values):,.0f} | {max(values):,.0f} "
-        f"| {statistics.median(values) / first:.2f} |",
-        flush=True,
-    )
+def figures(name, values, times):
+    row(name, *(f"{figure:,.0f}" for figure in (statistics.median(values), min(values), max(values))), f"{times:.2f}")
 
 
 def table(title, runs, mechanisms, value):
-    print(f"\n{title}\n\n| | ns, median | lowest | highest | of the first |\n|---|---|---|---|---|")
+    head(title, f"ns, median of {len(runs)} runs", "lowest", "highest", "of the first")
     first, *others = mechanisms
     halves = [[value(run[first]) for run in runs[half::2]] for half in (0, 1)]
-    median = statistics.median(halves[0])
-    row(first, halves[0], median)
-    row("the same, again", halves[1], median)
+    figures(first, halves[0], 1)
+    if halves[1]:
+        figures("the same, again", halves[1], statistics.median(halves[1]) / statistics.median(halves[0]))
     for mechanism in others:
-        row(mechanism, [value(run[mechanism]) for run in runs], median)
+        times = statistics.median(value(run[mechanism]) / value(run[first]) for run in runs)
+        figures(mechanism, [value(run[mechanism]) for run in runs], times)
 
 
 def main():
