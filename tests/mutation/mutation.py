@@ -89,6 +89,13 @@ def write(tree, files):
             path.chmod((ROOT / name).stat().st_mode)
 
 
+def of_floor(path):
+    """What the project calls a file of these floors; None: it is no such file."""
+    path = Path(path).resolve()
+    is_one = path.is_relative_to(ROOT / "src") and path.relative_to(ROOT / "src").parts[0] in FOLDERS
+    return path.relative_to(ROOT) if is_one else None
+
+
 def instrument(work, files):
     """Puts all mutants into the sources; returns the mutants, by their numbers from 1 on."""
     import sites
@@ -96,20 +103,25 @@ def instrument(work, files):
     mutants = [None]
     entries = {}
     for entry in json.loads((work.reference / "compile_commands.json").read_text()):
-        path = Path(entry["directory"], entry["file"]).resolve()
-        if not path.is_relative_to(ROOT / "src"):
-            continue
-        if path.relative_to(ROOT / "src").parts[0] in FOLDERS:
-            entries[path.relative_to(ROOT)] = entry
+        name = of_floor(Path(entry["directory"], entry["file"]))
+        if name:
+            entries[name] = entry
     here = os.getcwd()
-    for name, entry in sorted(entries.items()):
-        found = sites.sites_of(sites.parse(entry))
-        files[name] = sites.instrumented(files[name], found, len(mutants))
-        for site in found:
-            for kind in site.kinds:
-                mutants.append(
-                    {"file": str(name), "line": site.line, "kind": kind, "text": site.text}
-                )
+    done = set()
+    for _, entry in sorted(entries.items()):
+        tree = sites.parse(entry)
+        for path in [tree.spelling, *sites.headers_of(tree)]:
+            name = of_floor(path)
+            if not name or name in done:
+                continue
+            done.add(name)
+            found = sites.sites_of(tree, path)
+            files[name] = sites.instrumented(files[name], found, len(mutants))
+            for site in found:
+                for kind in site.kinds:
+                    mutants.append(
+                        {"file": str(name), "line": site.line, "kind": kind, "text": site.text}
+                    )
     os.chdir(here)
     files[Path("src/base/meson.build")] += b"base_sources += files('../../tests/mutation/mutant.c')\n"
     write(work.tree, files)

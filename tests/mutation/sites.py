@@ -86,9 +86,13 @@ def parse(entry):
     )
 
 
-def sites_of(tree):
-    """All sites of a source."""
-    path = tree.spelling
+def headers_of(tree):
+    """The headers that a source includes, as the compiler calls them."""
+    return sorted({include.include.name for include in tree.get_includes()})
+
+
+def sites_of(tree, path):
+    """All sites of a source, or of a header that it includes."""
     with open(path, "rb") as file:
         source = file.read()
     macros, functions = [], []
