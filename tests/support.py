@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +19,11 @@ SANITIZER = os.environ.get("FERRY_SANITIZER", "")
 
 # Of a socket that listens, in /proc/net/unix: __SO_ACCEPTCON.
 ACCEPTS = 1 << 16
+
+# sock_diag(7), of unix sockets.
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
+NLM_F_REQUEST, NLM_F_DUMP, NLMSG_DONE = 0x1, 0x300, 3
+UDIAG_SHOW_VFS, UNIX_DIAG_VFS = 0x2, 1
 
 # A hundred seconds of a process's pass in one. Not under sanitizers: either wants to be loaded first.
 FAST = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1", "FAKETIME": "+0 x100"}
@@ -91,17 +97,45 @@ def fill(client, send, pids):
             asleep = True
 
 
+def bound_files():
+    """The number of the file of each unix socket of this network namespace that has one, by the socket's own."""
+    request = struct.pack("=BBHIIIQ", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, UDIAG_SHOW_VFS, 0)
+    head = struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0)
+    files = {}
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(head + request)
+        while True:
+            answer = kernel.recv(1 << 16)
+            while answer:
+                size, kind = struct.unpack_from("=IH", answer)
+                if kind == NLMSG_DONE:
+                    return files
+                assert kind == SOCK_DIAG_BY_FAMILY
+                (inode,) = struct.unpack_from("=I", answer, 20)
+                if size > 32 and struct.unpack_from("=H", answer, 34) == (UNIX_DIAG_VFS,):
+                    (files[inode],) = struct.unpack_from("=I", answer, 36)
+                answer = answer[(size + 3) & ~3 :]
+
+
 def listens(path):
     """Whether a socket at a path, or by an abstract @name, can be connected to: it is there a moment
-    before it listens. The kernel knows it by the words it was bound with, which may be relative."""
-    if not str(path).startswith("@") and not Path(path).exists():
-        return False
+    before it listens. The kernel knows it by the words it was bound with, which may be relative, and so be
+    those of another in another directory."""
+    number, found = None, []
+    if not str(path).startswith("@"):
+        try:
+            number = os.stat(path).st_ino & 0xFFFFFFFF  # as much as the kernel tells of it
+        except FileNotFoundError:
+            return False
     for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
         words = line.split(maxsplit=7)
         if len(words) == 8 and words[7] in (str(path), Path(path).name):
             if int(words[3], 16) & ACCEPTS or int(words[4], 16) == socket.SOCK_DGRAM:
-                return True
-    return False
+                found.append(int(words[6]))
+    if number is None or not found:
+        return bool(found)
+    files = bound_files()
+    return any(files.get(inode) == number for inode in found)
 
 
 class Process:
