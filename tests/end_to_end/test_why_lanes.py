@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import wait_until
+from support import listens, wait_until
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def conversation(ferry, runtime_dir):
             [ferry, "relay", f"auto:{path}{options}", "echo"], stderr=subprocess.DEVNULL
         )
         started.append(server)
-        wait_until(path.exists)
+        wait_until(lambda: listens(path))
         client = subprocess.Popen(
             [ferry, "connect", f"auto:{path}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -89,7 +89,7 @@ def up(ferry, runtime_dir):
         )
         server = subprocess.Popen([ferry, "up", "-c", conf], stderr=subprocess.DEVNULL)
         started.append(server)
-        wait_until(lambda: path.exists() and control.exists())
+        wait_until(lambda: listens(path) and listens(control))
         return server, path
 
     yield start

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from mute_files import GETATTR, MuteFile
-from support import wait_until
+from support import listens, wait_until
 
 MESSAGE, OFFER, REFUSE = 1, 4, 6
 
@@ -51,7 +51,7 @@ def seal_of(connection):
 def test_a_file_that_is_offered_as_a_ring_is_asked_nothing(start_ferry, mute_file, runtime_dir):
     """Whether it is memory is known without asking whoever it belongs to."""
     start_ferry("relay", "auto:a.sock", "echo:")
-    wait_until((runtime_dir / "a.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "a.sock"))
     files = mute_file(GETATTR)
     descriptor = os.open(files.path, os.O_RDWR)
     try:
@@ -71,7 +71,7 @@ def test_a_file_that_looks_like_a_ring_is_asked_nothing_by_who_looks(
 ):
     """`ferry why` of an auto: socket looks for rings among what all processes have open."""
     start_ferry("relay", "auto:a.sock", "echo:")
-    wait_until((runtime_dir / "a.sock").exists)
+    wait_until(lambda: listens(runtime_dir / "a.sock"))
     files = mute_file(GETATTR, name="memfd:ferry-ring")
     descriptor = os.open(files.path, os.O_RDWR)
     try:

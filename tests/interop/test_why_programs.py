@@ -13,7 +13,7 @@ import pytest
 
 from machines import Machine
 from programs import free_port, need
-from support import children_of, state_of, wait_until
+from support import children_of, listens, state_of, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -81,7 +81,7 @@ def nginx(start, runtime_dir):
     )
     process = start(server, "-c", configuration, "-p", runtime_dir)
     worker = wait_until(lambda: children_of(process.pid))[0]
-    wait_until(path.exists)
+    wait_until(lambda: listens(path))
     # The worker accepts: it has answered once.
     page = subprocess.run(
         [curl, "-s", "--unix-socket", path, "http://x/"], capture_output=True, timeout=10

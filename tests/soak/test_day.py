@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support import descriptor_count, wait_until
+from support import descriptor_count, listens, wait_until
 
 SECONDS = int(os.environ.get("FERRY_SOAK_SECONDS", "300"))
 
@@ -130,7 +130,7 @@ def test_an_ordinary_day(start_ferry, start, runtime_dir, run_ferry, sanitizer):
     conf.write_text(ROUTES)
     env = {"XDG_RUNTIME_DIR": str(runtime_dir), "RUNTIME_DIRECTORY": str(runtime_dir)}
     process = start_ferry("up", "-c", conf, "--log=json", env=env)
-    wait_until(lambda: (runtime_dir / "command.sock").exists())
+    wait_until(lambda: listens(runtime_dir / "command.sock"))
     kinds = ["short", "short", "long", "packets", "datagrams", "command"]
     clients = []
     for kind in kinds:
