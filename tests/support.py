@@ -38,14 +38,16 @@ SANITIZER_REPORTS = (
 
 
 def wait_until(predicate, seconds=10, what=""):
-    """Asks until the answer is true and returns it; fails after `seconds`."""
+    """Asks until the answer is true and returns it; fails after `seconds`, saying `what` was waited for: a text,
+    or what returns one then."""
     deadline = time.monotonic() + seconds
     while True:
         answer = predicate()
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"not so within {seconds} s: {what or predicate}")
+            said = what() if callable(what) else what or predicate
+            raise AssertionError(f"not so within {seconds} s: {said}")
         time.sleep(0.01)
 
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def assert_back(client, data):
         received += part
     sender.join()
     assert received == data
+
+
+def wait_for_all(client, text):
+    """Until all of it has come out; what has not in time may be slow, or stand still."""
+    path = client.stdout_path
+
+    def how_far():
+        known = path.stat()
+        ago = time.time() - known.st_mtime
+        return f"{known.st_size} of {len(text)} bytes have come, the last of them {ago:.1f} s ago"
+
+    wait_until(lambda: path.stat().st_size >= len(text), what=how_far)
+    assert client.stdout().decode() == text
 
 
 # --- what crosses --------------------------------------------------------------------------------
@@ -232,7 +246,8 @@ def test_who_stands_between_is_not_passed_by(relay, start_ferry, runtime_dir):
     def pass_on(source, sink):
         data = b"-"
         while data:
-            data, descriptors, _, _ = socket.recv_fds(source, 1 << 20, 10)
+            # A buffer that malloc maps, of 128 KiB or more, takes three times as long as all the rest.
+            data, descriptors, _, _ = socket.recv_fds(source, 1 << 16, 10)
             if data:
                 socket.send_fds(sink, [data], descriptors) if descriptors else sink.send(data)
             passed.extend(descriptors)
@@ -246,7 +261,7 @@ def test_who_stands_between_is_not_passed_by(relay, start_ferry, runtime_dir):
             thread.start()
         client.stdin.write(numbers(20000).encode())
         client.stdin.flush()
-        wait_until(lambda: client.stdout().decode() == numbers(20000))
+        wait_for_all(client, numbers(20000))
         assert rings_of(server.pid) == 0 and rings_of(client.pid) == 0
         client.stdin.close()
         assert client.wait() == 0
