@@ -201,12 +201,7 @@ static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
         return -EOPNOTSUPP;
     if (outgoing->descriptor_count > 0 || size > ring->record_max)
         return -EXDEV;
-    int r;
-    for (bool looked = false;; looked = true) {
-        r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
-        if (r != -EAGAIN || looked || !ring_look_out(ring))
-            break;
-    }
+    int r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
     if (r == 0) {
         end->ring_used = true;
         end->stats.ring_messages++;
@@ -220,6 +215,7 @@ static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
 static int send_by_ring(struct auto_end *end, struct ferry_outgoing *batch, size_t count)
 {
     size_t done = 0;
+    bool looked = false;
     int r = 0;
 
     if (end->wanted == FERRY_LANE_SOCKET)
@@ -227,6 +223,12 @@ static int send_by_ring(struct auto_end *end, struct ferry_outgoing *batch, size
     while (done < count && r == 0) {
         r = add(end, &batch[done]);
         done += r == 0;
+        /* For the first alone, which comes again: what is behind others waits until they are shown,
+         * or a receiver that knows of none would be looked out for in vain. */
+        if (r == -EAGAIN && done == 0 && !looked && ring_look_out(end->ring[FERRY_SEND])) {
+            looked = true;
+            r = 0;
+        }
     }
     if (done > 0) {
         ring_show(end->ring[FERRY_SEND]);

@@ -265,10 +265,10 @@ static bool looks_out(const struct ferry_channel *channel, int64_t deadline_ns)
     return link.ops->look_out(&link, deadline_ns);
 }
 
-static uint64_t spins_of(const struct ferry_channel *channel)
+static uint64_t spins_of(const struct ferry_channel *channel, enum ferry_direction direction)
 {
     struct ferry_ring_stats stats;
-    ferry_ring_get_stats(end_of(channel)->ring[FERRY_RECEIVE], &stats);
+    ferry_ring_get_stats(end_of(channel)->ring[direction], &stats);
     return stats.spins;
 }
 
@@ -277,21 +277,41 @@ START_TEST(what_may_come_at_once_is_looked_out_for)
 {
     struct pair pair = pair_in_ring();
     bool are_many = !auto_is_together(end_of(pair.accepted));
-    uint64_t before = spins_of(pair.accepted);
+    uint64_t before = spins_of(pair.accepted, FERRY_RECEIVE);
 
     ring_look_out_anew(end_of(pair.accepted)->ring[FERRY_RECEIVE]);
     ck_assert(!looks_out(pair.accepted, ferry_deadline(0)));
-    ck_assert_uint_eq(spins_of(pair.accepted), before);
+    ck_assert_uint_eq(spins_of(pair.accepted, FERRY_RECEIVE), before);
     ck_assert(!looks_out(pair.accepted, ferry_deadline(PATIENCE_MS)));
-    ck_assert_uint_eq(spins_of(pair.accepted), before + are_many);
+    ck_assert_uint_eq(spins_of(pair.accepted, FERRY_RECEIVE), before + are_many);
     ck_assert_int_eq(say(pair.dialled, "text"), 1);
     ck_assert(looks_out(pair.accepted, ferry_deadline(0)));
     ck_assert_hears(pair.accepted, pair.inbox, "text");
     move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
-    before = spins_of(pair.accepted);
+    before = spins_of(pair.accepted, FERRY_RECEIVE);
     ck_assert_int_eq(say(pair.dialled, "text"), 1);
     ck_assert(!looks_out(pair.accepted, ferry_deadline(PATIENCE_MS)));
-    ck_assert_uint_eq(spins_of(pair.accepted), before);
+    ck_assert_uint_eq(spins_of(pair.accepted, FERRY_RECEIVE), before);
+    pair_free(&pair);
+}
+END_TEST
+
+/* Once, when all that had room is shown: whoever has seen none of it can make no room. */
+START_TEST(room_is_looked_out_for_by_who_has_shown_what_there_is)
+{
+    enum { MANY = 16 };
+    struct pair pair = pair_in_ring();
+    bool are_many = !auto_is_together(end_of(pair.dialled));
+    struct iovec buffer = { data, RECORD_MAX };
+    struct ferry_outgoing batch[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        batch[i] = (struct ferry_outgoing){ .buffers = &buffer, .buffer_count = 1 };
+    ring_look_out_anew(end_of(pair.dialled)->ring[FERRY_SEND]);
+    uint64_t before = spins_of(pair.dialled, FERRY_SEND);
+    ck_assert_int_ge(ferry_channel_try_send(pair.dialled, batch, MANY), 7);
+    ck_assert_uint_eq(stats_of(pair.dialled).reason, FERRY_AUTO_FULL);
+    ck_assert_uint_eq(spins_of(pair.dialled, FERRY_SEND), before + are_many);
     pair_free(&pair);
 }
 END_TEST
@@ -1254,6 +1274,7 @@ int main(void)
     tcase_add_loop_test(tests, many_come_at_a_time, 0, 2);
     tcase_add_test(tests, what_had_descriptors_for_which_there_was_no_room_is_lost);
     tcase_add_test(tests, what_may_come_at_once_is_looked_out_for);
+    tcase_add_test(tests, room_is_looked_out_for_by_who_has_shown_what_there_is);
     tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
     tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
