@@ -117,7 +117,7 @@ def test_the_address_forces_and_forbids(side, ring, relay, start_ferry):
     count = 3 if ring == "yes" else 100000
     client.stdin.write(numbers(count).encode())
     client.stdin.flush()
-    wait_until(lambda: client.stdout().decode() == numbers(count))
+    wait_for_all(client, numbers(count))
     if ring == "yes":
         client.stdin.write(b"again\n" * 20)
         client.stdin.flush()
