@@ -141,9 +141,9 @@ static int receive_by_ring(
     return received ? received : r;
 }
 
-/* The ring has nothing: is there a message of ours, or the end?
+/* The ring has nothing: is there a message of ours, or the end? Apart as well.
  * Returns 1 (look again), -EAGAIN, -EPROTO, ... */
-static int ring_is_empty(struct auto_end *end)
+__attribute__((noinline)) static int ring_is_empty(struct auto_end *end)
 {
     struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
     if (ring_is_due(ring) || !ring_fall_asleep(ring))
@@ -280,8 +280,9 @@ static size_t socket_batch(
     return count < RECEIVE_BATCH_MAX ? count : RECEIVE_BATCH_MAX;
 }
 
-/* Returns how many messages came; 0: none of the caller's, look again; or -errno. */
-static int receive_by_socket(
+/* Returns how many messages came; 0: none of the caller's, look again; or -errno. Apart, so that
+ * what comes by the ring has no room made for it. */
+__attribute__((noinline)) static int receive_by_socket(
     struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
     struct auto_head heads[RECEIVE_BATCH_MAX];
