@@ -244,10 +244,11 @@
 #define BENCH_MESSAGES_A_LOOK 64u
 #define BENCH_LARGE_SIZE      ((size_t)16 << 10)
 /* A cache line there and back between processors: so often in a batch, so many batches, of which
- * the least counts; and milliseconds after which it is given up. */
-#define BENCH_LINE_TRIPS   64u
-#define BENCH_LINE_BATCHES 8u
-#define BENCH_LINE_MS      20
+ * the least counts; milliseconds after which it is given up, and between two such looks. */
+#define BENCH_LINE_TRIPS    64u
+#define BENCH_LINE_BATCHES  8u
+#define BENCH_LINE_MS       20
+#define BENCH_LINE_EVERY_MS 50
 /* Messages, or round trips, a second (--rate): as many as a look at the clock each allows; and
  * nanoseconds before one is due from which on the clock is looked at, since being woken takes some
  * tens of thousands. */

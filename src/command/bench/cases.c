@@ -2,6 +2,7 @@
 #include "command/bench/cases.h"
 #include "base/clock.h"
 #include "command/bench/line.h"
+#include "command/limits.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -65,22 +66,27 @@ void bench_case_run(struct bench_case *one)
         one->fastest = rate;
 }
 
-static void line_look(struct times *lines, const int cpus[2])
+/* Now and then: what it takes is not to be felt beside short slices. */
+static void line_look(struct times *lines, const int cpus[2], int64_t *due_ns)
 {
+    if (clock_now_ns() < *due_ns)
+        return;
     int64_t each_ns = line_ns(cpus);
-
     if (each_ns > 0)
         times_add(lines, each_ns);
+    *due_ns = clock_after(clock_now_ns(), BENCH_LINE_EVERY_MS * NS_PER_MS);
 }
 
 void bench_cases_run(
     struct bench_cases *cases, unsigned rounds, struct slices *slices, struct times *lines)
 {
+    int64_t due_ns = 0;
+
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < cases->count; i++) {
             struct bench_case *one = &cases->list[round % 2 ? cases->count - 1 - i : i];
             if (slices_step(slices, one->crossing.mechanism->name)) {
-                line_look(lines, one->crossing.cpus);
+                line_look(lines, one->crossing.cpus, &due_ns);
                 bench_case_run(one);
             } else if (one->code == 0 && !one->trips.messages) {
                 one->code = -ETIME;

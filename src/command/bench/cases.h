@@ -26,7 +26,7 @@ void bench_cpus(int ret_cpus[2]);
 void bench_case_run(struct bench_case *one);
 /* All of them in turns, forth and back; `rounds` slices each, which are a part of the slices.
  * Those for which there was no time have -ETIME.
- *   lines  how far apart the processors are before each slice is added, where that is known */
+ *   lines  how far apart the processors are now and then is added, where that is known */
 void bench_cases_run(
     struct bench_cases *cases, unsigned rounds, struct slices *slices, struct times *lines);
 
