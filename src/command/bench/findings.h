@@ -32,8 +32,8 @@ struct bench_findings {
     struct bench_method method;
     unsigned parts; /* 1 << enum bench_part: what was asked for */
     struct bench_cases crossings, buffers, profiles;
-    struct times
-        lines; /* there and back between both processors, now and then before a slice of theirs */
+    /* There and back between both processors, now and then before a slice of theirs. */
+    struct times lines;
     struct ready_result ready;
     struct step_figure steps[STEP_COUNT];
     struct claim claims[CLAIM_COUNT];

@@ -43,9 +43,8 @@ START_TEST(the_range_is_said_where_it_matters)
     bench_lines_remark(&lines, &text);
     ck_assert_str_eq(text.data,
         "A cache line goes there and back between the two in 61ns, from 60ns to 812ns in the "
-        "course "
-        "of this: they were not equally near all the time, as when a host moves them, and slices "
-        "differ for that alone");
+        "course of this: they were not equally near all the time, as when a host moves them, and "
+        "slices differ for that alone");
 }
 END_TEST
 
