@@ -270,10 +270,14 @@ int ferry_channel_receive(struct ferry_channel *channel, struct ferry_inbox *inb
     struct ferry_message *message, int64_t deadline_ns)
 {
     const struct link_ops *ops = channel->link.ops;
-    bool is_there = ops->look_out && ops->look_out(&channel->link, deadline_ns);
-    bool skip = !is_there && wait_first(channel);
     int pause_ms = 0;
 
+    if (ops->receive_soon) {
+        int r = ops->receive_soon(&channel->link, inbox, message, deadline_ns);
+        if (r != -EAGAIN)
+            return r;
+    }
+    bool skip = wait_first(channel);
     for (bool waited = false;; waited = true) {
         int r = skip ? -EAGAIN : ferry_channel_try_receive(channel, inbox, message, 1);
         if (r != -EAGAIN)

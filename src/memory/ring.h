@@ -209,9 +209,9 @@ size_t ring_room(struct ferry_ring *ring);
 void ring_stop_receiving(struct ferry_ring *ring);
 /* Whether all that was sent has been received. */
 bool ring_is_drained(struct ferry_ring *ring);
-/* Looks out for the peer, as long as that has paid lately. True: there is something to receive, or
- * room. */
-bool ring_look_out(struct ferry_ring *ring);
+/* Looks out for the peer, as long as that has paid lately, once if the deadline has passed. True:
+ * there is something to receive, or room. */
+bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns);
 /* What has not paid may pay from now on. */
 void ring_look_out_anew(struct ferry_ring *ring);
 

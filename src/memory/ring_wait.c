@@ -62,10 +62,8 @@ static bool ring_is_ready(struct ferry_ring *ring)
     return ring_is_satisfied(ring) || ring_look(ring) < 0 || ring_is_satisfied(ring);
 }
 
-static bool ring_look_for(struct ferry_ring *ring, int64_t span_ns)
+static bool ring_look_until(struct ferry_ring *ring, int64_t until_ns)
 {
-    int64_t until_ns = clock_now_ns() + span_ns;
-
     do {
         for (int i = 0; i < RING_SPIN_LOOKS; i++) {
             if (ring_is_ready(ring))
@@ -76,19 +74,23 @@ static bool ring_look_for(struct ferry_ring *ring, int64_t span_ns)
     return false;
 }
 
-static bool ring_spin(struct ferry_ring *ring)
+/* Not when the deadline has passed; what is learnt is not about deadlines, so that none ends it. */
+static bool ring_spin(struct ferry_ring *ring, int64_t deadline_ns)
 {
     const int64_t max_ns = ring->spin_max_ns;
-    int64_t span_ns = ring->spin_ns;
+    int64_t span_ns = ring->spin_ns, now_ns;
     bool anew = span_ns == 0;
 
     if (max_ns <= 0 || (anew && ++ring->unspun < RING_SPIN_RETRY))
+        return false;
+    now_ns = clock_now_ns();
+    if (now_ns >= deadline_ns)
         return false;
     if (anew)
         span_ns = max_ns < RING_SPIN_NS ? max_ns : RING_SPIN_NS;
     ring->unspun = 0;
     ring->stats.spins++;
-    bool paid = ring_look_for(ring, span_ns);
+    bool paid = ring_look_until(ring, now_ns + span_ns);
     ring->stats.spins_paid += paid;
     if (paid)
         span_ns = span_ns * 2 < max_ns ? span_ns * 2 : max_ns;
@@ -98,11 +100,11 @@ static bool ring_spin(struct ferry_ring *ring)
     return paid;
 }
 
-bool ring_look_out(struct ferry_ring *ring)
+bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns)
 {
     if (ring->state == RING_ASLEEP)
         ring_awake(ring); /* and not to be woken meanwhile */
-    return ring->state != RING_AWAKE || ring_is_ready(ring) || ring_spin(ring);
+    return ring->state != RING_AWAKE || ring_is_ready(ring) || ring_spin(ring, deadline_ns);
 }
 
 void ring_look_out_anew(struct ferry_ring *ring)
@@ -168,7 +170,7 @@ bool ferry_ring_prepare_sleep(struct ferry_ring *ring)
     /* A loop asks before each of its turns, whatever the last was for. */
     if (ring->state == RING_ASLEEP)
         return false;
-    return ring_spin(ring) || !ring_fall_asleep(ring);
+    return ring_spin(ring, CLOCK_NEVER) || !ring_fall_asleep(ring);
 }
 
 int ferry_ring_fd(const struct ferry_ring *ring)

@@ -130,6 +130,8 @@ void inbox_prepare(struct ferry_inbox *inbox, size_t count, bool with_name, bool
 
 void ferry_message_fini(struct ferry_message *message)
 {
+    if (message->descriptor_count == 0) /* as nearly always, and then nothing is saved for more */
+        return;
     for (size_t i = 0; i < message->descriptor_count; i++)
         fd_close(&message->descriptors[i]);
     message->descriptor_count = 0;

@@ -33,9 +33,11 @@ struct link_ops {
     void (*close)(struct link *link);         /* gives everything back; called once */
     int (*connected)(struct link *link);      /* NULL: always */
     bool (*pending)(const struct link *link); /* NULL: never */
-    /* Looks out for a while for what will come at once, where that is cheaper than to sleep and be
-     * woken. True: there is something to receive. NULL: it never is. */
-    bool (*look_out)(struct link *link, int64_t deadline_ns);
+    /* As `receive`, of one message, for which it looks out for a while where that is cheaper than
+     * to sleep and be woken; -EAGAIN also where something else is to be done first. NULL: it never
+     * is cheaper. A link that has it is never framed. */
+    int (*receive_soon)(struct link *link, struct ferry_inbox *inbox, struct ferry_message *message,
+        int64_t deadline_ns);
     /* The peer's address as text for people into text[size]; NULL: it has none. */
     void (*peer)(const struct link *link, char *text, size_t size);
     /* Puts a fact about the peer into the identity; it stays unknown where nobody vouches.

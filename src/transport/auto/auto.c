@@ -54,7 +54,7 @@ static const struct link_ops auto_ops = { .send = auto_send,
     .stop_receiving = auto_stop_receiving,
     .close = auto_close,
     .pending = auto_pending,
-    .look_out = auto_look_out,
+    .receive_soon = auto_receive_soon,
     .peer = auto_peer,
     .identity = socket_identity };
 

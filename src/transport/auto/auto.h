@@ -244,6 +244,7 @@ int auto_take_ours(struct auto_end *end);
 /* The same from within sending, while an answer is waited for. Returns 0, -EPROTO, ... */
 int auto_look_for_answer(struct auto_end *end);
 bool auto_pending(const struct link *link);
-bool auto_look_out(struct link *link, int64_t deadline_ns);
+int auto_receive_soon(struct link *link, struct ferry_inbox *inbox, struct ferry_message *message,
+    int64_t deadline_ns);
 
 #endif

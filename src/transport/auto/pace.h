@@ -37,11 +37,12 @@ enum pace_verdict {
 };
 
 void pace_init(struct pace *pace);
-/* Counts a message. True: it is time for pace_judge(). */
-static inline bool pace_count(struct pace *pace, size_t size)
+/* Counts messages, of so many bytes together. True: it is time for pace_judge(). */
+static inline bool pace_count(struct pace *pace, size_t count, uint64_t size)
 {
     pace->size += size;
-    return ++pace->count >= pace->look_at;
+    pace->count += (uint32_t)count;
+    return pace->count >= pace->look_at;
 }
 /* Whether this window has lasted long enough to judge by, and if so what was measured.
  *   received  messages until now, of the channel */

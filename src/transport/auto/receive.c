@@ -102,7 +102,8 @@ int auto_look_for_answer(struct auto_end *end)
 /* --- the ring --------------------------------------------------------------------------------- */
 
 /* One that has no room is lost, as on any socket. */
-static int drop_record(struct ferry_ring *ring, struct ferry_message *message)
+__attribute__((noinline)) static int drop_record(
+    struct ferry_ring *ring, struct ferry_message *message)
 {
     struct ferry_record record;
     int r = ferry_ring_borrow(ring, &record, 1);
@@ -113,35 +114,36 @@ static int drop_record(struct ferry_ring *ring, struct ferry_message *message)
     return -EMSGSIZE;
 }
 
-/* Returns how many messages came, 0: the next one comes by the socket, or as
+/* Inlined, as all that each message passes through: its calls were a third of what it costs. All
+ * that is rare is apart, so that no room is made for it.
+ * Returns how many messages came, 0: the next one comes by the socket, or as
  * ferry_ring_try_receive(). */
-static int receive_by_ring(
+ALWAYS_INLINE int receive_by_ring(
     struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
     struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
     struct ring_copies copies = { inbox->slots[0].buffer.iov_base, inbox->size };
     struct ferry_record record = { 0 };
-    bool marked = false;
     int received = 0, r = ring_expect(ring);
 
-    while (r == 0 && !marked && (size_t)received < count) {
+    while (r == 0 && (size_t)received < count) {
         r = ring_take(ring, &copies, &record);
-        marked = r == 0 && record.type == RING_MARK;
-        if (r == 0 && !marked)
-            batch[received++] = (struct ferry_message){ .data = record.data, .size = record.size };
+        if (r < 0 || record.type == RING_MARK)
+            break;
+        batch[received++] = (struct ferry_message){ .data = record.data, .size = record.size };
     }
     ring_give_back(ring);
-    if (r == -EMSGSIZE && received == 0)
-        return drop_record(ring, &batch[0]);
-    if (marked) {
+    if (record.type == RING_MARK) {
         auto_test_step(AUTO_MARK_TAKEN);
         auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_SOCKET, 0);
         return received;
     }
-    return received ? received : r;
+    if (received)
+        return received;
+    return r == -EMSGSIZE ? drop_record(ring, &batch[0]) : r;
 }
 
-/* The ring has nothing: is there a message of ours, or the end? Apart as well.
+/* The ring has nothing: is there a message of ours, or the end?
  * Returns 1 (look again), -EAGAIN, -EPROTO, ... */
 __attribute__((noinline)) static int ring_is_empty(struct auto_end *end)
 {
@@ -169,12 +171,6 @@ static bool left_unread(const struct auto_end *end)
     if (end->lanes[FERRY_SEND] == FERRY_LANE_RING && end->ring_used)
         return false;
     return end->reset && !end->only_ours;
-}
-
-/* All that came was received, and no more will. */
-static int end_code(const struct auto_end *end)
-{
-    return left_unread(end) ? -ECONNRESET : 0;
 }
 
 /* --- the socket ------------------------------------------------------------------------------- */
@@ -280,8 +276,7 @@ static size_t socket_batch(
     return count < RECEIVE_BATCH_MAX ? count : RECEIVE_BATCH_MAX;
 }
 
-/* Returns how many messages came; 0: none of the caller's, look again; or -errno. Apart, so that
- * what comes by the ring has no room made for it. */
+/* Returns how many messages came; 0: none of the caller's, look again; or -errno. */
 __attribute__((noinline)) static int receive_by_socket(
     struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
@@ -313,35 +308,27 @@ __attribute__((noinline)) static int receive_by_socket(
 
 /* --- both ------------------------------------------------------------------------------------- */
 
-/* One look at the lane. As auto_receive(); 0: look again, unless the peer has ended. */
-static int receive_once(struct auto_end *end, struct ferry_inbox *inbox,
-    struct ferry_message *batch, size_t count, bool *ret_ended)
+/* One look at the lane. Returns how many messages came; 0: look again; -EPIPE: no more will, and
+ * all that came was received; or as auto_receive(). */
+static int receive_once(
+    struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
     if (end->losses->count > 0)
         return socket_loss_report(end->losses, &batch[0]);
-    if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING) {
-        int r = receive_by_ring(end, inbox, batch, count);
-        if (r == -EPIPE) {
-            *ret_ended = true;
-            return end_code(end);
-        }
-        if (r != -EAGAIN)
-            return r;
-        r = ring_is_empty(end);
-        return r > 0 ? 0 : r;
-    }
-    if (end->ended) {
-        *ret_ended = true;
-        return end_code(end);
-    }
-    return receive_by_socket(end, inbox, batch, count);
+    if (end->lanes[FERRY_RECEIVE] == FERRY_LANE_SOCKET)
+        return end->ended ? -EPIPE : receive_by_socket(end, inbox, batch, count);
+    int r = receive_by_ring(end, inbox, batch, count);
+    if (r != -EAGAIN)
+        return r;
+    r = ring_is_empty(end);
+    return r > 0 ? 0 : r;
 }
 
-int auto_receive(
-    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+/* All but what goes on in the ring. */
+__attribute__((noinline)) static int receive_any(
+    struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
 {
-    struct auto_end *end = link->state;
-    bool ended = false;
+    int r = 0;
 
     if (auto_is_orphan(end))
         return -EBADFD;
@@ -350,13 +337,57 @@ int auto_receive(
     if (inbox->mapped_count > 0)
         inbox_unmap(inbox);
     /* A peer that sends nothing but messages of ours has its turn too. */
-    for (unsigned i = 0; i < AUTO_TURN_MAX; i++) {
-        int r = receive_once(end, inbox, batch, count, &ended);
-        end->received += r > 0 ? (unsigned)r : 0;
-        if (r != 0 || ended)
-            return r;
+    for (unsigned i = 0; r == 0 && i < AUTO_TURN_MAX; i++)
+        r = receive_once(end, inbox, batch, count);
+    if (r > 0)
+        end->received += (unsigned)r;
+    if (r == -EPIPE)
+        return left_unread(end) ? -ECONNRESET : 0;
+    return r ? r : -EAGAIN;
+}
+
+/* Whether nothing is to be done but to take from the ring. */
+static inline bool receive_goes_on(const struct auto_end *end, const struct ferry_inbox *inbox)
+{
+    return end->lanes[FERRY_RECEIVE] == FERRY_LANE_RING && end->losses->count == 0 &&
+           inbox->mapped_count == 0 && !auto_owes(end) && !auto_is_orphan(end);
+}
+
+/* What a look at the ring has brought, or what else there is. */
+ALWAYS_INLINE int receive_on(
+    struct auto_end *end, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    int r = receive_by_ring(end, inbox, batch, count);
+    if (r > 0) {
+        end->received += (unsigned)r;
+        return r;
     }
-    return -EAGAIN;
+    return r == -EMSGSIZE ? r : receive_any(end, inbox, batch, count);
+}
+
+int auto_receive(
+    struct link *link, struct ferry_inbox *inbox, struct ferry_message *batch, size_t count)
+{
+    struct auto_end *end = link->state;
+    return receive_goes_on(end, inbox) ? receive_on(end, inbox, batch, count)
+                                       : receive_any(end, inbox, batch, count);
+}
+
+int auto_receive_soon(struct link *link, struct ferry_inbox *inbox, struct ferry_message *message,
+    int64_t deadline_ns)
+{
+    struct auto_end *end = link->state;
+
+    if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING || auto_is_orphan(end) ||
+        end->losses->count > 0)
+        return -EAGAIN;
+    if (auto_owes(end))
+        auto_pay(end);
+    if (inbox->mapped_count > 0)
+        inbox_unmap(inbox);
+    if (!ring_look_out(end->ring[FERRY_RECEIVE], deadline_ns))
+        return -EAGAIN;
+    return receive_on(end, inbox, message, 1);
 }
 
 bool auto_pending(const struct link *link)
@@ -372,15 +403,4 @@ bool auto_pending(const struct link *link)
         return end->ended;
     struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
     return ring_is_due(ring) || !ring_fall_asleep(ring);
-}
-
-bool auto_look_out(struct link *link, int64_t deadline_ns)
-{
-    struct auto_end *end = link->state;
-    struct ferry_ring *ring = end->ring[FERRY_RECEIVE];
-
-    if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING)
-        return false;
-    return auto_is_orphan(end) || ring_is_due(ring) ||
-           (deadline_ns > clock_now_ns() && ring_look_out(ring));
 }

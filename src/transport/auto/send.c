@@ -171,12 +171,16 @@ static void judge(struct auto_end *end)
     note(end, now_ns);
 }
 
-static void count_sent(struct auto_end *end, struct ferry_outgoing *outgoing, size_t size)
+static void count_sent(struct auto_end *end, size_t count, uint64_t size)
+{
+    if (pace_count(&end->pace, count, size))
+        judge(end);
+}
+
+static inline void set_sent(struct ferry_outgoing *outgoing, size_t size)
 {
     outgoing->sent_size = size;
     outgoing->complete = true;
-    if (pace_count(&end->pace, size))
-        judge(end);
 }
 
 /* --- the ring --------------------------------------------------------------------------------- */
@@ -192,51 +196,58 @@ static int leave_ring(struct auto_end *end, enum ferry_auto_reason reason)
     return 0;
 }
 
-static int add(struct auto_end *end, struct ferry_outgoing *outgoing)
+/* Returns 0, -EXDEV (it is for the socket), or as ring_add(). */
+ALWAYS_INLINE int add(struct ferry_ring *ring, struct ferry_outgoing *outgoing)
 {
-    struct ferry_ring *ring = end->ring[FERRY_SEND];
     size_t size = outgoing_size(outgoing);
 
     if (outgoing->credentials)
         return -EOPNOTSUPP;
-    if (outgoing->descriptor_count > 0 || size > ring->record_max)
+    if (outgoing->descriptor_count > 0)
         return -EXDEV;
     int r = ring_add(ring, outgoing->buffers, outgoing->buffer_count, size);
-    if (r == 0) {
-        end->ring_used = true;
-        end->stats.ring_messages++;
-        count_sent(end, outgoing, size);
-    }
+    if (r == 0)
+        set_sent(outgoing, size);
     return r;
 }
 
-/* As many from the front as the ring takes; all of them become visible at once.
- * Returns how many, 0: the lane is the socket now, or -errno. */
-static int send_by_ring(struct auto_end *end, struct ferry_outgoing *batch, size_t count)
+/* The ring did not take the first message, for this reason. Returns 0: the lane may be another one
+ * now, or there is room after all; or -errno. */
+static int add_failed(struct auto_end *end, int reason)
 {
-    size_t done = 0;
-    bool looked = false;
-    int r = 0;
+    switch (reason) {
+    case -EAGAIN:
+        if (ring_look_out(end->ring[FERRY_SEND], CLOCK_NEVER))
+            return 0;
+        return leave_ring(end, FERRY_AUTO_FULL);
+    case -EXDEV:
+    case -EMSGSIZE:
+        return leave_ring(end, FERRY_AUTO_PASSING);
+    default:
+        return reason;
+    }
+}
 
-    if (end->wanted == FERRY_LANE_SOCKET)
-        return leave_ring(end, end->stats.reason);
-    while (done < count && r == 0) {
-        r = add(end, &batch[done]);
-        done += r == 0;
-        /* For the first alone, which comes again: what is behind others waits until they are shown,
-         * or a receiver that knows of none would be looked out for in vain. */
-        if (r == -EAGAIN && done == 0 && !looked && ring_look_out(end->ring[FERRY_SEND])) {
-            looked = true;
-            r = 0;
-        }
-    }
-    if (done > 0) {
-        ring_show(end->ring[FERRY_SEND]);
-        return (int)done;
-    }
-    if (r == -EAGAIN || r == -EXDEV)
-        return leave_ring(end, r == -EAGAIN ? FERRY_AUTO_FULL : FERRY_AUTO_PASSING);
-    return r;
+/* As many from the front as the ring takes; all of them become visible at once. Inlined, and all
+ * that is rare apart, as in receive.c.
+ * Returns how many, or why it took none. */
+ALWAYS_INLINE int send_by_ring(struct auto_end *end, struct ferry_outgoing *batch, size_t count)
+{
+    struct ferry_ring *ring = end->ring[FERRY_SEND];
+    uint64_t before = ring->stats.bytes;
+    size_t done = 0;
+    int r;
+
+    do
+        r = add(ring, &batch[done]);
+    while (r == 0 && ++done < count);
+    if (done == 0)
+        return r;
+    ring_show(ring);
+    end->ring_used = true;
+    end->stats.ring_messages += done;
+    count_sent(end, done, ring->stats.bytes - before);
+    return (int)done;
 }
 
 /* --- the socket ------------------------------------------------------------------------------- */
@@ -309,7 +320,6 @@ static bool is_large(struct auto_end *end, const struct ferry_outgoing *outgoing
            thresholds_of(end) && size >= end->thresholds->memfd_size_min;
 }
 
-/* Apart, so that what goes by the ring has no room made for it. */
 __attribute__((noinline)) static int send_by_socket(
     struct auto_end *end, struct ferry_outgoing *outgoing)
 {
@@ -345,7 +355,8 @@ __attribute__((noinline)) static int send_by_socket(
             end->preference == FERRY_AUTO_MEASURE ? end->ring_reason : FERRY_AUTO_FORCED);
         set_narrow(end, true); /* again, if it had to be wide for this one */
     }
-    count_sent(end, outgoing, size);
+    set_sent(outgoing, size);
+    count_sent(end, 1, size);
     return 1;
 }
 
@@ -365,23 +376,53 @@ static int prepare(struct auto_end *end)
     return waits ? auto_look_for_answer(end) : 0;
 }
 
-int auto_send(struct link *link, struct ferry_outgoing *batch, size_t count)
+/* By the lane that is to be. Returns how many from the front went, 0: look again, or -errno. For
+ * room in the ring is looked out when nothing waits to be shown: a receiver that knows of nothing
+ * gives none back. */
+static int send_once(struct auto_end *end, struct ferry_outgoing *batch, size_t count)
 {
-    struct auto_end *end = link->state;
+    if (end->lanes[FERRY_SEND] == FERRY_LANE_SOCKET)
+        return send_by_socket(end, batch);
+    if (end->wanted == FERRY_LANE_SOCKET)
+        return leave_ring(end, end->stats.reason);
+    int r = send_by_ring(end, batch, count);
+    return r < 0 ? add_failed(end, r) : r;
+}
+
+/* All but what goes on in the ring. */
+__attribute__((noinline)) static int send_any(
+    struct auto_end *end, struct ferry_outgoing *batch, size_t count)
+{
     size_t done = 0;
 
     while (done < count && batch[done].complete)
         done++;
     int r = prepare(end);
     while (r >= 0 && done < count) {
-        if (end->lanes[FERRY_SEND] == FERRY_LANE_RING)
-            r = send_by_ring(end, batch + done, count - done);
-        else
-            r = send_by_socket(end, &batch[done]);
+        r = send_once(end, batch + done, count - done);
         if (r > 0)
             done += (size_t)r;
     }
     if (done > 0 || r >= 0)
         return (int)done;
     return error_is_retry(r) ? -EAGAIN : r;
+}
+
+/* Whether nothing is to be done but to add to the ring. */
+static inline bool send_goes_on(const struct auto_end *end)
+{
+    return end->lanes[FERRY_SEND] == FERRY_LANE_RING && end->wanted == FERRY_LANE_RING &&
+           !end->gone && !end->shut && !auto_owes(end) && !auto_is_orphan(end);
+}
+
+int auto_send(struct link *link, struct ferry_outgoing *batch, size_t count)
+{
+    struct auto_end *end = link->state;
+
+    if (send_goes_on(end) && count > 0 && !batch->complete) {
+        int r = send_by_ring(end, batch, count);
+        if (r == (int)count)
+            return r;
+    }
+    return send_any(end, batch, count);
 }

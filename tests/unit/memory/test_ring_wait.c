@@ -1,4 +1,5 @@
 /* test_ring_wait.c - who sleeps is woken once, who is awake costs no system call. */
+#include "base/clock.h"
 #include "memory/limits.h"
 #include "ring_under_test.h"
 #include "system_call.h"
@@ -779,14 +780,14 @@ START_TEST(who_looks_out_is_awake)
     int calls = 0, never = 0;
     struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
 
-    ck_assert(!ring_look_out(ends.receiver));
+    ck_assert(!ring_look_out(ends.receiver, CLOCK_NEVER));
     ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
-    ck_assert(!ring_look_out(ends.receiver));
+    ck_assert(!ring_look_out(ends.receiver, CLOCK_NEVER));
     ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
     ck_assert_int_eq(calls, 0);
-    ck_assert(ring_look_out(ends.receiver));
+    ck_assert(ring_look_out(ends.receiver, CLOCK_NEVER));
     text_expect(ends.receiver, "text", 0);
-    ck_assert(!ring_look_out(ends.receiver));
+    ck_assert(!ring_look_out(ends.receiver, CLOCK_NEVER));
 
     ends.receiver->spin_max_ns = 10 * INT64_C(1000000000);
     ring_look_out_anew(ends.receiver);
@@ -795,11 +796,11 @@ START_TEST(who_looks_out_is_awake)
     between_sender = ends.sender;
     between_receiver = ends.receiver;
     loads_until_sent = 3;
-    ck_assert(ring_look_out(ends.receiver));
+    ck_assert(ring_look_out(ends.receiver, CLOCK_NEVER));
     text_expect(ends.receiver, "later", 0);
     ends.receiver->spin_max_ns = -1;
     ferry_ring_set_peer_gone(ends.receiver);
-    ck_assert(ring_look_out(ends.receiver)); /* the end */
+    ck_assert(ring_look_out(ends.receiver, CLOCK_NEVER)); /* the end */
     ends_free(&ends);
 }
 END_TEST

@@ -33,7 +33,7 @@ static enum pace_verdict run(
             share -= 100;
             pace->wakes++;
         }
-        if (!pace_count(pace, 100))
+        if (!pace_count(pace, 1, 100))
             continue;
         enum pace_verdict verdict = judge(pace, in_ring, *now_ns);
         if (verdict != PACE_STAY)
@@ -91,12 +91,12 @@ START_TEST(the_clock_is_looked_at_less_and_less)
     struct pace pace = pace_at(&now_ns);
 
     for (unsigned i = 1; i < PACE_LOOK_FIRST; i++)
-        ck_assert(!pace_count(&pace, 1));
-    ck_assert(pace_count(&pace, 1));
+        ck_assert(!pace_count(&pace, 1, 1));
+    ck_assert(pace_count(&pace, 1, 1));
     ck_assert_int_eq(judge(&pace, false, now_ns), PACE_STAY);
     ck_assert_double_eq(pace.rate, 0); /* it is not known since when */
     for (uint32_t count = 1, i = 0; count <= 1024; count++) {
-        ck_assert_int_eq(pace_count(&pace, 1), count == looks[i]);
+        ck_assert_int_eq(pace_count(&pace, 1, 1), count == looks[i]);
         if (count == looks[i]) {
             i++;
             ck_assert_int_eq(judge(&pace, false, now_ns + 1), PACE_STAY);
@@ -137,7 +137,7 @@ START_TEST(answers_count_too)
     while (verdict == PACE_STAY && now_ns < INT64_C(2000000000)) {
         now_ns += 1000000000 / rates[_i / 2].rate;
         received++;
-        if (pace_count(&pace, 100) && pace_measure(&pace, received, now_ns))
+        if (pace_count(&pace, 1, 100) && pace_measure(&pace, received, now_ns))
             verdict = pace_judge(&pace, in_ring, &thresholds, now_ns);
     }
     ck_assert_int_eq(verdict, in_ring ? rates[_i / 2].in : rates[_i / 2].out);
@@ -253,15 +253,15 @@ START_TEST(a_window_ends_when_its_time_is_over)
     struct pace pace = pace_at(&now_ns);
 
     ck_assert(!pace_measure(&pace, 5, now_ns));
-    (void)pace_count(&pace, 10);
-    (void)pace_count(&pace, 30);
+    (void)pace_count(&pace, 1, 10);
+    (void)pace_count(&pace, 1, 30);
     ck_assert(!pace_measure(&pace, 6, now_ns + PACE_WINDOW_NS - 1));
     ck_assert(pace_measure(&pace, 7, now_ns + PACE_WINDOW_NS));
     ck_assert_double_eq_tol(pace.rate, 2 * 1e9 / PACE_WINDOW_NS, 0.001);
     ck_assert_double_eq_tol(pace.receive_rate, 2 * 1e9 / PACE_WINDOW_NS, 0.001);
     ck_assert_double_eq(pace.mean_size, 20);
     pace_pass(&pace, now_ns + PACE_WINDOW_NS);
-    (void)pace_count(&pace, 50);
+    (void)pace_count(&pace, 1, 50);
     ck_assert(pace_measure(&pace, 7, now_ns + 2 * PACE_WINDOW_NS));
     ck_assert_double_eq_tol(pace.rate, 1e9 / PACE_WINDOW_NS, 0.001);
     ck_assert_double_eq(pace.receive_rate, 0);
