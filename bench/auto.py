@@ -74,8 +74,8 @@ def main():
     runs = measure(few, "64", ["-w", "sleep", "--one-cpu", "-t", "20ms"])
     table("64 bytes there and back by the socket, one processor, processor time a message:", runs, few, trip_cpu_ns)
     table("The same, a round trip:", runs, few, trip_ns)
-    # Long, since both have their first messages while the processors are warm from making them, but auto: only
-    # those that are not measured: a fifth of what a message costs in the first 100 ms.
+    # For long: the first messages find processors that are still awake, and cost less. Those of auto: are not
+    # measured, since it settles first.
     runs = measure(["unix-channel", "auto"], "64", ["-w", "sleep", "--rate", "200", "-r", "1", "-t", "500ms"])
     table("200 a second, processor time a message:", runs, ["unix-channel", "auto"], trip_cpu_ns)
     if len(os.sched_getaffinity(0)) > 1:

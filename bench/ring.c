@@ -311,11 +311,13 @@ static void unix_stream_send(struct end *end, long count)
 
 static void unix_stream_receive(struct end *end, long count)
 {
-    for (long left = count * MESSAGE_SIZE; left > 0;) {
-        ssize_t got = recv(end->in_fd, block, sizeof(block), 0);
+    for (size_t left = (size_t)count * MESSAGE_SIZE; left > 0;) {
+        /* No more, which would be of the next `count`. */
+        size_t most = left < sizeof(block) ? left : sizeof(block);
+        ssize_t got = recv(end->in_fd, block, most, 0);
         if (got <= 0)
             fail("recv", 0);
-        left -= got;
+        left -= (size_t)got;
     }
 }
 
