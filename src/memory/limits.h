@@ -26,6 +26,9 @@
 #define RING_SPIN_NS_MIN 1000
 /* Sleeps after which it is tried again: in vain, that costs one part in so many of being woken. */
 #define RING_SPIN_RETRY 64
+/* Pauses of the processor by which whoever only listens looks later: for several more records, and
+ * less than any wake-up takes. */
+#define RING_LATER_PAUSES 8
 /* Wake-ups one after the other that nothing came with; a peer that keeps to the rules causes one, a
  * successor of it another. */
 #define RING_FALSE_WAKES_MAX 64

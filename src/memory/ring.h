@@ -212,6 +212,11 @@ bool ring_is_drained(struct ferry_ring *ring);
 /* Looks out for the peer, as long as that has paid lately, once if the deadline has passed. True:
  * there is something to receive, or room. */
 bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns);
+/* Before one looks out for what nobody waits for, as in a stream: right behind its sender each
+ * record is had by itself, and the lines that both use go there and back for each. Who comes a
+ * little later finds several, at the price of one. Nothing where there is something already, or it
+ * does not pay to look out. */
+void ring_come_later(const struct ferry_ring *ring);
 /* What has not paid may pay from now on. */
 void ring_look_out_anew(struct ferry_ring *ring);
 

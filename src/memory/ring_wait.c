@@ -100,6 +100,14 @@ static bool ring_spin(struct ferry_ring *ring, int64_t deadline_ns)
     return paid;
 }
 
+void ring_come_later(const struct ferry_ring *ring)
+{
+    if (ring->spin_ns == 0 || ring_is_satisfied(ring))
+        return;
+    for (int i = 0; i < RING_LATER_PAUSES; i++)
+        processor_relax();
+}
+
 bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns)
 {
     if (ring->state == RING_ASLEEP)

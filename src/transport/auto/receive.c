@@ -385,6 +385,9 @@ int auto_receive_soon(struct link *link, struct ferry_inbox *inbox, struct ferry
         auto_pay(end);
     if (inbox->mapped_count > 0)
         inbox_unmap(inbox);
+    if (end->said == end->stats.ring_messages)
+        ring_come_later(end->ring[FERRY_RECEIVE]);
+    end->said = end->stats.ring_messages;
     if (!ring_look_out(end->ring[FERRY_RECEIVE], deadline_ns))
         return -EAGAIN;
     return receive_on(end, inbox, message, 1);
