@@ -26,9 +26,13 @@
 #define RING_SPIN_NS_MIN 1000
 /* Sleeps after which it is tried again: in vain, that costs one part in so many of being woken. */
 #define RING_SPIN_RETRY 64
-/* Pauses of the processor by which whoever only listens looks later: for several more records, and
- * less than any wake-up takes. */
+/* Pauses of the processor by which whoever comes later does: time for several records, and much
+ * less than a wake-up takes. */
 #define RING_LATER_PAUSES 8
+/* Waits that come later without finding several records, until none does. */
+#define RING_LATER_TRUST 4
+/* Waits after which it is tried whether coming later brings several. */
+#define RING_LATER_RETRY 64
 /* Wake-ups one after the other that nothing came with; a peer that keeps to the rules causes one, a
  * successor of it another. */
 #define RING_FALSE_WAKES_MAX 64

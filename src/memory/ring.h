@@ -160,6 +160,11 @@ struct ferry_ring {
     bool may_ring;  /* its bell was not made quiet yet */
     int64_t spin_max_ns, spin_ns;
     unsigned unspun; /* sleeps since it was last tried to spin */
+    /* Coming later */
+    uint64_t waited_at; /* records that we had had at the last wait */
+    bool was_late;      /* it began with pauses */
+    unsigned late_pays; /* waits to come that do, if none brings several */
+    unsigned prompt;    /* waits that did not, but might have */
     /* Of a quiet ring */
     bool (*call)(void *data); /* NULL: it has descriptors that wake */
     void *call_data;
@@ -209,14 +214,15 @@ size_t ring_room(struct ferry_ring *ring);
 void ring_stop_receiving(struct ferry_ring *ring);
 /* Whether all that was sent has been received. */
 bool ring_is_drained(struct ferry_ring *ring);
-/* Looks out for the peer, as long as that has paid lately, once if the deadline has passed. True:
- * there is something to receive, or room. */
+/* Looks out for the peer, as long as that has paid lately, once if the deadline has passed: then,
+ * or if it has not paid, a sleep goes on. True: there is something to receive, or room. */
 bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns);
-/* Before one looks out for what nobody waits for, as in a stream: right behind its sender each
- * record is had by itself, and the lines that both use go there and back for each. Who comes a
- * little later finds several, at the price of one. Nothing where there is something already, or it
- * does not pay to look out. */
-void ring_come_later(const struct ferry_ring *ring);
+/* Before one looks out: right behind its sender each record of a stream is had by itself, and the
+ * lines that both use go there and back for each. Who comes a little later finds several, at the
+ * price of one. Whether there are several is learnt: as long as there are, each wait begins with
+ * some pauses, else one of RING_LATER_RETRY.
+ *   may  false: no pauses, for what comes now is an answer */
+void ring_come_later(struct ferry_ring *ring, bool may);
 /* What has not paid may pay from now on. */
 void ring_look_out_anew(struct ferry_ring *ring);
 

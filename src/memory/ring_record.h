@@ -220,7 +220,7 @@ struct ring_copies {
 };
 
 /* Copies the next record out: its size is ours by then, its bytes are when they are copied.
- * Returns 0, -EAGAIN, -EMSGSIZE (nothing happened), -EPROTO. */
+ * Returns 0, -EAGAIN, -EMSGSIZE (it is there still; *ret_record is what it is), -EPROTO. */
 ALWAYS_INLINE int ring_take(
     struct ferry_ring *ring, struct ring_copies *copies, struct ferry_record *ret_record)
 {

@@ -74,18 +74,21 @@ static bool ring_look_until(struct ferry_ring *ring, int64_t until_ns)
     return false;
 }
 
-/* Not when the deadline has passed; what is learnt is not about deadlines, so that none ends it. */
+/* Who has no time does not look out, and has not slept either: what is learnt is not about
+ * deadlines. */
 static bool ring_spin(struct ferry_ring *ring, int64_t deadline_ns)
 {
     const int64_t max_ns = ring->spin_max_ns;
     int64_t span_ns = ring->spin_ns, now_ns;
     bool anew = span_ns == 0;
 
-    if (max_ns <= 0 || (anew && ++ring->unspun < RING_SPIN_RETRY))
+    if (max_ns <= 0)
         return false;
     now_ns = clock_now_ns();
-    if (now_ns >= deadline_ns)
+    if (now_ns >= deadline_ns || (anew && ++ring->unspun < RING_SPIN_RETRY))
         return false;
+    if (ring->state == RING_ASLEEP)
+        ring_awake(ring); /* and not to be woken meanwhile */
     if (anew)
         span_ns = max_ns < RING_SPIN_NS ? max_ns : RING_SPIN_NS;
     ring->unspun = 0;
@@ -100,26 +103,6 @@ static bool ring_spin(struct ferry_ring *ring, int64_t deadline_ns)
     return paid;
 }
 
-void ring_come_later(const struct ferry_ring *ring)
-{
-    if (ring->spin_ns == 0 || ring_is_satisfied(ring))
-        return;
-    for (int i = 0; i < RING_LATER_PAUSES; i++)
-        processor_relax();
-}
-
-bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns)
-{
-    if (ring->state == RING_ASLEEP)
-        ring_awake(ring); /* and not to be woken meanwhile */
-    return ring->state != RING_AWAKE || ring_is_ready(ring) || ring_spin(ring, deadline_ns);
-}
-
-void ring_look_out_anew(struct ferry_ring *ring)
-{
-    ring->spin_ns = ring->spin_max_ns;
-}
-
 bool ring_is_due(struct ferry_ring *ring)
 {
     if (ring->state == RING_ASLEEP) {
@@ -128,6 +111,33 @@ bool ring_is_due(struct ferry_ring *ring)
         ring_awake(ring);
     }
     return ring->state != RING_AWAKE || ring_is_ready(ring);
+}
+
+void ring_come_later(struct ferry_ring *ring, bool may)
+{
+    if (ring->spin_ns == 0 || ring_is_satisfied(ring))
+        return;
+    if (ring->was_late && ring->stats.records - ring->waited_at > 1)
+        ring->late_pays = RING_LATER_TRUST;
+    else if (ring->was_late && ring->late_pays)
+        ring->late_pays--;
+    ring->waited_at = ring->stats.records;
+    ring->was_late = may && (ring->late_pays || ++ring->prompt >= RING_LATER_RETRY);
+    if (!ring->was_late)
+        return;
+    ring->prompt = 0;
+    for (int i = 0; i < RING_LATER_PAUSES; i++)
+        processor_relax();
+}
+
+bool ring_look_out(struct ferry_ring *ring, int64_t deadline_ns)
+{
+    return ring_is_due(ring) || ring_spin(ring, deadline_ns);
+}
+
+void ring_look_out_anew(struct ferry_ring *ring)
+{
+    ring->spin_ns = ring->spin_max_ns;
 }
 
 /* As late as this, so that whoever got up does first what the peer waits for. */

@@ -34,8 +34,9 @@ struct link_ops {
     int (*connected)(struct link *link);      /* NULL: always */
     bool (*pending)(const struct link *link); /* NULL: never */
     /* As `receive`, of one message, for which it looks out for a while where that is cheaper than
-     * to sleep and be woken; -EAGAIN also where something else is to be done first. NULL: it never
-     * is cheaper. A link that has it is never framed. */
+     * to sleep and be woken; -EAGAIN also where something else is to be done first, which `receive`
+     * does. NULL: it never is cheaper. A link that has it is never framed, always receives, and has
+     * an end of its own (stop_receiving). */
     int (*receive_soon)(struct link *link, struct ferry_inbox *inbox, struct ferry_message *message,
         int64_t deadline_ns);
     /* The peer's address as text for people into text[size]; NULL: it has none. */

@@ -120,7 +120,7 @@ struct auto_end {
     enum ferry_auto_reason owed_reason;
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */
-    uint64_t said;       /* how many we had sent by the ring when we last waited for one */
+    uint64_t said;       /* how many we had sent when we last looked out for one */
     const struct choice_thresholds *thresholds; /* the process's; NULL: not asked for yet */
     int64_t offer_ns;                           /* rings are not made for an offer before */
     struct pace pace;

@@ -133,7 +133,7 @@ ALWAYS_INLINE int receive_by_ring(
         batch[received++] = (struct ferry_message){ .data = record.data, .size = record.size };
     }
     ring_give_back(ring);
-    if (record.type == RING_MARK) {
+    if (r == 0 && record.type == RING_MARK) {
         auto_test_step(AUTO_MARK_TAKEN);
         auto_set_lane(end, FERRY_RECEIVE, FERRY_LANE_SOCKET, 0);
         return received;
@@ -378,16 +378,12 @@ int auto_receive_soon(struct link *link, struct ferry_inbox *inbox, struct ferry
 {
     struct auto_end *end = link->state;
 
-    if (end->lanes[FERRY_RECEIVE] != FERRY_LANE_RING || auto_is_orphan(end) ||
-        end->losses->count > 0)
+    uint64_t said = end->stats.ring_messages + end->stats.socket_messages;
+
+    if (!receive_goes_on(end, inbox))
         return -EAGAIN;
-    if (auto_owes(end))
-        auto_pay(end);
-    if (inbox->mapped_count > 0)
-        inbox_unmap(inbox);
-    if (end->said == end->stats.ring_messages)
-        ring_come_later(end->ring[FERRY_RECEIVE]);
-    end->said = end->stats.ring_messages;
+    ring_come_later(end->ring[FERRY_RECEIVE], said == end->said);
+    end->said = said;
     if (!ring_look_out(end->ring[FERRY_RECEIVE], deadline_ns))
         return -EAGAIN;
     return receive_on(end, inbox, message, 1);

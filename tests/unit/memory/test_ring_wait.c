@@ -774,7 +774,8 @@ START_TEST(what_is_tried_again_begins_as_the_first)
 }
 END_TEST
 
-/* By whoever has another descriptor to sleep on: awake meanwhile, so that nobody is called. */
+/* By whoever has another descriptor to sleep on: awake meanwhile, so that nobody is called; who
+ * does not look out sleeps on. */
 START_TEST(who_looks_out_is_awake)
 {
     int calls = 0, never = 0;
@@ -784,12 +785,13 @@ START_TEST(who_looks_out_is_awake)
     ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
     ck_assert(!ring_look_out(ends.receiver, CLOCK_NEVER));
     ck_assert_int_eq(text_send(ends.sender, "text", 0), 1);
-    ck_assert_int_eq(calls, 0);
+    ck_assert_int_eq(calls, 1);
     ck_assert(ring_look_out(ends.receiver, CLOCK_NEVER));
     text_expect(ends.receiver, "text", 0);
     ck_assert(!ring_look_out(ends.receiver, CLOCK_NEVER));
 
     ends.receiver->spin_max_ns = 10 * INT64_C(1000000000);
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
     ring_look_out_anew(ends.receiver);
     ck_assert_int_eq(ends.receiver->spin_ns, ends.receiver->spin_max_ns);
     ring_test_loaded = send_later;
@@ -797,10 +799,91 @@ START_TEST(who_looks_out_is_awake)
     between_receiver = ends.receiver;
     loads_until_sent = 3;
     ck_assert(ring_look_out(ends.receiver, CLOCK_NEVER));
+    ck_assert_int_eq(calls, 1);
     text_expect(ends.receiver, "later", 0);
     ends.receiver->spin_max_ns = -1;
     ferry_ring_set_peer_gone(ends.receiver);
     ck_assert(ring_look_out(ends.receiver, CLOCK_NEVER)); /* the end */
+    ends_free(&ends);
+}
+END_TEST
+
+/* However often it has no time: nothing is learnt of that, and a sleep goes on. */
+START_TEST(who_has_no_time_does_not_look_out)
+{
+    int calls = 0, never = 0;
+    struct ends ends = quiet_ends_make(CAPACITY, &calls, &never);
+
+    ends.receiver->spin_max_ns = RING_SPIN_NS;
+    ends.receiver->spin_ns = 0;
+    ck_assert(!ferry_ring_prepare_sleep(ends.receiver));
+    for (int i = 0; i < 2 * RING_SPIN_RETRY; i++)
+        ck_assert(!ring_look_out(ends.receiver, clock_now_ns()));
+    ck_assert_uint_eq(stats_of(ends.receiver).sleeps, 1);
+    ck_assert_int_eq(ends.receiver->state, RING_ASLEEP);
+    ck_assert(!ring_look_out(ends.receiver, CLOCK_NEVER));
+    ck_assert_uint_eq(stats_of(ends.receiver).spins, 0);
+    ring_look_out_anew(ends.receiver);
+    ck_assert(!ring_look_out(ends.receiver, clock_now_ns()));
+    ck_assert_int_eq(ends.receiver->spin_ns, RING_SPIN_NS);
+    ck_assert_uint_eq(stats_of(ends.receiver).spins, 0);
+    ends_free(&ends);
+}
+END_TEST
+
+/* A wait of a receiver that looks out, and so many records then. */
+static bool comes_later(struct ends *ends, bool may, unsigned records)
+{
+    ring_come_later(ends->receiver, may);
+    for (unsigned i = 0; i < records; i++) {
+        ck_assert_int_eq(text_send(ends->sender, "text", 0), 1);
+        text_expect(ends->receiver, "text", 0);
+    }
+    return ends->receiver->was_late;
+}
+
+/* Now and then, always as long as there are several then, and never what may not, or what does not
+ * look out. */
+START_TEST(who_finds_several_comes_later)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ends.receiver->spin_ns = 0;
+    for (int i = 0; i < 2 * RING_LATER_RETRY; i++)
+        ck_assert(!comes_later(&ends, true, 5));
+    ends.receiver->spin_ns = RING_SPIN_NS;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 1; i < RING_LATER_RETRY; i++)
+            ck_assert(!comes_later(&ends, true, 5));
+        ck_assert(comes_later(&ends, true, 1));
+    }
+    for (int i = 1; i < RING_LATER_RETRY; i++)
+        ck_assert(!comes_later(&ends, true, 1));
+    for (int i = 0; i < 10; i++)
+        ck_assert(comes_later(&ends, true, 2));
+    ck_assert(!comes_later(&ends, false, 1));
+    for (int i = 0; i < RING_LATER_TRUST; i++)
+        ck_assert(comes_later(&ends, true, 1));
+    ck_assert(!comes_later(&ends, true, 1));
+    for (int i = 0; i < 2 * RING_LATER_RETRY; i++)
+        ck_assert(!comes_later(&ends, false, 1));
+    ends_free(&ends);
+}
+END_TEST
+
+/* What is there is had at once. */
+START_TEST(who_has_something_does_not_come_later)
+{
+    struct ends ends = ends_make(CAPACITY);
+
+    ends.receiver->spin_ns = RING_SPIN_NS;
+    ends.receiver->late_pays = RING_LATER_TRUST;
+    ck_assert_int_eq(text_send(ends.sender, "one", 0), 1);
+    ck_assert_int_eq(text_send(ends.sender, "other", 0), 1);
+    text_expect(ends.receiver, "one", 0);
+    ck_assert(!comes_later(&ends, true, 0));
+    text_expect(ends.receiver, "other", 0);
+    ck_assert(comes_later(&ends, true, 0));
     ends_free(&ends);
 }
 END_TEST
@@ -899,6 +982,9 @@ int main(void)
     tcase_add_test(tests, what_is_tried_again_is_tried_for_long);
     tcase_add_test(tests, what_is_tried_again_begins_as_the_first);
     tcase_add_test(tests, who_looks_out_is_awake);
+    tcase_add_test(tests, who_has_no_time_does_not_look_out);
+    tcase_add_test(tests, who_finds_several_comes_later);
+    tcase_add_test(tests, who_has_something_does_not_come_later);
     tcase_add_test(tests, what_pays_is_done_for_longer);
     tcase_add_test(tests, on_one_processor_nobody_looks_out);
     tcase_add_test(tests, nobody_looks_out_who_was_told_not_to);

@@ -1145,6 +1145,28 @@ static size_t live(bool rewrites)
     return calls;
 }
 
+/* A mark has no bytes; one that has more than there is room for is lost as any record, and what is
+ * behind it is not. */
+START_TEST(a_mark_without_room_is_lost)
+{
+    struct victim victim = victim_at(_i % 2, IN_RING);
+    struct ferry_message message;
+    static const unsigned char data[100];
+    const struct ferry_record records[] = { { data, 100, RING_MARK }, { data, 10, 0 } };
+
+    ferry_inbox_free(victim.inbox);
+    victim.inbox = inbox_of(64, 8);
+    ck_assert_int_eq(ferry_ring_try_send(victim.ring[FERRY_SEND], records, 2), 2);
+    ck_assert_int_eq(
+        ferry_channel_try_receive(victim.channel, victim.inbox, &message, 1), -EMSGSIZE);
+    ck_assert_uint_eq(message.size, 100);
+    ck_assert_int_eq(ferry_channel_try_receive(victim.channel, victim.inbox, &message, 1), 1);
+    ck_assert_uint_eq(message.size, 10);
+    ck_assert_uint_eq(stats_of(victim.channel).lanes[FERRY_RECEIVE], FERRY_LANE_RING);
+    victim_free(&victim);
+}
+END_TEST
+
 START_TEST(a_peer_that_does_anything_costs_the_connection)
 {
     const char *wanted = getenv("FERRY_FAULT_CALLS");
@@ -1176,6 +1198,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 50);
     tcase_add_loop_test(tests, each_message_is_worth_what_it_is_at_its_time, 0, 2 * POINT_COUNT);
+    tcase_add_loop_test(tests, a_mark_without_room_is_lost, 0, 2);
     tcase_add_test(tests, a_refusal_has_a_reason);
     tcase_add_loop_test(tests, who_asks_for_what_is_there_is_refused_nothing, 0, 2);
     tcase_add_loop_test(tests, what_comes_out_of_turn_in_a_batch_is_an_error, 0, 2);
