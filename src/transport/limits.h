@@ -89,6 +89,8 @@
 #define AUTO_NARROW_SIZE (8 << 10)
 /* Sends between two looks for an answer that is waited for. */
 #define AUTO_ANSWER_SENDS 16u
+/* Messages that are waited for, one after the other and nothing sent, until they are no answer. */
+#define AUTO_LISTENED 16u
 /* Messages of our own that one receive takes. */
 #define AUTO_TURN_MAX 256u
 /* Messages a second from which it is asked whether a ring would pay: nowhere does it below. */

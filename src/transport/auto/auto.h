@@ -121,6 +121,7 @@ struct auto_end {
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */
     uint64_t said;       /* how many we had sent when we last looked out for one */
+    unsigned listened;   /* how often we have since that changed, up to AUTO_LISTENED */
     const struct choice_thresholds *thresholds; /* the process's; NULL: not asked for yet */
     int64_t offer_ns;                           /* rings are not made for an offer before */
     struct pace pace;

@@ -373,17 +373,27 @@ int auto_receive(
                                        : receive_any(end, inbox, batch, count);
 }
 
+/* Whether it is long ago that this end has said anything, so that what comes is no answer. */
+static inline bool listens_only(struct auto_end *end)
+{
+    uint64_t said = end->stats.ring_messages + end->stats.socket_messages;
+
+    if (said != end->said)
+        end->listened = 0;
+    end->said = said;
+    if (end->listened < AUTO_LISTENED)
+        end->listened++;
+    return end->listened == AUTO_LISTENED;
+}
+
 int auto_receive_soon(struct link *link, struct ferry_inbox *inbox, struct ferry_message *message,
     int64_t deadline_ns)
 {
     struct auto_end *end = link->state;
 
-    uint64_t said = end->stats.ring_messages + end->stats.socket_messages;
-
     if (!receive_goes_on(end, inbox))
         return -EAGAIN;
-    ring_come_later(end->ring[FERRY_RECEIVE], said == end->said);
-    end->said = said;
+    ring_come_later(end->ring[FERRY_RECEIVE], listens_only(end));
     if (!ring_look_out(end->ring[FERRY_RECEIVE], deadline_ns))
         return -EAGAIN;
     return receive_on(end, inbox, message, 1);

@@ -297,6 +297,37 @@ START_TEST(what_may_come_at_once_is_looked_out_for)
 }
 END_TEST
 
+static bool comes_later(const struct pair *pair)
+{
+    ck_assert_int_eq(receive_soon(pair, ferry_deadline(0)), -EAGAIN);
+    return end_of(pair->accepted)->ring[FERRY_RECEIVE]->was_late;
+}
+
+/* Not where an answer is waited for, even one of several messages, by whichever lane one spoke. */
+START_TEST(who_only_listens_comes_later)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_ring *ring = end_of(pair.accepted)->ring[FERRY_RECEIVE];
+    const enum ferry_lane lanes[] = { FERRY_LANE_RING, FERRY_LANE_SOCKET };
+
+    for (int i = 0; i < 2; i++) {
+        move_to(pair.accepted, pair.dialled, pair.inbox, lanes[i]);
+        ck_assert_int_eq(say(pair.accepted, "text"), 1);
+        ck_assert_hears(pair.dialled, pair.inbox, "text");
+        ring->spin_ns = 1000; /* it pays to look out */
+        ring->late_pays = 100;
+        for (unsigned n = 1; n < AUTO_LISTENED; n++)
+            ck_assert(!comes_later(&pair));
+        for (int n = 0; n < 5; n++)
+            ck_assert(comes_later(&pair));
+        ck_assert_int_eq(say(pair.accepted, "text"), 1);
+        ck_assert_hears(pair.dialled, pair.inbox, "text");
+        ck_assert(!comes_later(&pair));
+    }
+    pair_free(&pair);
+}
+END_TEST
+
 /* Once, when all that had room is shown: whoever has seen none of it can make no room. */
 START_TEST(room_is_looked_out_for_by_who_has_shown_what_there_is)
 {
@@ -1275,6 +1306,7 @@ int main(void)
     tcase_add_loop_test(tests, many_come_at_a_time, 0, 2);
     tcase_add_test(tests, what_had_descriptors_for_which_there_was_no_room_is_lost);
     tcase_add_test(tests, what_may_come_at_once_is_looked_out_for);
+    tcase_add_test(tests, who_only_listens_comes_later);
     tcase_add_test(tests, room_is_looked_out_for_by_who_has_shown_what_there_is);
     tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
     tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
