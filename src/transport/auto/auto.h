@@ -94,17 +94,19 @@ struct auto_end {
     const struct link_ops *socket_ops; /* of the link as it was without us */
     struct socket_losses *losses;      /* owned; its state then */
     int fd;                            /* the socket, which the link owns */
-    uint64_t inode;                    /* its own, known once there are rings */
+    uint32_t said;  /* messages that we had sent when we last looked out for one; it wraps */
+    uint64_t inode; /* its own, known once there are rings */
     bool dialled;
     bool refuse_descriptors;
-    bool ended;     /* the peer sends no more by the socket */
-    bool reset;     /* it left without reading all that we sent by the socket */
-    bool only_ours; /* of what we sent by the socket only messages of ours may be unread */
-    bool gone;      /* there is nobody who could read what we send */
-    bool shut;      /* we send no more */
-    bool stopped;   /* nor do we receive */
-    bool owes_wake; /* for which the kernel had no memory */
-    bool may_send;  /* by the ring: the other end is who it should be */
+    bool ended;        /* the peer sends no more by the socket */
+    bool reset;        /* it left without reading all that we sent by the socket */
+    bool only_ours;    /* of what we sent by the socket only messages of ours may be unread */
+    bool gone;         /* there is nobody who could read what we send */
+    bool shut;         /* we send no more */
+    bool stopped;      /* nor do we receive */
+    bool owes_wake;    /* for which the kernel had no memory */
+    bool may_send;     /* by the ring: the other end is who it should be */
+    uint16_t listened; /* how often we have looked out since `said` changed, up to AUTO_LISTENED */
     enum auto_rings rings;
     enum ferry_lane lanes[2];   /* by enum ferry_direction */
     struct ferry_ring *ring[2]; /* so too; NULL: none */
@@ -120,8 +122,6 @@ struct auto_end {
     enum ferry_auto_reason owed_reason;
     unsigned unanswered; /* sends since we last looked for an answer of the peer's */
     uint64_t received;   /* messages */
-    uint64_t said;       /* how many we had sent when we last looked out for one */
-    unsigned listened;   /* how often we have since that changed, up to AUTO_LISTENED */
     const struct choice_thresholds *thresholds; /* the process's; NULL: not asked for yet */
     int64_t offer_ns;                           /* rings are not made for an offer before */
     struct pace pace;

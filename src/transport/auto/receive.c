@@ -376,7 +376,7 @@ int auto_receive(
 /* Whether it is long ago that this end has said anything, so that what comes is no answer. */
 static inline bool listens_only(struct auto_end *end)
 {
-    uint64_t said = end->stats.ring_messages + end->stats.socket_messages;
+    uint32_t said = (uint32_t)(end->stats.ring_messages + end->stats.socket_messages);
 
     if (said != end->said)
         end->listened = 0;
