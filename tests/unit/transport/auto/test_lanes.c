@@ -297,6 +297,55 @@ START_TEST(what_may_come_at_once_is_looked_out_for)
 }
 END_TEST
 
+/* By what went, however much of it at a time. */
+START_TEST(each_of_a_batch_counts)
+{
+    struct pair pair = pair_in_ring();
+    struct iovec buffer = { data, 10 };
+    struct ferry_outgoing batch[5];
+    const struct pace *pace = &end_of(pair.dialled)->pace;
+    uint32_t count = pace->count;
+    uint64_t size = pace->size;
+
+    for (int i = 0; i < 5; i++)
+        batch[i] = (struct ferry_outgoing){ .buffers = &buffer, .buffer_count = 1 };
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, batch, 5), 5);
+    ck_assert_uint_eq(pace->count, count + 5);
+    ck_assert_uint_eq(pace->size, size + 50);
+    pair_free(&pair);
+}
+END_TEST
+
+/* By a send as by a receive. */
+START_TEST(what_is_owed_is_paid_in_the_ring)
+{
+    struct pair pair = pair_in_ring();
+
+    end_of(pair.dialled)->owes_wake = true;
+    ck_assert_int_eq(say(pair.dialled, "text"), 1);
+    ck_assert(!end_of(pair.dialled)->owes_wake);
+    end_of(pair.accepted)->owes_wake = true;
+    ck_assert_hears(pair.accepted, pair.inbox, "text");
+    ck_assert(!end_of(pair.accepted)->owes_wake);
+    pair_free(&pair);
+}
+END_TEST
+
+/* It was sent before. */
+START_TEST(what_is_lost_is_said_before_what_is_in_the_ring)
+{
+    struct pair pair = pair_in_ring();
+    struct ferry_message message;
+
+    ck_assert_int_eq(say(pair.dialled, "text"), 1);
+    socket_loss_add(end_of(pair.accepted)->losses, -EMSGSIZE, 4242);
+    ck_assert_int_eq(ferry_channel_try_receive(pair.accepted, pair.inbox, &message, 1), -EMSGSIZE);
+    ck_assert_uint_eq(message.size, 4242);
+    ck_assert_hears(pair.accepted, pair.inbox, "text");
+    pair_free(&pair);
+}
+END_TEST
+
 static bool comes_later(const struct pair *pair)
 {
     ck_assert_int_eq(receive_soon(pair, ferry_deadline(0)), -EAGAIN);
@@ -1306,6 +1355,9 @@ int main(void)
     tcase_add_loop_test(tests, many_come_at_a_time, 0, 2);
     tcase_add_test(tests, what_had_descriptors_for_which_there_was_no_room_is_lost);
     tcase_add_test(tests, what_may_come_at_once_is_looked_out_for);
+    tcase_add_test(tests, each_of_a_batch_counts);
+    tcase_add_test(tests, what_is_owed_is_paid_in_the_ring);
+    tcase_add_test(tests, what_is_lost_is_said_before_what_is_in_the_ring);
     tcase_add_test(tests, who_only_listens_comes_later);
     tcase_add_test(tests, room_is_looked_out_for_by_who_has_shown_what_there_is);
     tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
