@@ -297,7 +297,7 @@ START_TEST(what_may_come_at_once_is_looked_out_for)
 }
 END_TEST
 
-/* By what went, however much of it at a time. */
+/* By what went, however much of it at a time. Nothing is a batch as well. */
 START_TEST(each_of_a_batch_counts)
 {
     struct pair pair = pair_in_ring();
@@ -310,6 +310,7 @@ START_TEST(each_of_a_batch_counts)
     for (int i = 0; i < 5; i++)
         batch[i] = (struct ferry_outgoing){ .buffers = &buffer, .buffer_count = 1 };
     ck_assert_int_eq(ferry_channel_try_send(pair.dialled, batch, 5), 5);
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, NULL, 0), 0);
     ck_assert_uint_eq(pace->count, count + 5);
     ck_assert_uint_eq(pace->size, size + 50);
     pair_free(&pair);

@@ -356,6 +356,29 @@ START_TEST(a_wake_up_that_fails_still_keeps_who_owes_it_awake)
 }
 END_TEST
 
+static unsigned published;
+
+static void note_published(enum ring_step step)
+{
+    published += step == RING_PUBLISHED;
+}
+
+/* A message each would have the receiver fetch the position for each. */
+START_TEST(a_batch_is_shown_at_once)
+{
+    struct iovec buffer = { (void *)(uintptr_t) "text", 4 };
+    struct ferry_outgoing batch[5];
+
+    for (int i = 0; i < 5; i++)
+        batch[i] = (struct ferry_outgoing){ .buffers = &buffer, .buffer_count = 1 };
+    begin(AUTO_STEP_COUNT + RING_STEP_COUNT, NULL);
+    ring_test_step = note_published;
+    ck_assert_int_eq(ferry_channel_try_send(pair.dialled, batch, 5), 5);
+    ck_assert_uint_eq(published, 1);
+    pair_free(&pair);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transport/auto/races");
@@ -365,6 +388,7 @@ int main(void)
     tcase_set_timeout(tests, 30);
     tcase_add_loop_test(
         tests, what_comes_between_two_looks_is_received, 0, 2 * (int)COUNT_OF(deeds));
+    tcase_add_test(tests, a_batch_is_shown_at_once);
     tcase_add_loop_test(tests, what_comes_while_one_asks_is_told, 0, (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_received, 0, 3 * (int)COUNT_OF(deeds));
     tcase_add_loop_test(tests, what_comes_after_a_look_is_told, 0, 2 * (int)COUNT_OF(deeds));
