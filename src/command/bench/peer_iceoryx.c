@@ -189,13 +189,14 @@ int peer_iceoryx_join(struct bench_link *link, unsigned side, struct bench_end *
     if (code < 0)
         return code;
     roudi_user_print(link->name, side, name);
+    /* Each of what follows waits for an answer of the daemon's, for ever where that has died. */
     (void)alarm(BENCH_STUCK_MS / 1000);
     iceoryx.start(name);
-    (void)alarm(0);
     end->peer = &peer;
     code = ends_make(link, side, &peer);
     if (code == 0)
         code = room_check(&peer, link->crossing.size);
+    (void)alarm(0);
     return code < 0 ? code : ends_meet(&peer);
 }
 
