@@ -17,6 +17,7 @@
 #endif
 #define STAT_BLOCK 512 /* bytes of st_blocks, stat(2) */
 #define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define FINAL      (SEALS | F_SEAL_WRITE)
 
 /* In slices: a signal makes the kernel take back what a call has done so far. */
 static int memfd_allocate(int fd, size_t size)
@@ -60,6 +61,17 @@ int memfd_new(const char *name, size_t size, int *ret_fd)
         return -errno;
     *ret_fd = fd_take(&fd);
     return 0;
+}
+
+/* A page that was just made stands in a list of the processor's for a while, and counts as somebody
+ * else's meanwhile. The kernel has such lists emptied, looks again four times and gives up
+ * (memfd_wait_for_pins() in mm/memfd.c; one to three of 20,000 on 6.18); whoever asks again then
+ * gets it at once. */
+int memfd_freeze(int fd)
+{
+    if (fcntl(fd, F_ADD_SEALS, FINAL) == 0)
+        return 0;
+    return errno == EBUSY ? -EAGAIN : -errno;
 }
 
 int memfd_check(int fd, size_t size)

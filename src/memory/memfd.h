@@ -18,6 +18,10 @@ int memfd_open(const char *name);
 /* Makes one of `size` bytes, zeroed. `name` is for people who look into /proc.
  * Returns 0, -ENOSPC, -ENOMEM, -EFBIG (RLIMIT_FSIZE), -EMFILE, ... */
 int memfd_new(const char *name, size_t size, int *ret_fd);
+/* Seals what was written into one that nobody has mapped for writing: its size and its bytes are
+ * final. Returns 0, -EAGAIN (the kernel has some of its pages in hand and has waited 150 ms for
+ * them; a moment later, or with a new one, it will do), or another -errno. */
+int memfd_freeze(int fd);
 /* Whether to write so much would cost the process its life (SIGXFSZ): RLIMIT_FSIZE. */
 bool memfd_exceeds_limit(size_t size);
 /* Whether a descriptor of somebody else's is such memory, and has `size` bytes at least, allocated.

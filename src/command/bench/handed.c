@@ -66,8 +66,6 @@ ssize_t descriptor_receive(struct bench_end *end, void *data, size_t size)
 
 /* --- in it ------------------------------------------------------------------------------------ */
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
-
 static int memfd_fill(const void *data, size_t size, int *ret_fd)
 {
     AUTO_FD int fd = memfd_open("ferry-bench");
@@ -75,10 +73,10 @@ static int memfd_fill(const void *data, size_t size, int *ret_fd)
     if (fd < 0)
         return fd;
     int code = whole_write(fd, data, size);
+    if (code == 0)
+        code = memfd_freeze(fd);
     if (code < 0)
         return code;
-    if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-        return -errno;
     *ret_fd = fd_take(&fd);
     return 0;
 }

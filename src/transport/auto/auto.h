@@ -224,7 +224,8 @@ void auto_unclaim(struct auto_end *end);
 
 /* --- large.c ---------------------------------------------------------------------------------- */
 
-/* The bytes of an outgoing in a sealed memfd. Returns the descriptor, or -errno. */
+/* The bytes of an outgoing in a sealed memfd. Returns the descriptor, -EAGAIN (a moment later it
+ * will do), or another -errno. */
 int auto_large_new(const struct ferry_outgoing *outgoing, size_t size);
 /* Maps such a memfd, of `size` bytes, as what lies in a slot of the inbox.
  * Returns 0, -EPROTO (it isn't one), -ENOMEM. */

@@ -17,7 +17,6 @@
 #include <sys/vfs.h>
 
 #define STAT_BLOCK 512 /* bytes: stat(2) */
-#define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
 int auto_large_new(const struct ferry_outgoing *outgoing, size_t size)
 {
@@ -31,7 +30,8 @@ int auto_large_new(const struct ferry_outgoing *outgoing, size_t size)
         if (r < 0)
             return r;
     }
-    return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : fd_take(&fd);
+    int r = memfd_freeze(fd);
+    return r < 0 ? r : fd_take(&fd);
 }
 
 int auto_large_map(

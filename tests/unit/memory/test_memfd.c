@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 enum { SIZE = 64 << 10 };
 
@@ -218,6 +219,63 @@ START_TEST(full_memory_is_an_error_and_leaves_nothing)
 }
 END_TEST
 
+/* --- what was written is final ---------------------------------------------------------------- */
+
+static int memfd_written(void)
+{
+    static const char text[SIZE] = "text";
+    int fd = memfd_open("test");
+
+    ck_assert_int_eq(write(fd, text, SIZE), SIZE);
+    return fd;
+}
+
+START_TEST(what_is_frozen_cannot_change)
+{
+    int fd = memfd_written();
+
+    ck_assert_int_eq(memfd_freeze(fd), 0);
+    ck_assert_int_eq(pwrite(fd, "x", 1, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(ftruncate(fd, SIZE - 1), -1);
+    ck_assert_int_eq(ftruncate(fd, SIZE + 1), -1);
+    ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE), -1);
+    ck_assert_ptr_eq(mmap(NULL, SIZE, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    close(fd);
+}
+END_TEST
+
+/* As a page is that stands in a list of a processor's; here it lies in a pipe. */
+START_TEST(what_the_kernel_has_in_hand_is_frozen_later)
+{
+    int fd = memfd_written(), ends[2];
+    struct iovec page = { mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0), 4096 };
+    char bytes[4096];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(vmsplice(ends[1], &page, 1, 0), 4096);
+    munmap(page.iov_base, 4096);
+    ck_assert_int_eq(memfd_freeze(fd), -EAGAIN);
+    ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
+    ck_assert_int_eq(read(ends[0], bytes, sizeof(bytes)), 4096);
+    ck_assert_int_eq(memfd_freeze(fd), 0);
+    ck_assert_int_eq(pwrite(fd, "x", 1, 0), -1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_cannot_be_sealed_is_an_error)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+
+    ck_assert_int_eq(memfd_freeze(fd), -EPERM);
+    close(fd);
+    ck_assert_int_eq(memfd_freeze(-1), -EBADF);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("memory/memfd");
@@ -235,6 +293,9 @@ int main(void)
     tcase_add_test(tests, nobody_can_run_it);
     tcase_add_test(tests, one_descriptor_is_made_whatever_failed_before);
     tcase_add_test(tests, no_descriptor_is_an_error);
+    tcase_add_test(tests, what_is_frozen_cannot_change);
+    tcase_add_test(tests, what_the_kernel_has_in_hand_is_frozen_later);
+    tcase_add_test(tests, what_cannot_be_sealed_is_an_error);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

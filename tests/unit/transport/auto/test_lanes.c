@@ -2,6 +2,7 @@
 #include "memory/system_call.h"
 #include "peers.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -462,6 +463,38 @@ START_TEST(what_has_no_room_in_the_machine_is_an_error_of_the_sender)
     ck_assert_uint_eq(descriptors_open(), before);
     ck_assert_int_eq(say(pair.dialled, "goes on"), 1);
     ck_assert_hears(pair.accepted, pair.inbox, "goes on");
+    pair_free(&pair);
+}
+END_TEST
+
+/* A thread for which no memfd can be sealed: the kernel has pages of each in hand. */
+static void *send_what_cannot_be_sealed(void *data_of_it)
+{
+    struct pair *pair = data_of_it;
+
+    system_call_fails(SYS_fcntl, EBUSY);
+    ck_assert_int_eq(send_bytes(pair->dialled, data, SIZE_MAX_SENT, NULL, 0), -EAGAIN);
+    return NULL;
+}
+
+START_TEST(what_the_kernel_has_in_hand_goes_a_moment_later)
+{
+    struct pair pair = pair_in_ring();
+    unsigned before = descriptors_open();
+    struct ferry_message message = { 0 };
+    pthread_t thread;
+
+    if (_i % 2)
+        move_to(pair.dialled, pair.accepted, pair.inbox, FERRY_LANE_SOCKET);
+    ck_assert_int_eq(say(pair.dialled, "first"), 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_what_cannot_be_sealed, &pair), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(descriptors_open(), before);
+    ck_assert_int_eq(send_bytes(pair.dialled, data, SIZE_MAX_SENT, NULL, 0), 1);
+    ck_assert_hears(pair.accepted, pair.inbox, "first");
+    ck_assert_int_eq(receive_one(pair.accepted, pair.inbox, &message), 1);
+    ck_assert_uint_eq(message.size, SIZE_MAX_SENT);
+    ck_assert_mem_eq(message.data, data, SIZE_MAX_SENT);
     pair_free(&pair);
 }
 END_TEST
@@ -1366,6 +1399,7 @@ int main(void)
     tcase_add_test(tests, what_is_lost_is_pending_until_it_is_said);
     tcase_add_loop_test(tests, what_lies_in_a_memfd_is_given_back_by_the_next_receive, 0, 2);
     tcase_add_loop_test(tests, what_has_no_room_in_the_machine_is_an_error_of_the_sender, 0, 2);
+    tcase_add_loop_test(tests, what_the_kernel_has_in_hand_goes_a_moment_later, 0, 2);
     tcase_add_test(tests, what_passes_the_ring_keeps_its_place);
     tcase_add_test(tests, who_receives_no_more_says_so_by_the_ring_too);
     tcase_add_test(tests, who_enters_the_ring_looks_out_anew);
