@@ -14,6 +14,9 @@ import pytest
 import crossings
 from support import BUILD, SANITIZER, Process, assert_no_report, wait_until
 
+# A print of a program of ours is one write(2): whoever has seen its first word finds the rest.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 
 def pytest_configure():
     """A run that is asked to end still ends what it has started."""

@@ -333,6 +333,7 @@ def test_a_channel_that_moves_waits_in_each_way(bench):
     cases = bench("-m", "auto,auto-ring", "-s", "64,100k,3M", *QUICK)["cases"]
     assert [case["wait"] for case in cases] == ["sleep", "spin", "adaptive"] * 6
     for case in cases:
+        assert "missing" not in case, case
         assert case["round_trip"]["count"] >= 2 and case["one_way"]["lost"] == 0, case
 
 
